@@ -1,0 +1,2 @@
+//! BTCPay Server (Greenfield API) as a payment provider.
+#![forbid(unsafe_code)]

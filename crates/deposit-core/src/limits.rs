@@ -1,0 +1,93 @@
+//! Limits of an amount: configured in USD, quoted in the coin.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::amount::Amount;
+use crate::asset::Asset;
+use crate::price::{Overflow, Price, Rounding};
+
+/// The operator's limits of one ticker, in USD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsdLimits {
+    /// Least, inclusive.
+    pub minimum: Decimal,
+    /// Most, inclusive.
+    pub maximum: Decimal,
+}
+
+/// Limits cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLimits {
+    /// Below zero.
+    #[error("a limit must not be negative")]
+    Negative,
+    /// The wrong way round.
+    #[error("minimum must not be above maximum")]
+    Order,
+}
+
+impl UsdLimits {
+    /// Checked limits.
+    ///
+    /// # Errors
+    /// Negative figures, or minimum above maximum.
+    pub fn new(minimum: Decimal, maximum: Decimal) -> Result<Self, InvalidLimits> {
+        if minimum.is_sign_negative() && !minimum.is_zero() {
+            return Err(InvalidLimits::Negative);
+        }
+        if minimum > maximum {
+            return Err(InvalidLimits::Order);
+        }
+        Ok(Self { minimum, maximum })
+    }
+
+    /// The same limits in `asset` at `price`: minimum up, maximum down, at `decimals` decimals (the ticker's or 8, whichever are fewer).
+    ///
+    /// # Errors
+    /// [`Overflow`] where the minimum does not fit an amount; a maximum that does not fit is the largest amount.
+    pub fn quote(&self, price: Price, asset: Asset, decimals: u8) -> Result<Limits, Overflow> {
+        let decimals = decimals.min(8);
+        let minimum = price.units_for(self.minimum, asset, decimals, Rounding::Up)?;
+        let maximum = price
+            .units_for(self.maximum, asset, decimals, Rounding::Down)
+            .unwrap_or(Amount::new(u128::MAX, asset));
+        Ok(Limits { minimum, maximum })
+    }
+}
+
+/// Limits in the unit of the API's `amount`; both inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Least, inclusive.
+    pub minimum: Amount,
+    /// Most, inclusive.
+    pub maximum: Amount,
+}
+
+/// An amount is outside its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// Below the minimum.
+    #[error("Minimum amount is {0}")]
+    BelowMinimum(Amount),
+    /// Above the maximum.
+    #[error("Maximum amount is {0}")]
+    AboveMaximum(Amount),
+}
+
+impl Limits {
+    /// Whether the amount is inside.
+    ///
+    /// # Errors
+    /// Which limit it breaks; the minimum is judged first.
+    pub fn check(&self, amount: Amount) -> Result<(), LimitError> {
+        if amount.minor() < self.minimum.minor() {
+            return Err(LimitError::BelowMinimum(self.minimum));
+        }
+        if amount.minor() > self.maximum.minor() {
+            return Err(LimitError::AboveMaximum(self.maximum));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! `PaymentProvider`: the trait that an adapter implements.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumIter, EnumString};
+
+use crate::amount::Amount;
+use crate::asset::{Asset, ProviderId, Ticker};
+use crate::error::{Operation, ProviderError, WebhookError};
+use crate::evidence::{Observation, Snapshot};
+use crate::ids::{AccountIndex, DeliveryId, DepositId};
+use crate::intent::{DepositIntent, IntentRecord, PayInstructions};
+use crate::terms::{CreditRule, Terms};
+use crate::time::Timestamp;
+
+/// How a way of paying works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, EnumIter)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum TickerKind {
+    /// An address for each order.
+    Address,
+    /// A Lightning invoice.
+    Invoice,
+    /// A swap: pays in one coin, settles in another.
+    Swap,
+    /// A hosted page that takes many coins and settles in one.
+    MultiChain,
+    /// A hosted card page.
+    Card,
+    /// The account's own standing address, no order.
+    Standing,
+}
+
+/// One way of paying that an adapter offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TickerSpec {
+    /// Its name in the API.
+    pub ticker: Ticker,
+    /// What is received and quoted.
+    pub asset: Asset,
+    /// Decimals of `amount` in the API, at most the asset's scale.
+    pub quote_decimals: u8,
+    /// How it works.
+    pub kind: TickerKind,
+    /// How it is credited.
+    pub credit: CreditRule,
+    /// Whether the provider confirms only full payments.
+    pub confirms_only_full: bool,
+}
+
+/// How repeating `open` is safe after an unclear answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, EnumIter)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Replay {
+    /// The provider deduplicates by our id: just repeat.
+    Key,
+    /// Search by our id first (`look_up`), not before the lost call's own timeout has passed.
+    LookUp,
+    /// Nothing is repeated within a request; a later retry opens a fresh order, and only one whose answer was stored is ever shown.
+    None,
+}
+
+/// Requests that a provider allows, over which polling is spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestBudget {
+    /// At most so many requests …
+    pub requests: u32,
+    /// … in this time.
+    pub per: Duration,
+    /// At most so many at once.
+    pub concurrency: u32,
+}
+
+/// What an adapter can do. An undeclared capability answers `Unsupported`.
+#[derive(Debug, Clone)]
+pub struct Capabilities {
+    /// The ways of paying, as configured.
+    pub tickers: Vec<TickerSpec>,
+    /// How a repeat of `open` is safe.
+    pub replay: Replay,
+    /// Longest time that a call of `open` can stay unanswered and still take effect: a look-up waits that long.
+    pub open_timeout: Duration,
+    /// Whether `scan` works.
+    pub scan: bool,
+    /// Whether `standing_address` works.
+    pub standing_address: bool,
+    /// Whether `webhook` works.
+    pub webhooks: bool,
+    /// How many orders one `read_many` takes; 1: only `read`.
+    pub read_batch: usize,
+    /// Requests that the provider allows.
+    pub budget: RequestBudget,
+    /// What a read of one order costs of the budget.
+    pub requests_per_read: u32,
+}
+
+/// An order to open.
+#[derive(Debug, Clone)]
+pub struct OpenRequest {
+    /// Our id; the same for every repeat.
+    pub deposit_id: DepositId,
+    /// The frozen terms; their quote is always there.
+    pub terms: Terms,
+    /// What to ask for.
+    pub amount: Amount,
+    /// End of our quote; the provider's own deadline is set behind it by a margin.
+    pub expires_at: Timestamp,
+    /// Which attempt this is, from 1: a provider that binds an idempotency key to an unchanging body needs it in the key.
+    pub attempt: u32,
+}
+
+/// An order to find by our id.
+#[derive(Debug, Clone)]
+pub struct LookUpRequest {
+    /// Our id.
+    pub deposit_id: DepositId,
+    /// The terms it was opened with.
+    pub terms: Terms,
+}
+
+/// Where a scan stands: the adapter's own text, stored by the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScanCursor(pub String);
+
+/// One page of a scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanPage {
+    /// What it showed.
+    pub observations: Vec<Observation>,
+    /// Where to go on.
+    pub next: ScanCursor,
+    /// Whether there is more right now.
+    pub more: bool,
+}
+
+/// A webhook delivery as it came in, nothing believed yet.
+#[derive(Clone)]
+pub struct RawDelivery<'a> {
+    /// Header names in lower case, values as text; ones that are no text are left out.
+    pub headers: &'a [(String, String)],
+    /// Query parameters of the URL, decoded.
+    pub query: &'a [(String, String)],
+    /// The raw bytes: signatures are over these.
+    pub body: &'a [u8],
+    /// When it came.
+    pub received_at: Timestamp,
+}
+
+impl RawDelivery<'_> {
+    /// The first header of this name (lower case).
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+}
+
+/// Bodies and headers hold signatures and the payer's data: only sizes are printed.
+impl fmt::Debug for RawDelivery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawDelivery").field("body_len", &self.body.len()).finish_non_exhaustive()
+    }
+}
+
+/// An authentic webhook delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The provider's own id of the event, the same over redeliveries.
+    pub id: DeliveryId,
+    /// What it says; empty for an event that is of no use to us.
+    pub observations: Vec<Observation>,
+    /// What an operator should see (an unknown event, say).
+    pub concerns: Vec<crate::evidence::Concern>,
+}
+
+/// The ways of paying through one provider. Object-safe; made once, shared by all tasks.
+///
+/// Optional capabilities answer [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) unless an adapter
+/// declares and implements them; nothing pretends success. Adapters do not retry on their own what is not safe to repeat, read no
+/// clock for money decisions, and never put a body, key or URL query into an error.
+///
+/// `deposit-conformance` holds the suite that says when an implementation is right.
+#[async_trait]
+pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
+    /// The adapter's name.
+    fn id(&self) -> ProviderId;
+
+    /// What it can do, as configured.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Opens an order. How a repeat is safe: `capabilities().replay`.
+    ///
+    /// # Errors
+    /// `OutcomeUnknown` if the request left and no answer came; `Transient` only if it certainly did not happen.
+    async fn open(&self, request: &OpenRequest) -> Result<Box<dyn DepositIntent>, ProviderError>;
+
+    /// Orders that carry our id, oldest first; empty if there is none. Only with [`Replay::LookUp`].
+    ///
+    /// # Errors
+    /// `Unsupported` where the replay kind is another.
+    async fn look_up(&self, _request: &LookUpRequest) -> Result<Vec<Box<dyn DepositIntent>>, ProviderError> {
+        Err(ProviderError::unsupported(self.id(), Operation::LookUp))
+    }
+
+    /// Reads one order.
+    ///
+    /// # Errors
+    /// An error changes no evidence.
+    async fn read(&self, intent: &IntentRecord) -> Result<Snapshot, ProviderError>;
+
+    /// Reads several orders in one request; answers in the order of `intents`.
+    ///
+    /// # Errors
+    /// `Unsupported` where `capabilities().read_batch` is 1.
+    async fn read_many(&self, _intents: &[IntentRecord]) -> Result<Vec<Snapshot>, ProviderError> {
+        Err(ProviderError::unsupported(self.id(), Operation::Read))
+    }
+
+    /// What has come since `cursor`; from the beginning without one.
+    ///
+    /// # Errors
+    /// `Unsupported` where it is not declared.
+    async fn scan(&self, _cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
+        Err(ProviderError::unsupported(self.id(), Operation::Scan))
+    }
+
+    /// The account's own address, for good: the same for the same index, without asking anybody.
+    ///
+    /// # Errors
+    /// `Unsupported` where it is not declared.
+    fn standing_address(&self, _index: AccountIndex) -> Result<PayInstructions, ProviderError> {
+        Err(ProviderError::unsupported(self.id(), Operation::Address))
+    }
+
+    /// Verifies a delivery and says what it is about. Nothing in it is believed before its signature or token is checked in
+    /// constant time.
+    ///
+    /// # Errors
+    /// See [`WebhookError`].
+    fn webhook(&self, _delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
+        Err(WebhookError::Unsupported)
+    }
+}

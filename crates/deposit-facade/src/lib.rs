@@ -1,0 +1,2 @@
+//! Registry and router: ticker to adapter, limit checks, one Cargo feature per adapter.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The deposit binary: HTTP API, webhooks, command line.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The `deposit` binary.
+fn main() {}

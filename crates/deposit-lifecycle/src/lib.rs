@@ -1,0 +1,2 @@
+//! The state machine of a deposit: pure functions over terms, evidence and time.
+#![forbid(unsafe_code)]

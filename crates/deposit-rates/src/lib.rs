@@ -1,0 +1,2 @@
+//! USD prices of tickers: sources, median, staleness.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Emulators of the payment providers over real HTTP, scriptable, with faults.
+#![forbid(unsafe_code)]

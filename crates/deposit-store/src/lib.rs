@@ -1,0 +1,2 @@
+//! Durable state behind one trait: SQLite by default.
+#![forbid(unsafe_code)]

@@ -1,0 +1,44 @@
+//! `cargo xtask ci`: all checks of a change.
+
+use anyhow::{Result, bail};
+
+use crate::run::{cargo, run, step, succeeds};
+use crate::{features, fixtures, test};
+
+/// The version that `.ci/run` installs where there is none.
+const CARGO_DENY: &str = "cargo install --locked cargo-deny --version =0.20.2";
+
+/// Runs every step in order and stops at the first that fails.
+pub(crate) fn all(skip_test: bool) -> Result<()> {
+    step("fmt", || run(cargo(["fmt", "--all", "--check"])))?;
+    // With the recorder of the fixtures, which nothing else would lint.
+    step("clippy", || {
+        run(cargo([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--features",
+            "xtask/fixtures",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    })?;
+    step("doc", || {
+        let mut doc = cargo(["doc", "--workspace", "--no-deps"]);
+        doc.env("RUSTDOCFLAGS", "-Dwarnings");
+        run(doc)
+    })?;
+    step("deny", || {
+        if !succeeds(cargo(["deny", "--version"])) {
+            bail!("cargo-deny is not installed: {CARGO_DENY}");
+        }
+        run(cargo(["deny", "check", "bans", "licenses", "sources"]))
+    })?;
+    features::all()?;
+    step("fixtures", || fixtures::record(true))?;
+    if !skip_test {
+        test::all()?;
+    }
+    Ok(())
+}

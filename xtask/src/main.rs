@@ -1,0 +1,60 @@
+//! Project tasks, run as `cargo xtask TASK`.
+//!
+//! Kept light on purpose: `cargo xtask test` should start to test, not to compile. What needs the sandbox
+//! (the recorder of the fixtures) is a binary of its own behind the feature `fixtures`.
+#![allow(clippy::print_stdout, reason = "a command-line program")]
+
+mod ci;
+mod features;
+mod fixtures;
+mod layers;
+mod run;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Project tasks", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// All tests: with nextest where it is installed, else `cargo test`; then the doctests and the crash test.
+    Test,
+    /// What `.ci/run` runs, in its order; stops at the first failure.
+    Ci {
+        /// All steps but the tests.
+        #[arg(long)]
+        skip_test: bool,
+    },
+    /// Each adapter feature of the facade alone, none, and all; what each compiles; who may depend on whom.
+    Features,
+    /// Records `fixtures/btcpay/*.json` from the emulator.
+    Fixtures {
+        /// Write nothing; fail if a file differs from what would be recorded.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Test => test::all(),
+        Task::Ci { skip_test } => ci::all(skip_test),
+        Task::Features => features::all(),
+        Task::Fixtures { check } => fixtures::record(check),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
