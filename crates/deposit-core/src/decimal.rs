@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Longest accepted text. A JSON body is at most 16 KiB; a number longer than this carries no money.
-const MAX_TEXT: usize = 4096;
+/// Longest accepted text: a whole JSON body is at most 16 KiB.
+const MAX_TEXT: usize = 16 * 1024;
 
 /// A decimal number as it was written, split into its parts; leading and trailing zeros are gone.
 ///
@@ -81,7 +81,7 @@ fn parse_exponent(text: &str) -> Result<i64, NotADecimal> {
         return Err(NotADecimal);
     }
     // Saturated: beyond a million the number is out of every asset's range in either direction, and
-    // text lengths (at most 4096) cannot bring it back.
+    // text lengths (at most 16 KiB) cannot bring it back.
     let size = digits.bytes().fold(0_i64, |n, b| (n * 10 + i64::from(b - b'0')).min(1_000_000));
     Ok(if negative { -size } else { size })
 }
@@ -240,7 +240,7 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<DecimalText>(), Err(NotADecimal), "{bad}");
         }
-        assert!("9".repeat(5000).parse::<DecimalText>().is_err());
+        assert!("9".repeat(17_000).parse::<DecimalText>().is_err());
     }
 
     #[test]

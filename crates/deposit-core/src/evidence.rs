@@ -261,6 +261,8 @@ pub enum Target {
 pub enum Observed {
     /// Something may have changed: read the order.
     Hint,
+    /// The message speaks of money: read the order; if nobody knows it, an operator has to see it.
+    PaymentHint,
     /// What one read showed.
     Snapshot(Box<Snapshot>),
     /// What only this message can show, under its own ids.

@@ -45,13 +45,15 @@ impl UsdLimits {
     /// The same limits in `asset` at `price`: minimum up, maximum down, at `decimals` decimals (the ticker's or 8, whichever are fewer).
     ///
     /// # Errors
-    /// [`Overflow`] where the minimum does not fit an amount; a maximum that does not fit is the largest amount.
+    /// [`Overflow`] where the minimum does not fit an amount; a maximum that does not fit is the largest amount with so many
+    /// decimals, so that it is accepted when it is sent back.
     pub fn quote(&self, price: Price, asset: Asset, decimals: u8) -> Result<Limits, Overflow> {
-        let decimals = decimals.min(8);
+        let decimals = decimals.min(8).min(asset.scale());
         let minimum = price.units_for(self.minimum, asset, decimals, Rounding::Up)?;
-        let maximum = price
-            .units_for(self.maximum, asset, decimals, Rounding::Down)
-            .unwrap_or(Amount::new(u128::MAX, asset));
+        let maximum = price.units_for(self.maximum, asset, decimals, Rounding::Down).unwrap_or_else(|_| {
+            let step = 10_u128.saturating_pow(u32::from(asset.scale() - decimals));
+            Amount::new(u128::MAX - u128::MAX % step, asset)
+        });
         Ok(Limits { minimum, maximum })
     }
 }

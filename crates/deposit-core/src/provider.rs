@@ -46,6 +46,8 @@ pub struct TickerSpec {
     pub quote_decimals: u8,
     /// How it works.
     pub kind: TickerKind,
+    /// Whose rate turns the USD limits into units of `asset`; `None`: one to one.
+    pub quoted_by: Option<Ticker>,
     /// How it is credited.
     pub credit: CreditRule,
     /// Whether the provider confirms only full payments.

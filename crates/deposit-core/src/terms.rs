@@ -77,6 +77,9 @@ pub struct Quote {
     pub amount: Amount,
     /// USD for one unit of the asset that is priced (`CreditRule::priced_by`), locked until `expires_at`.
     pub rate: Price,
+    /// USD for one unit of the asset of `amount`, at creation: for the fiat figure that the payer sees. The same as `rate`
+    /// but for a swap, which is priced by what it settles in.
+    pub unit_price: Price,
     /// End of the quote, never of the watch.
     pub expires_at: Timestamp,
 }
