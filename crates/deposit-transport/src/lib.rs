@@ -1,2 +1,20 @@
-//! What the HTTP adapters share: timeouts, safe retries, breaker, error classes, redaction, signature checks.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+mod breaker;
+mod classify;
+mod client;
+mod config;
+mod redact;
+mod request;
+mod response;
+pub mod signature;
+mod tls;
+
+pub use client::{BuildError, HttpClient};
+pub use config::{BreakerConfig, HttpConfig};
+pub use redact::RedactedUrl;
+pub use request::{Request, Safety};
+pub use reqwest::{Method, StatusCode};
+pub use response::{DecodeError, Response};
+pub use signature::VerifiedBody;

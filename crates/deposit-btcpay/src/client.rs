@@ -1,0 +1,171 @@
+//! Requests, and what a refusal means.
+
+use deposit_core::{ErrorKind, Operation, ProviderError, Secret};
+use deposit_transport::{HttpClient, HttpConfig, Method, Request, Safety, StatusCode};
+use url::Url;
+
+use crate::api::{self, ApiError, FieldError};
+use crate::config::Checked;
+use crate::provider::BtcPay;
+
+/// More invoices than this for one of our ids there cannot be; without `take` the whole store would come.
+const LOOK_UP_TAKE: &str = "50";
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: HttpClient,
+    base_url: Url,
+    api_key: Secret,
+    store_id: String,
+}
+
+impl Client {
+    pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, deposit_transport::BuildError> {
+        Ok(Self {
+            http: HttpClient::new(BtcPay::ID, http)?,
+            base_url: config.base_url.clone(),
+            api_key: config.api_key.clone(),
+            store_id: config.store_id.clone(),
+        })
+    }
+
+    /// The store-scoped paths: they work on every version, and only there is an unknown invoice a 404.
+    fn request(&self, operation: Operation, safety: Safety, method: Method, path: &[&str]) -> Request<'_> {
+        let mut url = self.base_url.clone();
+        // Cannot fail: the base is http or https.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["api", "v1", "stores", &self.store_id]).extend(path);
+        }
+        self.http
+            .request(operation, safety, method, url)
+            .secret_header("authorization", "token ", &self.api_key)
+            .header("accept", "application/json")
+    }
+
+    fn get(&self, operation: Operation, path: &[&str]) -> Request<'_> {
+        self.request(operation, Safety::Idempotent, Method::GET, path).refine(refusal_of_read)
+    }
+
+    pub(crate) async fn create(&self, body: &api::CreateInvoice<'_>) -> Result<api::Invoice, ProviderError> {
+        self.request(Operation::Open, Safety::Once, Method::POST, &["invoices"])
+            .refine(refusal_of_create)
+            .deadline(self.http.config().timeout)
+            .json(body)
+            .send()
+            .await?
+            .json()
+    }
+
+    pub(crate) async fn invoice(
+        &self,
+        operation: Operation,
+        id: &str,
+    ) -> Result<api::Invoice, ProviderError> {
+        self.get(operation, &["invoices", id]).send().await?.json()
+    }
+
+    /// With the payments that turned invalid: without the parameter they are hidden.
+    pub(crate) async fn payment_methods(
+        &self,
+        operation: Operation,
+        id: &str,
+    ) -> Result<Vec<api::PaymentMethod>, ProviderError> {
+        self.get(operation, &["invoices", id, "payment-methods"])
+            .query("onlyAccountedPayments", "false")
+            .send()
+            .await?
+            .json()
+    }
+
+    pub(crate) async fn by_order_id(&self, order_id: &str) -> Result<Vec<api::Invoice>, ProviderError> {
+        self.get(Operation::LookUp, &["invoices"])
+            .query("orderId", order_id)
+            .query("includeArchived", "true")
+            .query("take", LOOK_UP_TAKE)
+            .send()
+            .await?
+            .json()
+    }
+
+    /// Closes an invoice that cannot be paid. Best effort: it expires anyway, and nobody was shown it.
+    pub(crate) async fn mark_invalid(&self, operation: Operation, id: &str) {
+        let marked = self
+            .request(operation, Safety::Idempotent, Method::POST, &["invoices", id, "status"])
+            .json(&api::Mark { status: "Invalid" })
+            .send()
+            .await;
+        if let Err(error) = marked {
+            tracing::warn!(%error, "an invoice without a usable payment method could not be marked invalid");
+        }
+    }
+
+    pub(crate) async fn rates(&self, pairs: &[String]) -> Result<Vec<api::Rate>, ProviderError> {
+        let request = self.get(Operation::Rates, &["rates"]);
+        pairs.iter().fold(request, |request, pair| request.query("currencyPair", pair)).send().await?.json()
+    }
+}
+
+/// A 404 with the API's own code is an unknown invoice; any other is a wrong path: the base URL, or a proxy's idea.
+fn refusal_of_read(status: StatusCode, body: &[u8]) -> Option<ErrorKind> {
+    let known =
+        || serde_json::from_slice::<ApiError>(body).is_ok_and(|error| error.code.ends_with("-not-found"));
+    (status == StatusCode::NOT_FOUND && !known()).then_some(ErrorKind::Configuration)
+}
+
+/// Dossier, section 2. The message of a 400 is log text and is not read.
+fn refusal_of_create(status: StatusCode, body: &[u8]) -> Option<ErrorKind> {
+    match status {
+        // No payment method was left: no wallet, no node, or under the dust limit.
+        StatusCode::BAD_REQUEST => Some(ErrorKind::Rejected("method_missing")),
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            let errors: Vec<FieldError> = serde_json::from_slice(body).ok()?;
+            let path = errors.first()?.path.to_ascii_lowercase();
+            Some(match path.as_str() {
+                path if path.starts_with("checkout.paymentmethods") => ErrorKind::Rejected("method_unknown"),
+                path if path.starts_with("amount") => ErrorKind::Rejected("amount_refused"),
+                _ => ErrorKind::Rejected("invalid_request"),
+            })
+        }
+        StatusCode::NOT_FOUND => Some(ErrorKind::Configuration),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_a_create() {
+        let refuse =
+            |status, body: &str| refusal_of_create(StatusCode::from_u16(status).unwrap(), body.as_bytes());
+        let log = r#"{"code":"generic-error","message":"Error retrieving a matching payment method or rate.\n..."}"#;
+        assert_eq!(refuse(400, log), Some(ErrorKind::Rejected("method_missing")));
+        let field = |path: &str| format!(r#"[{{"path":"{path}","message":"Invalid PaymentMethodId"}}]"#);
+        for (path, word) in [
+            ("Checkout.PaymentMethods[0]", "method_unknown"),
+            ("checkout.paymentMethods[0]", "method_unknown"),
+            ("Amount", "amount_refused"),
+            ("checkout.expirationMinutes", "invalid_request"),
+        ] {
+            assert_eq!(refuse(422, &field(path)), Some(ErrorKind::Rejected(word)), "{path}");
+        }
+        assert_eq!(refuse(422, "<html>"), None);
+        assert_eq!(refuse(422, "[]"), None);
+        assert_eq!(refuse(404, ""), Some(ErrorKind::Configuration));
+        assert_eq!(refuse(403, ""), None);
+    }
+
+    #[test]
+    fn only_the_api_itself_says_that_an_invoice_is_unknown() {
+        let refuse =
+            |status, body: &str| refusal_of_read(StatusCode::from_u16(status).unwrap(), body.as_bytes());
+        assert_eq!(
+            refuse(404, r#"{"code":"invoice-not-found","message":"The invoice was not found"}"#),
+            None
+        );
+        assert_eq!(refuse(404, "<html>not found</html>"), Some(ErrorKind::Configuration));
+        assert_eq!(refuse(404, ""), Some(ErrorKind::Configuration));
+        assert_eq!(refuse(403, ""), None);
+    }
+}

@@ -1,0 +1,314 @@
+use deposit_core::{Asset, Ticker};
+use proptest::prelude::*;
+
+use super::*;
+use crate::coin::Coin;
+use crate::testing::{INVOICE, ORDER_ID, STORE, amount, intent, methods};
+
+const ADDRESS: &str = "bc1qexampleexampleexampleexampleexample0000";
+const TX: &str = "9f1c5a7e2b3d4860719a8c5e4f2b1d0c6a7e8f9011223344556677889900aabb-1";
+
+fn invoice(status: &str, additional: &str) -> api::Invoice {
+    serde_json::from_str(&format!(
+        r#"{{"id":"{INVOICE}","storeId":"{STORE}","amount":"0.00040","currency":"BTC","status":"{status}",
+            "additionalStatus":"{additional}","createdTime":1785000000,"archived":false,
+            "metadata":{{"orderId":"{ORDER_ID}","depositGateway":"deposit/1","comment":"kept"}},
+            "checkout":{{"paymentMethods":["BTC-CHAIN"]}}}}"#
+    ))
+    .unwrap()
+}
+
+fn payment(id: &str, value: &str, status: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","receivedDate":1785000420,"value":{value},"fee":"0.00001","status":"{status}","destination":"{ADDRESS}"}}"#
+    )
+}
+
+fn prompt_of(id: &str, currency: &str, destination: &str, due: &str, payments: &[String]) -> String {
+    format!(
+        r#"{{"activated":true,"destination":"{destination}","paymentLink":"x","rate":"1","due":"{due}","amount":"0.0004",
+            "payments":[{}],"paymentMethodId":"{id}","currency":"{currency}"}}"#,
+        payments.join(",")
+    )
+}
+
+fn prompts(list: &[String]) -> Vec<api::PaymentMethod> {
+    serde_json::from_str(&format!("[{}]", list.join(","))).unwrap()
+}
+
+fn read(invoice: &api::Invoice, payments: &[String]) -> Snapshot {
+    let prompts = prompts(&[prompt_of("BTC-CHAIN", "BTC", ADDRESS, "0.0004", payments)]);
+    snapshot(&intent(Ticker::BTC, "0.0004", ADDRESS), methods().of(Ticker::BTC).unwrap(), invoice, &prompts)
+}
+
+fn codes(snapshot: &Snapshot) -> Vec<&str> {
+    snapshot.concerns.iter().map(|c| c.code.as_str()).collect()
+}
+
+#[test]
+fn every_payment_status() {
+    let of = |status| read(&invoice("New", "None"), &[payment(TX, "\"0.0002\"", status)]);
+    let id = PaymentRef::new(TX).unwrap();
+    let value = amount(Ticker::BTC, "0.0002");
+    let at = |reading| PaymentReading { paid_at: Some(Timestamp::from_secs(1_785_000_420)), ..reading };
+    for (status, reading) in [
+        ("Processing", PaymentReading::in_flight(id.clone(), value)),
+        ("Settled", PaymentReading::confirmed(id.clone(), value)),
+        ("Invalid", PaymentReading::gone(id.clone(), Asset::BTC)),
+    ] {
+        let snapshot = of(status);
+        assert_eq!(snapshot.payments, [at(reading)], "{status}");
+        assert!(snapshot.complete && snapshot.concerns.is_empty() && snapshot.undecided.is_empty());
+    }
+    for word in ["Confirmed", "settled", ""] {
+        let snapshot = of(word);
+        assert_eq!(
+            (snapshot.payments.as_slice(), snapshot.undecided.as_slice()),
+            (&[][..], &[id.clone()][..])
+        );
+        assert_eq!(codes(&snapshot), ["unknown_status"], "{word}");
+    }
+}
+
+#[test]
+fn every_invoice_status() {
+    for (status, additional, state, concerns) in [
+        ("New", "None", OrderState::Open, vec![]),
+        ("New", "PaidPartial", OrderState::Open, vec![]),
+        ("Processing", "PaidOver", OrderState::Open, vec![]),
+        ("Settled", "None", OrderState::Open, vec![]),
+        ("Settled", "Marked", OrderState::Open, vec!["marked_settled"]),
+        ("Expired", "PaidLate", OrderState::Expired, vec![]),
+        ("Invalid", "Marked", OrderState::Failed(Failure::Invalid), vec![]),
+        ("Frozen", "None", OrderState::Open, vec!["unknown_status"]),
+    ] {
+        let snapshot = read(&invoice(status, additional), &[]);
+        assert_eq!(snapshot.state, state, "{status}");
+        assert_eq!(codes(&snapshot), concerns, "{status}");
+        assert!(snapshot.complete && snapshot.payments.is_empty());
+    }
+}
+
+#[test]
+fn a_mark_with_enough_payments_is_no_concern_and_credits_nothing_by_itself() {
+    let marked = invoice("Settled", "Marked");
+    assert!(read(&marked, &[payment(TX, "\"0.0004\"", "Settled")]).concerns.is_empty());
+    let seen_only = read(&marked, &[payment(TX, "\"0.0004\"", "Processing")]);
+    assert_eq!((codes(&seen_only), seen_only.payments[0].confirmed), (vec!["marked_settled"], 0));
+}
+
+#[test]
+fn amounts_are_gross_exact_and_floored() {
+    let value = |text: &str| read(&invoice("New", "None"), &[payment(TX, text, "Settled")]);
+    for (text, minor) in
+        [("\"0.00000001\"", 1), ("\"20999999.99999999\"", 2_099_999_999_999_999), ("1e-8", 1), ("\"0.0\"", 0)]
+    {
+        let snapshot = value(text);
+        assert_eq!((snapshot.payments[0].confirmed, codes(&snapshot)), (minor, vec![]), "{text}");
+    }
+    let finer = value("\"0.000000019\"");
+    assert_eq!((finer.payments[0].confirmed, codes(&finer)), (1, vec!["rounded"]));
+    for bad in ["\"-0.1\"", "\"1e60\""] {
+        let snapshot = value(bad);
+        assert_eq!((snapshot.payments.len(), snapshot.undecided.len()), (0, 1));
+        assert_eq!(codes(&snapshot), ["unreadable_amount"]);
+    }
+}
+
+#[test]
+fn lightning_has_millisatoshi_and_the_hash_as_reference() {
+    let hash = "016d3d4ecd9b21dafd83d073197a4f24e49a64e8fe5b140d4549a35facc87948";
+    let list = prompts(&[prompt_of(
+        "BTC-LN",
+        "BTC",
+        "lnbc1new",
+        "0",
+        &[payment(hash, "\"0.00012345678\"", "Settled")],
+    )]);
+    let intent = intent(Ticker::BTC_LN, "0.00012345", "lnbc1old");
+    let snapshot =
+        snapshot(&intent, methods().of(Ticker::BTC_LN).unwrap(), &invoice("Settled", "None"), &list);
+    let reading = &snapshot.payments[0];
+    assert_eq!((reading.id.as_str(), reading.asset, reading.confirmed), (hash, Asset::BTC_LN, 12_345_678));
+    assert!(snapshot.concerns.is_empty() && snapshot.instructions.is_none());
+    assert_eq!((reading.confirmations, reading.required_confirmations), (None, None));
+}
+
+#[test]
+fn a_changed_destination_comes_with_what_is_still_due() {
+    let read = |ticker: Ticker, old: &str, new: &str, due: &str, status: &str| {
+        let method = methods().of(ticker).unwrap().clone();
+        let list = prompts(&[prompt_of(&method.id, method.coin.currency, new, due, &[])]);
+        snapshot(&intent(ticker, "0.0004", old), &method, &invoice(status, "PaidPartial"), &list).instructions
+    };
+    let xmr = read(Ticker::XMR, "8Old", "8New", "0.000100000001", "New").unwrap();
+    assert_eq!(xmr.address(), Some("8New"));
+    assert_eq!(xmr.link(), Some("monero:8New?tx_amount=0.000100000001"));
+    let bolt11 = read(Ticker::BTC_LN, "lnbc1old", "LNBC1NEW", "0.0001", "New").unwrap();
+    assert_eq!((bolt11.address(), bolt11.link()), (Some("lnbc1new"), Some("lightning:lnbc1new")));
+    for (old, new, due, status) in [
+        ("8Old", "8Old", "0.0001", "New"),
+        ("8Old", "8New", "0", "New"),
+        ("8Old", "8New", "-0.0001", "New"),
+        ("8Old", "8New", "0.0001", "Expired"),
+        ("8Old", "", "0.0001", "New"),
+    ] {
+        assert_eq!(read(Ticker::XMR, old, new, due, status), None, "{new} {due} {status}");
+    }
+}
+
+#[test]
+fn nothing_is_concluded_from_the_absence_of_the_method() {
+    let list = prompts(&[prompt_of("LTC-CHAIN", "LTC", "ltc1q", "0", &[payment(TX, "\"1\"", "Settled")])]);
+    let intent = intent(Ticker::LTC_MWEB, "0.4", "ltcmweb1qq");
+    let mweb = snapshot(&intent, methods().of(Ticker::LTC_MWEB).unwrap(), &invoice("New", "None"), &list);
+    assert!(!mweb.complete && mweb.payments.is_empty());
+    assert_eq!(codes(&mweb), ["method_mismatch", "method_missing"]);
+}
+
+#[test]
+fn another_currency_is_not_counted() {
+    let list = prompts(&[prompt_of("BTC-CHAIN", "BCH", ADDRESS, "0", &[payment(TX, "\"1\"", "Settled")])]);
+    let intent = intent(Ticker::BTC, "0.0004", ADDRESS);
+    let snapshot = snapshot(&intent, methods().of(Ticker::BTC).unwrap(), &invoice("New", "None"), &list);
+    assert!(!snapshot.complete && snapshot.payments.is_empty());
+    assert_eq!((codes(&snapshot), snapshot.undecided.len()), (vec!["currency_mismatch"], 1));
+}
+
+#[test]
+fn one_payment_listed_twice_is_undecided() {
+    let twice = [
+        payment(TX, "\"0.1\"", "Settled"),
+        payment(TX, "\"0.1\"", "Settled"),
+        payment(TX, "\"0.1\"", "Settled"),
+    ];
+    let snapshot = read(&invoice("New", "None"), &twice);
+    assert_eq!((snapshot.payments.len(), snapshot.undecided.len()), (0, 1));
+    assert!(codes(&snapshot).iter().all(|code| *code == "duplicate_payment"));
+    let nameless = read(&invoice("New", "None"), &[payment("", "\"0.1\"", "Settled")]);
+    assert!(!nameless.complete && nameless.payments.is_empty());
+    assert_eq!(codes(&nameless), ["unreadable_payment"]);
+}
+
+/// 1.x names, dossier section 4.
+#[test]
+fn the_old_vocabulary_is_understood() {
+    let list: Vec<api::PaymentMethod> = serde_json::from_str(&format!(
+        r#"[{{"paymentMethod":"BTC","cryptoCode":"BTC","activated":true,"destination":"{ADDRESS}","due":"0","networkFee":"0",
+             "payments":[{}]}}]"#,
+        payment(TX, "\"0.0004\"", "Settled")
+    ))
+    .unwrap();
+    let intent = intent(Ticker::BTC, "0.0004", ADDRESS);
+    let snapshot = snapshot(&intent, methods().of(Ticker::BTC).unwrap(), &invoice("Settled", "None"), &list);
+    assert!(snapshot.complete && snapshot.concerns.is_empty());
+    assert_eq!(snapshot.payments[0].confirmed, 40_000);
+}
+
+#[test]
+fn an_answer_without_payments_is_not_an_empty_one() {
+    let missing =
+        r#"[{"paymentMethodId":"BTC-CHAIN","activated":true,"destination":"x","due":"0","currency":"BTC"}]"#;
+    assert!(serde_json::from_str::<Vec<api::PaymentMethod>>(missing).is_err());
+    assert!(serde_json::from_str::<Vec<api::PaymentMethod>>(r#"{"payments":[]}"#).is_err());
+}
+
+#[test]
+fn the_links_of_the_contract() {
+    for (ticker, to, link) in [
+        (Ticker::BTC, "bc1qx", "bitcoin:bc1qx?amount=0.0004"),
+        (Ticker::BTC_LN, "LNBC1X", "lightning:lnbc1x"),
+        (Ticker::LTC, "ltc1qx", "litecoin:ltc1qx?amount=0.0004"),
+        (Ticker::LTC_MWEB, "ltcmweb1qx", "litecoin:ltcmweb1qx?amount=0.0004"),
+        (Ticker::XMR, "8x", "monero:8x?tx_amount=0.0004"),
+        (Ticker::DOGE, "Dx", "dogecoin:Dx?amount=0.0004"),
+        (Ticker::DASH, "Xx", "dash:Xx?amount=0.0004"),
+        (Ticker::ZEC, "u1x", "zcash:u1x?amount=0.0004"),
+    ] {
+        let methods = methods();
+        let how = instructions(methods.of(ticker).unwrap(), to, amount(ticker, "0.0004")).unwrap();
+        assert_eq!((how.link(), how.memo()), (Some(link), None));
+    }
+    for bad in ["", "bc1q x", "bc1q?amount=9", "bc1q&x", "\"", "ä"] {
+        assert_eq!(instructions(methods().of(Ticker::BTC).unwrap(), bad, amount(Ticker::BTC, "1")), None);
+    }
+    assert_eq!(
+        instructions(methods().of(Ticker::BTC_LN).unwrap(), "bc1q", amount(Ticker::BTC_LN, "1")),
+        None
+    );
+}
+
+#[test]
+fn what_we_asked_for_is_recognised() {
+    let asked = |invoice: &api::Invoice, text: &str| {
+        let (id, methods) = (ORDER_ID.parse().unwrap(), methods());
+        is_what_we_asked(invoice, STORE, &id, methods.of(Ticker::BTC).unwrap(), amount(Ticker::BTC, text))
+    };
+    let ours = invoice("New", "None");
+    assert!(asked(&ours, "0.0004"));
+    assert!(!asked(&ours, "0.00040001"));
+    type Change = fn(&mut api::Invoice);
+    let changes: [Change; 7] = [
+        |i| i.currency = Some("LTC".into()),
+        |i| i.currency = None,
+        |i| i.amount = None,
+        |i| i.store_id = Some("another".into()),
+        |i| i.metadata = serde_json::json!({"orderId": ORDER_ID}),
+        |i| i.metadata = serde_json::json!({"orderId": "dep_another_one_0", "depositGateway": "deposit/1"}),
+        |i| i.metadata = Value::Null,
+    ];
+    for change in changes {
+        let mut other = invoice("New", "None");
+        change(&mut other);
+        assert!(!asked(&other, "0.0004"), "{other:?}");
+    }
+}
+
+#[test]
+fn words_of_the_provider_are_made_harmless() {
+    assert_eq!(word("Settled<script>\n\u{1b}[31m"), "`Settledscript31m`");
+    assert_eq!(word(&"x".repeat(99)).len(), 42);
+}
+
+proptest! {
+    /// What the server writes, at any scale that the coin has, arrives to the last unit, and never more than was written.
+    #[test]
+    fn amounts_survive(minor: u64, zeros in 0_usize..6, quoted: bool, coin in prop::sample::select(Coin::ALL)) {
+        let value = Amount::new(u128::from(minor), coin.asset);
+        let mut text = value.to_string();
+        if zeros > 0 {
+            if !text.contains('.') { text.push('.'); }
+            text.push_str(&"0".repeat(zeros));
+        }
+        let json = if quoted { format!("\"{text}\"") } else { text };
+        let method = methods().of(coin.ticker).unwrap().clone();
+        let list = prompts(&[prompt_of(&method.id, coin.currency, "lnx", "0", &[payment(TX, &json, "Settled")])]);
+        let snapshot = snapshot(&intent(coin.ticker, "1", "lnx"), &method, &invoice("New", "None"), &list);
+        prop_assert_eq!(snapshot.payments[0].confirmed, u128::from(minor));
+        prop_assert_eq!(snapshot.payments[0].asset, coin.asset);
+        prop_assert!(snapshot.concerns.is_empty());
+    }
+
+    /// A finer figure is rounded down by less than one unit, and said to be.
+    #[test]
+    fn finer_amounts_are_floored(minor in 0_u64..u64::MAX, more in "[0-9]{1,9}", coin in prop::sample::select(Coin::ALL)) {
+        let scale = usize::from(coin.asset.scale());
+        let digits = format!("{minor:0>width$}", width = scale + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - scale);
+        let value = format!("\"{whole}.{fraction}{more}\"");
+        let method = methods().of(coin.ticker).unwrap().clone();
+        let list = prompts(&[prompt_of(&method.id, coin.currency, "lnx", "0", &[payment(TX, &value, "Processing")])]);
+        let snapshot = snapshot(&intent(coin.ticker, "1", "lnx"), &method, &invoice("New", "None"), &list);
+        prop_assert_eq!(snapshot.payments[0].in_flight, u128::from(minor));
+        prop_assert_eq!(codes(&snapshot).is_empty(), more.bytes().all(|b| b == b'0'));
+    }
+
+    /// Whatever words and numbers come, nothing unknown counts as money.
+    #[test]
+    fn only_known_words_are_money(status in "[A-Za-z]{0,12}", order in "[A-Za-z]{0,12}", value in -5_i64..5) {
+        let snapshot = read(&invoice(&order, "None"), &[payment(TX, &format!("\"{value}\""), &status)]);
+        let money = snapshot.payments.iter().any(|p| p.confirmed > 0 || p.in_flight > 0);
+        prop_assert!(!money || (value > 0 && ["Processing", "Settled"].contains(&status.as_str())));
+        prop_assert_eq!(snapshot.payments.len() + snapshot.undecided.len(), 1);
+    }
+}

@@ -1,0 +1,252 @@
+//! The adapter.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deposit_core::{
+    Amount, Capabilities, ConfigError, Delivery, DepositId, DepositIntent, ErrorKind, IntentRecord,
+    LookUpRequest, OpenRequest, Operation, PayInstructions, PaymentProvider, Price, ProviderError,
+    ProviderId, RawDelivery, Replay, RequestBudget, Snapshot, Terms, Ticker, Timestamp, WebhookError,
+};
+use deposit_transport::HttpConfig;
+
+use crate::client::Client;
+use crate::coin::{Coin, Method, Methods};
+use crate::config::{Checked, Config, SpeedPolicy};
+use crate::webhook::Webhooks;
+use crate::{api, map, rates};
+
+/// How long after its expiry an invoice that was paid in time may wait for its confirmations: a week.
+const MONITORING_MINUTES: i64 = 7 * 24 * 60;
+
+/// BTCPay Server as a payment provider.
+///
+/// ```
+/// use deposit_btcpay::{BtcPay, Config};
+/// use deposit_core::PaymentProvider;
+/// let provider = BtcPay::new(Config::new("https://pay.example", "key", "store", "secret"))?;
+/// assert_eq!(provider.capabilities().tickers.len(), 8);
+/// # Ok::<(), deposit_core::ConfigError>(())
+/// ```
+pub struct BtcPay {
+    client: Arc<Client>,
+    store_id: String,
+    speed_policy: SpeedPolicy,
+    methods: Methods,
+    webhooks: Webhooks,
+    capabilities: Capabilities,
+}
+
+impl BtcPay {
+    /// `btcpay`.
+    pub const ID: ProviderId = ProviderId::constant("btcpay");
+
+    /// The adapter with the default limits of [`HttpConfig`].
+    ///
+    /// # Errors
+    /// A value that cannot work, by its key.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        Self::with_http(config, HttpConfig::default())
+    }
+
+    /// The adapter with limits of one's own (a test's short time-outs, say).
+    ///
+    /// # Errors
+    /// A value that cannot work, by its key.
+    pub fn with_http(config: Config, http: HttpConfig) -> Result<Self, ConfigError> {
+        let config = config.check()?;
+        let capabilities = capabilities(http.timeout);
+        let client = Arc::new(new_client(&config, http)?);
+        let webhooks = Webhooks::new(&config);
+        let Checked { store_id, speed_policy, methods, .. } = config;
+        Ok(Self { client, store_id, speed_policy, methods, webhooks, capabilities })
+    }
+
+    /// What the store's own rules give for one unit in USD; tickers without an answer are left out.
+    ///
+    /// # Errors
+    /// As a read.
+    pub async fn store_rates(&self, tickers: &[Ticker]) -> Result<Vec<(Ticker, Price)>, ProviderError> {
+        rates::store_rates(&self.client, tickers).await
+    }
+
+    fn method(&self, ticker: Ticker, operation: Operation) -> Result<&Method, ProviderError> {
+        self.methods.of(ticker).ok_or_else(|| error(operation, ErrorKind::Rejected("unknown_ticker")))
+    }
+}
+
+pub(crate) fn new_client(config: &Checked, http: HttpConfig) -> Result<Client, ConfigError> {
+    Client::new(config, http).map_err(|_| {
+        ConfigError::new("providers.btcpay", "cannot work in this process: TLS cannot be set up")
+    })
+}
+
+fn capabilities(open_timeout: Duration) -> Capabilities {
+    Capabilities {
+        tickers: Coin::ALL.iter().map(Coin::spec).collect(),
+        replay: Replay::LookUp,
+        open_timeout,
+        scan: false,
+        standing_address: false,
+        webhooks: true,
+        read_batch: 1,
+        // The server has no limit for API keys; this is what a small one bears.
+        budget: RequestBudget { requests: 50, per: Duration::from_secs(1), concurrency: 8 },
+        requests_per_read: 2,
+    }
+}
+
+fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
+    ProviderError::new(BtcPay::ID, operation, kind)
+}
+
+/// From the deposit's making to the end of its quote, rounded up to minutes, and the margin. Counted from the making, not from
+/// now: the adapter reads no clock, and a later attempt only makes a longer invoice.
+fn expiration_minutes(terms: &Terms, expires_at: Timestamp, coin: &Coin) -> i64 {
+    let millis = expires_at.millis_since(terms.created_at).max(0);
+    millis.saturating_add(59_999) / 60_000 + coin.margin_minutes
+}
+
+/// An amount that the server would round is refused instead.
+fn check_amount(coin: &Coin, amount: Amount) -> Result<(), ErrorKind> {
+    let step = 10_u128.pow(u32::from(coin.asset.scale().saturating_sub(coin.quote_decimals)));
+    if amount.asset() != coin.asset {
+        Err(ErrorKind::Rejected("wrong_asset"))
+    } else if amount.is_zero() {
+        Err(ErrorKind::Rejected("amount_zero"))
+    } else if amount.minor() % step != 0 {
+        Err(ErrorKind::Rejected("amount_precision"))
+    } else {
+        Ok(())
+    }
+}
+
+fn intent(
+    deposit_id: &DepositId,
+    terms: &Terms,
+    invoice_id: &str,
+    instructions: PayInstructions,
+) -> Option<Box<dyn DepositIntent>> {
+    Some(Box::new(IntentRecord {
+        deposit_id: deposit_id.clone(),
+        provider: BtcPay::ID,
+        provider_ref: map::provider_ref(invoice_id)?,
+        terms: *terms,
+        instructions,
+    }))
+}
+
+#[async_trait]
+impl PaymentProvider for BtcPay {
+    fn id(&self) -> ProviderId {
+        Self::ID
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// Two requests: the invoice, priced in the coin with one method, then where to pay it. What goes wrong after the
+    /// first is `OutcomeUnknown`: the invoice exists, and `look_up` finds it.
+    async fn open(&self, request: &OpenRequest) -> Result<Box<dyn DepositIntent>, ProviderError> {
+        let error = |kind| error(Operation::Open, kind);
+        let method = self.method(request.terms.ticker, Operation::Open)?;
+        check_amount(method.coin, request.amount).map_err(error)?;
+        let invoice = self
+            .client
+            .create(&api::CreateInvoice {
+                amount: request.amount.to_string(),
+                currency: method.coin.currency,
+                metadata: api::CreateMetadata {
+                    order_id: request.deposit_id.as_str(),
+                    deposit_gateway: api::MARKER.1,
+                },
+                checkout: api::CreateCheckout {
+                    payment_methods: [&method.id],
+                    expiration_minutes: expiration_minutes(&request.terms, request.expires_at, method.coin),
+                    monitoring_minutes: MONITORING_MINUTES,
+                    speed_policy: self.speed_policy,
+                    payment_tolerance: 0,
+                    lazy_payment_methods: false,
+                },
+            })
+            .await?;
+        if !map::is_what_we_asked(&invoice, &self.store_id, &request.deposit_id, method, request.amount) {
+            self.client.mark_invalid(Operation::Open, &invoice.id).await;
+            return Err(error(ErrorKind::Protocol));
+        }
+        let listed = invoice.checkout.as_ref().and_then(|checkout| checkout.payment_methods.as_ref());
+        let there = listed.is_none_or(|ids| ids.iter().any(|id| method.is(id)));
+        let instructions = if there {
+            let methods = self
+                .client
+                .payment_methods(Operation::Open, &invoice.id)
+                .await
+                .map_err(|cause| error(ErrorKind::OutcomeUnknown).with_source(cause))?;
+            map::destination(method, &methods).and_then(|to| map::instructions(method, to, request.amount))
+        } else {
+            None
+        };
+        // A method can vanish silently: rate or node missing, amount under dust.
+        let Some(instructions) = instructions else {
+            self.client.mark_invalid(Operation::Open, &invoice.id).await;
+            return Err(error(ErrorKind::Rejected("method_missing")));
+        };
+        intent(&request.deposit_id, &request.terms, &invoice.id, instructions)
+            .ok_or_else(|| error(ErrorKind::OutcomeUnknown))
+    }
+
+    async fn look_up(&self, request: &LookUpRequest) -> Result<Vec<Box<dyn DepositIntent>>, ProviderError> {
+        let method = self.method(request.terms.ticker, Operation::LookUp)?;
+        let Some(amount) = request.terms.requested() else { return Ok(Vec::new()) };
+        // Newest first there, oldest first here; reversed before the stable sort, for those of one second.
+        let mut invoices = self.client.by_order_id(request.deposit_id.as_str()).await?;
+        invoices.reverse();
+        invoices.sort_by_key(|invoice| invoice.created_time);
+        let mut found = Vec::new();
+        for invoice in invoices {
+            if !map::is_what_we_asked(&invoice, &self.store_id, &request.deposit_id, method, amount) {
+                continue;
+            }
+            let methods = self.client.payment_methods(Operation::LookUp, &invoice.id).await?;
+            // One without our method cannot be paid: it is the one that `open` gave up.
+            let instructions =
+                map::destination(method, &methods).and_then(|to| map::instructions(method, to, amount));
+            found.extend(
+                instructions.and_then(|how| intent(&request.deposit_id, &request.terms, &invoice.id, how)),
+            );
+        }
+        Ok(found)
+    }
+
+    /// Two requests, the invoice first: its status is never newer than the payments.
+    async fn read(&self, intent: &IntentRecord) -> Result<Snapshot, ProviderError> {
+        let method = self.method(intent.terms.ticker, Operation::Read)?;
+        let id = intent.provider_ref.as_str();
+        let invoice = self.client.invoice(Operation::Read, id).await?;
+        if invoice.id != id {
+            return Err(error(Operation::Read, ErrorKind::Protocol));
+        }
+        let methods = self.client.payment_methods(Operation::Read, id).await?;
+        Ok(map::snapshot(intent, method, &invoice, &methods))
+    }
+
+    fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
+        self.webhooks.take(delivery)
+    }
+}
+
+impl fmt::Debug for BtcPay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BtcPay")
+            .field("store_id", &self.store_id)
+            .field("speed_policy", &self.speed_policy)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "provider_tests.rs"]
+mod tests;
