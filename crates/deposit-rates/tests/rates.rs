@@ -1,0 +1,314 @@
+//! Refreshing, staleness and failing sources. Time is an argument: nothing here sleeps.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions
+)]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deposit_core::{Price, Ticker, Timestamp};
+use deposit_rates::{Rate, RateError, RateSource, Rates, StaticRates};
+use futures_util::FutureExt as _;
+use mockall::predicate::eq;
+use proptest::prelude::*;
+
+mockall::mock! {
+    #[derive(Debug)]
+    Source {}
+    #[async_trait]
+    impl RateSource for Source {
+        fn name(&self) -> &str;
+        async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<(Ticker, Price)>, RateError>;
+    }
+}
+
+/// Says what it was last told to say; a failure where that is nothing.
+#[derive(Debug)]
+struct Told {
+    name: &'static str,
+    prices: Mutex<Option<Vec<(Ticker, Price)>>>,
+}
+
+impl Told {
+    fn new(name: &'static str, prices: &[(Ticker, &str)]) -> Arc<Self> {
+        let told = Arc::new(Self { name, prices: Mutex::new(None) });
+        told.say(prices);
+        told
+    }
+
+    fn say(&self, prices: &[(Ticker, &str)]) {
+        *self.prices.lock().unwrap() = Some(prices.iter().map(|(t, p)| (*t, price(p))).collect());
+    }
+
+    fn fail(&self) {
+        *self.prices.lock().unwrap() = None;
+    }
+}
+
+#[async_trait]
+impl RateSource for Told {
+    fn name(&self) -> &str {
+        self.name
+    }
+    async fn fetch(&self, _: &[Ticker]) -> Result<Vec<(Ticker, Price)>, RateError> {
+        self.prices.lock().unwrap().clone().ok_or_else(|| RateError::source(self.name, "told to fail"))
+    }
+}
+
+/// Never answers.
+#[derive(Debug)]
+struct Hanging;
+
+#[async_trait]
+impl RateSource for Hanging {
+    fn name(&self) -> &str {
+        "hanging"
+    }
+    async fn fetch(&self, _: &[Ticker]) -> Result<Vec<(Ticker, Price)>, RateError> {
+        std::future::pending().await
+    }
+}
+
+const MAX_AGE: Duration = Duration::from_secs(300);
+
+fn price(text: &str) -> Price {
+    text.parse().unwrap()
+}
+
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_secs(1_700_000_000 + secs)
+}
+
+fn stored(ticker: Ticker, text: &str, secs: i64) -> Rate {
+    Rate { ticker, price: price(text), source: "store".into(), at: at(secs) }
+}
+
+fn said(rates: &Rates, ticker: Ticker, secs: i64) -> String {
+    rates.current(ticker, at(secs)).unwrap().price.to_string()
+}
+
+#[tokio::test]
+async fn current_never_asks_a_source() {
+    let mut source = MockSource::new();
+    source.expect_name().return_const("mock".to_owned());
+    source.expect_fetch().never();
+    let rates = Rates::new(vec![Arc::new(source)], MAX_AGE);
+    assert!(matches!(rates.current(Ticker::BTC, at(0)), Err(RateError::Unknown { ticker: Ticker::BTC })));
+    rates.seed(vec![stored(Ticker::BTC, "50000", 0)]);
+    assert_eq!(said(&rates, Ticker::BTC, 300), "50000");
+    assert!(rates.current(Ticker::BTC, at(301)).is_err());
+}
+
+#[tokio::test]
+async fn each_source_is_asked_once_with_the_fallbacks_and_never_for_usd() {
+    let mut source = MockSource::new();
+    source.expect_name().return_const("mock".to_owned());
+    source
+        .expect_fetch()
+        .with(eq([Ticker::BTC, Ticker::BTC_LN].as_slice()))
+        .once()
+        .returning(|_| Ok(vec![(Ticker::BTC, "50000".parse().unwrap())]));
+    let rates = Rates::new(vec![Arc::new(source)], MAX_AGE);
+    let report = rates.refresh(&[Ticker::USD, Ticker::BTC_LN, Ticker::BTC_LN], at(0)).await;
+    assert_eq!(
+        report
+            .new
+            .iter()
+            .map(|r| (r.ticker.as_str(), r.price.to_string(), r.source.as_str()))
+            .collect::<Vec<_>>(),
+        [("BTC-LN", "50000".to_owned(), "mock"), ("USD", "1".to_owned(), "fixed")]
+    );
+}
+
+#[tokio::test]
+async fn only_usd_asks_nobody() {
+    let mut source = MockSource::new();
+    source.expect_fetch().never();
+    let rates = Rates::new(vec![Arc::new(source)], MAX_AGE);
+    assert!(rates.gather(&[Ticker::USD], at(0)).await.is_empty());
+    assert_eq!(said(&rates, Ticker::USD, 0), "1");
+}
+
+#[tokio::test]
+async fn a_failing_source_harms_no_other_and_is_reported() {
+    let (good, bad) = (Told::new("good", &[(Ticker::BTC, "100")]), Told::new("bad", &[(Ticker::BTC, "200")]));
+    let rates = Rates::new(vec![bad.clone(), good.clone()], MAX_AGE);
+    let report = rates.refresh(&[Ticker::BTC], at(0)).await;
+    assert_eq!((report.new[0].price, report.new[0].source.as_str()), (price("150"), "bad+good"));
+
+    // Its last figure counts while it is fresh …
+    bad.fail();
+    good.say(&[(Ticker::BTC, "110")]);
+    let report = rates.refresh(&[Ticker::BTC], at(300)).await;
+    assert_eq!(report.new[0].price, price("155"));
+    assert_eq!(report.failures.len(), 1);
+    assert_eq!(report.failures[0].source, "bad");
+    assert_eq!(report.failures[0].error.to_string(), "the rate source bad failed");
+
+    // … and no longer.
+    let report = rates.refresh(&[Ticker::BTC], at(301)).await;
+    assert_eq!((report.new[0].price, report.new[0].source.as_str()), (price("110"), "good"));
+}
+
+#[tokio::test]
+async fn a_hanging_source_costs_only_its_own_figures() {
+    let rates = Rates::new(vec![Arc::new(Hanging), Told::new("good", &[(Ticker::BTC, "100")])], MAX_AGE);
+    assert!(rates.gather(&[Ticker::BTC], at(0)).now_or_never().is_none());
+    let settled = rates.settle(&[Ticker::BTC, Ticker::XMR], at(0));
+    assert_eq!(settled.missing, [Ticker::XMR]);
+    rates.seed(settled.new);
+    assert_eq!(said(&rates, Ticker::BTC, 0), "100");
+}
+
+#[tokio::test]
+async fn nothing_is_used_before_it_is_seeded() {
+    let source = Told::new("s", &[(Ticker::BTC, "100")]);
+    let rates = Rates::new(vec![source.clone()], MAX_AGE);
+    rates.seed(vec![stored(Ticker::BTC, "90", -10)]);
+    rates.gather(&[Ticker::BTC], at(0)).await;
+    let first = rates.settle(&[Ticker::BTC], at(0));
+    assert_eq!(said(&rates, Ticker::BTC, 0), "90");
+    // A store that failed is tried again with the same rate.
+    assert_eq!(rates.settle(&[Ticker::BTC], at(0)), first);
+    rates.seed(first.new);
+    assert_eq!(said(&rates, Ticker::BTC, 0), "100");
+    assert_eq!(rates.settle(&[Ticker::BTC], at(0)).new, []);
+}
+
+#[tokio::test]
+async fn an_unchanged_price_is_confirmed_and_told_again_at_half_the_maximum_age() {
+    let source = Told::new("s", &[(Ticker::BTC, "100")]);
+    let rates = Rates::new(vec![source.clone()], MAX_AGE);
+    assert_eq!(rates.refresh(&[Ticker::BTC], at(0)).await.new.len(), 1);
+    assert_eq!(rates.refresh(&[Ticker::BTC], at(149)).await.new, []);
+    // Valid from its beginning, confirmed until now: the age counts from the confirmation.
+    assert_eq!(rates.current(Ticker::BTC, at(449)).unwrap().at, at(0));
+    assert!(matches!(rates.current(Ticker::BTC, at(450)), Err(RateError::Stale { age_secs: 301, .. })));
+    let again = rates.refresh(&[Ticker::BTC], at(150)).await.new;
+    assert_eq!((again.len(), again[0].at), (1, at(150)));
+    // A change is told at once.
+    source.say(&[(Ticker::BTC, "101")]);
+    assert_eq!(rates.refresh(&[Ticker::BTC], at(151)).await.new[0].price, price("101"));
+}
+
+#[tokio::test]
+async fn a_static_source_never_goes_stale() {
+    let fixed = StaticRates::new(BTreeMap::from([(Ticker::XMR, price("150"))])).unwrap();
+    let rates = Rates::new(vec![Arc::new(fixed)], MAX_AGE);
+    for minute in 0..600 {
+        let now = minute * 60;
+        let report = rates.refresh(&[Ticker::XMR], at(now)).await;
+        assert!(report.missing.is_empty());
+        assert_eq!(said(&rates, Ticker::XMR, now + 300), "150");
+    }
+}
+
+#[tokio::test]
+async fn without_any_answer_the_rate_ages_and_does_not_change() {
+    let (a, b) = (Told::new("a", &[(Ticker::BTC, "100")]), Told::new("b", &[(Ticker::BTC, "104")]));
+    let rates = Rates::new(vec![a.clone(), b.clone()], MAX_AGE);
+    rates.refresh(&[Ticker::BTC], at(0)).await;
+    a.fail();
+    rates.refresh(&[Ticker::BTC], at(200)).await;
+    b.fail();
+    // The figure of `a` has aged out by now; that alone makes no new price.
+    let report = rates.refresh(&[Ticker::BTC], at(400)).await;
+    assert_eq!((report.new.len(), report.failures.len()), (0, 2));
+    assert_eq!(said(&rates, Ticker::BTC, 500), "102");
+    assert!(rates.current(Ticker::BTC, at(501)).is_err());
+}
+
+#[tokio::test]
+async fn a_rate_from_the_future_does_not_block_the_ones_of_now() {
+    let source = Told::new("s", &[(Ticker::BTC, "100")]);
+    let rates = Rates::new(vec![source.clone()], MAX_AGE);
+    rates.seed(vec![stored(Ticker::BTC, "90", 86_400)]);
+    let new = rates.refresh(&[Ticker::BTC], at(0)).await.new;
+    assert_eq!(new[0].at, at(86_400).plus_millis(1));
+    assert_eq!(said(&rates, Ticker::BTC, 0), "100");
+}
+
+#[tokio::test]
+async fn an_older_rate_never_replaces_a_newer_one() {
+    let rates = Rates::new(vec![], MAX_AGE);
+    rates.seed(vec![stored(Ticker::BTC, "100", 10), stored(Ticker::BTC, "90", 5)]);
+    rates.seed(vec![stored(Ticker::BTC, "80", 10)]);
+    assert_eq!(said(&rates, Ticker::BTC, 10), "100");
+    // Two ways to pay one coin: what is stored of the coin prices both.
+    let rate = rates.current(Ticker::BTC_LN, at(10)).unwrap();
+    assert_eq!((rate.ticker, rate.price), (Ticker::BTC_LN, price("100")));
+    assert!(rates.current(Ticker::LTC_MWEB, at(10)).is_err());
+}
+
+#[tokio::test]
+async fn the_answer_to_the_later_question_wins() {
+    let source = Told::new("s", &[(Ticker::BTC, "101")]);
+    let rates = Rates::new(vec![source.clone()], MAX_AGE);
+    rates.refresh(&[Ticker::BTC], at(20)).await;
+    source.say(&[(Ticker::BTC, "100")]);
+    let late = rates.refresh(&[Ticker::BTC], at(10)).await;
+    assert_eq!(late.new, []);
+    assert_eq!(said(&rates, Ticker::BTC, 20), "101");
+}
+
+#[tokio::test]
+async fn an_unasked_ticker_is_not_kept() {
+    let source = Told::new("s", &[(Ticker::BTC, "100"), (Ticker::XMR, "150")]);
+    let rates = Rates::new(vec![source], MAX_AGE);
+    rates.refresh(&[Ticker::BTC], at(0)).await;
+    assert_eq!(rates.settle(&[Ticker::XMR], at(0)).missing, [Ticker::XMR]);
+}
+
+proptest! {
+    /// Fresh up to and including the maximum age, to the millisecond.
+    #[test]
+    fn the_staleness_boundary(max_age_ms in 0_u32..10_000_000, age_ms in 0_u32..20_000_000) {
+        let rates = Rates::new(vec![], Duration::from_millis(u64::from(max_age_ms)));
+        rates.seed(vec![stored(Ticker::BTC, "100", 0)]);
+        let seen = |age: u32| rates.current(Ticker::BTC, at(0).plus_millis(i64::from(age)));
+        prop_assert!(seen(max_age_ms).is_ok());
+        match seen(max_age_ms + 1) {
+            Err(RateError::Stale { age_secs, .. }) => prop_assert_eq!(age_secs, u64::from((max_age_ms + 1) / 1000)),
+            other => prop_assert!(false, "{other:?}"),
+        }
+        prop_assert_eq!(seen(age_ms).is_ok(), age_ms <= max_age_ms);
+    }
+
+    /// Whatever the sources do, new rates of a ticker have rising times, and what is in use is what was told last.
+    #[test]
+    fn new_rates_rise(steps in prop::collection::vec((0_i64..200, prop::option::of(1_u32..5), prop::option::of(1_u32..5)), 1..40)) {
+        let (a, b) = (Told::new("a", &[]), Told::new("b", &[]));
+        let rates = Rates::new(vec![a.clone(), b.clone()], MAX_AGE);
+        let (mut now, mut last): (i64, Option<Rate>) = (0, None);
+        for (pause, from_a, from_b) in steps {
+            now += pause;
+            for (source, figure) in [(&a, from_a), (&b, from_b)] {
+                match figure {
+                    Some(n) => source.say(&[(Ticker::BTC, &n.to_string())]),
+                    None => source.fail(),
+                }
+            }
+            for rate in rates.refresh(&[Ticker::BTC], at(now)).now_or_never().unwrap().new {
+                if let Some(last) = &last {
+                    prop_assert!(rate.at > last.at);
+                    prop_assert!(rate.price != last.price || rate.at.millis_since(last.at) >= 150_000);
+                }
+                prop_assert!(rate.at <= at(now));
+                last = Some(rate);
+            }
+            // Whatever is usable now was told, and the told one is young enough for a store that looks at its own time.
+            if from_a.or(from_b).is_some() {
+                prop_assert!(rates.current(Ticker::BTC, at(now)).is_ok());
+            }
+            if let Ok(used) = rates.current(Ticker::BTC, at(now)) {
+                prop_assert_eq!(Some(used), last.clone());
+            }
+        }
+    }
+}
