@@ -98,10 +98,7 @@ impl Json {
     /// A member by its exact name; of several with one name the last, as parsers do.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Json> {
-        match self {
-            Self::Object(members) => members.iter().rev().find(|(k, _)| k == name).map(|(_, v)| v),
-            _ => None,
-        }
+        self.members().iter().rev().find(|(k, _)| k == name).map(|(_, v)| v)
     }
 
     /// The text of a string.

@@ -1,2 +1,29 @@
-//! Emulators of the payment providers over real HTTP, scriptable, with faults.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+pub mod btcpay;
+mod clock;
+mod control;
+mod control_error;
+mod emulator;
+mod emulators;
+mod faults;
+mod json;
+mod random;
+mod rates;
+mod sandbox;
+mod webhook;
+
+pub use clock::Clock;
+pub use control_error::ControlError;
+pub use emulator::{
+    Context, Emulator, PayRequest, PayStage, PlayedPayment, ScenarioName, ScenarioRequest, TruthOrder,
+    TruthPayment, TruthStage,
+};
+pub use emulators::Emulators;
+pub use faults::{FaultSwitch, Faults, WebhookMode};
+pub use json::{Json, NotJson};
+pub use random::Random;
+pub use rates::Rates;
+pub use sandbox::{Sandbox, SandboxConfig, StartError};
+pub use webhook::{Attempt, Message, Rendered, RetryPolicy, Target, Webhooks};

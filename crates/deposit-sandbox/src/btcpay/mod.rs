@@ -1,0 +1,40 @@
+//! BTCPay Server, Greenfield API, as version 2.4 answers.
+//!
+//! One store with eight payment methods. What each scenario does here:
+//!
+//! | scenario | plays |
+//! |---|---|
+//! | `partial` | one confirmed payment of half of what is due, rounded up to the coin's smallest unit |
+//! | `over` | one confirmed payment of what is due and half as much again, rounded up |
+//! | `late` | this invoice's expiration moves one second and more into the past and is acted on (`InvoiceExpired`); then one confirmed payment of what is due. The global clock stays |
+//! | `double` | two confirmed payments of what is due each |
+//! | `reorg` | pays in full where nothing was paid; every payment is confirmed, then becomes `Invalid`. An invoice that is `Settled` stays so; no webhook tells it |
+//! | `return` | every payment undone by `reorg` is `Settled` again under the same id (`InvoicePaymentSettled`); 400 where there is none |
+//! | `replace` | beside the contract: every payment that was seen and not confirmed becomes `Invalid` (replaced by another transaction), without a webhook; 400 where there is none |
+//! | `expire` | this invoice's expiration moves into the past and is acted on; 400 where the invoice is safe from expiry (`Processing`, `Settled`, `Invalid`) |
+//! | `fail` | a `Processing` invoice runs out of its monitoring time and turns `Invalid`; one that is `New` or `Expired` (or was marked settled) is marked `Invalid` by hand; 400 elsewhere |
+//! | `refund`, `refund_part`, `dispute` | 400: this provider has none |
+//!
+//! Decisions where the real server leaves room: the store asks no extra fee for a second payment (`fee` and
+//! `paymentMethodFee` are `"0"`); MWEB addresses are never given out twice; Lightning and MWEB take every scenario,
+//! since the contract lists them by provider: a Lightning payment after expiry is recorded, as when its node
+//! reports it in the moment of expiry, and a second one to the same BOLT11 is recorded as well.
+
+mod api;
+mod create;
+mod decimal;
+mod error;
+mod hooks;
+mod hooks_api;
+mod invoice;
+#[cfg(test)]
+mod invoice_properties;
+mod method;
+mod play;
+mod rates;
+mod server;
+mod view;
+
+pub use server::{BtcPay, STORE_PERMISSIONS};
+
+pub(crate) const NAME: &str = "btcpay";
