@@ -1,0 +1,17 @@
+//! The cases. Each panics where the adapter, or the harness, is wrong.
+//!
+//! Every case takes a harness that no other case used before.
+
+mod capabilities;
+mod faults;
+mod opening;
+mod payments;
+mod secrets;
+mod webhooks;
+
+pub use capabilities::*;
+pub use faults::*;
+pub use opening::*;
+pub use payments::*;
+pub use secrets::*;
+pub use webhooks::*;
