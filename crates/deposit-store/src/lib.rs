@@ -1,2 +1,159 @@
-//! Durable state behind one trait: SQLite by default.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+#[cfg(any(test, feature = "behaviour"))]
+pub mod behaviour;
+mod command;
+mod crash;
+mod error;
+mod model;
+mod sqlite;
+
+pub use command::{
+    Admission, Admit, BeginCreate, Begun, Commit, Committed, FinishCreate, Finished, IdempotencyClaim, NewReview,
+    Posting, RateLimit, RateState, Refuse, ResumeCreate, Resumed, StoredAnswer, Touch,
+};
+pub use crash::crash_point;
+pub use error::{StoreError, StoreResult};
+pub use model::{
+    Account, AccountId, ApiKeyRow, DepositRow, EntryKind, HistoryRow, JournalEntry, JournalFilter, JournalOutcome, JournalRow,
+    Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, ReviewReason, ReviewRow, StoredRate,
+};
+pub use sqlite::SqliteStore;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use deposit_core::{AccountName, DepositId, ProviderId, ProviderRef, Signed, Ticker, Timestamp};
+
+/// Durable state: whole use cases with commands as data, never a transaction handle. So SQLite can have one writer that commits
+/// many commands at once, and another database one statement.
+///
+/// Every method that changes something answers only after it is durable. Time always comes in with the command.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Whether the database answers; for readiness.
+    async fn ping(&self) -> StoreResult<()>;
+
+    // -- accounts and keys ---------------------------------------------------------------------------------
+
+    /// The account of this name, made if it is new. Its index is the next never-used one.
+    async fn ensure_account(&self, name: &AccountName, now: Timestamp) -> StoreResult<Account>;
+    /// All accounts, oldest first.
+    async fn accounts(&self) -> StoreResult<Vec<Account>>;
+    /// The account of this name.
+    async fn account_by_name(&self, name: &AccountName) -> StoreResult<Option<Account>>;
+    /// Closes an account: its keys stop working, money that still comes goes to review. `None`: no such account.
+    async fn close_account(&self, name: &AccountName, now: Timestamp) -> StoreResult<Option<Account>>;
+    /// Stores an API key's hash.
+    async fn insert_api_key(&self, key: NewApiKey) -> StoreResult<()>;
+    /// The key row with this look-up prefix, revoked or not, with its account's state.
+    async fn api_key_by_prefix(&self, prefix: &str) -> StoreResult<Option<ApiKeyRow>>;
+    /// All keys, oldest first.
+    async fn api_keys(&self) -> StoreResult<Vec<ApiKeyRow>>;
+    /// Revokes a key; `false`: no such key. Revoking twice keeps the first time.
+    async fn revoke_api_key(&self, id: &str, now: Timestamp) -> StoreResult<bool>;
+
+    // -- create --------------------------------------------------------------------------------------------
+
+    /// Idempotency look-up, then the rate limit, in one transaction (see [`Admission`] for which wins and what counts).
+    async fn admit(&self, command: Admit) -> StoreResult<Admission>;
+    /// Counts one request without a key against `limiter` (an IP address), if there is room.
+    async fn count_request(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState>;
+    /// Stores a refusal (400) as the first answer of an idempotency key.
+    async fn refuse(&self, command: Refuse) -> StoreResult<()>;
+    /// Gives an idempotency claim back without an answer (after a 500), so that a retry need not wait for the lease.
+    async fn release_claim(&self, account: AccountId, key: &str, owner: &str) -> StoreResult<()>;
+    /// Writes the deposit's row, `Creating`, under a lease; links the idempotency key; stores the locked rate first.
+    async fn begin_create(&self, command: BeginCreate) -> StoreResult<Begun>;
+    /// Takes the lease of a row that is still `Creating` over, if the old one has ended.
+    async fn resume_create(&self, command: ResumeCreate) -> StoreResult<Resumed>;
+    /// Writes where to pay, makes the row visible with history row 1, answers the idempotency key; one transaction.
+    async fn finish_create(&self, command: FinishCreate) -> StoreResult<Finished>;
+    /// Ends the lease of a row that could not be opened; a retry takes it up at once.
+    async fn release_create(&self, id: &DepositId, owner: &str, now: Timestamp) -> StoreResult<()>;
+    /// Gives up rows that have been `Creating` since before `before` and have no living lease. Nobody was ever shown where to pay.
+    async fn abandon_stale_creates(&self, before: Timestamp, now: Timestamp) -> StoreResult<u64>;
+
+    // -- read deposits -------------------------------------------------------------------------------------
+
+    /// The row, in whatever phase.
+    async fn deposit(&self, id: &DepositId) -> StoreResult<Option<DepositRow>>;
+    /// The deposit to which a provider's order belongs.
+    async fn deposit_by_ref(&self, provider: ProviderId, order: &ProviderRef) -> StoreResult<Option<DepositId>>;
+    /// The deposit to which an address belongs that was shown at any time.
+    async fn deposit_by_address(&self, provider: ProviderId, address: &str) -> StoreResult<Option<DepositId>>;
+    /// All orders at the provider that carry this deposit's id, the shown one first.
+    async fn orders_of(&self, id: &DepositId) -> StoreResult<Vec<ProviderRef>>;
+    /// Notes a further order of a deposit (a repeat made two); it is observed like the first.
+    async fn add_order(&self, id: &DepositId, provider: ProviderId, order: &ProviderRef) -> StoreResult<()>;
+    /// History rows with a number above `after`, in order.
+    async fn history(&self, id: &DepositId, after: u64) -> StoreResult<Vec<HistoryRow>>;
+
+    // -- observe -------------------------------------------------------------------------------------------
+
+    /// Stores a verified delivery, unique by the provider's own delivery id.
+    async fn journal(&self, entry: JournalEntry) -> StoreResult<JournalOutcome>;
+    /// Deliveries that are not handled and not leased by another: leased until `lease_until`, oldest first.
+    async fn claim_journal(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<JournalRow>>;
+    /// Marks a delivery as handled, with a short word for what came of it.
+    async fn finish_journal(&self, id: i64, outcome: &str, now: Timestamp) -> StoreResult<()>;
+    /// Stored deliveries, newest last.
+    async fn journal_rows(&self, filter: JournalFilter) -> StoreResult<Vec<JournalRow>>;
+    /// Removes bodies of handled deliveries received before `before`; ids, digests and outcomes stay.
+    async fn purge_journal_bodies(&self, before: Timestamp) -> StoreResult<u64>;
+    /// The row of an open deposit and its next snapshot number: taken *before* the provider is asked.
+    async fn begin_read(&self, id: &DepositId) -> StoreResult<Option<(DepositRow, u64)>>;
+    /// Commits what an observation changed: evidence, history row, postings, in one transaction.
+    async fn commit(&self, command: Commit) -> StoreResult<Committed>;
+    /// A read that changed nothing: only the schedule moves. `false`: a newer snapshot has committed.
+    async fn touch(&self, command: Touch) -> StoreResult<bool>;
+    /// Open deposits of a provider whose next check is due, payments under way first, then the longest unasked; each is pushed to
+    /// `lease_until` so that no other process takes it meanwhile.
+    async fn claim_checks(
+        &self,
+        provider: ProviderId,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<DepositId>>;
+    /// Brings a deposit's next check forward to `at` (a webhook hinted at it).
+    async fn check_at(&self, id: &DepositId, at: Timestamp) -> StoreResult<()>;
+    /// Open deposits whose expiry is due and not yet committed.
+    async fn due_expiries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DepositId>>;
+    /// Open deposits with a confirmed payment that has no price yet.
+    async fn unpriced(&self, limit: u32) -> StoreResult<Vec<DepositId>>;
+
+    // -- rates ---------------------------------------------------------------------------------------------
+
+    /// Stores rates. One that equals the newest of its ticker (price and source) only moves that row's `seen_until`.
+    async fn store_rates(&self, rates: Vec<StoredRate>) -> StoreResult<()>;
+    /// The newest rate of each ticker.
+    async fn newest_rates(&self) -> StoreResult<Vec<StoredRate>>;
+    /// The rate whose `valid_from` is the newest not after `at`.
+    async fn rate_at(&self, ticker: Ticker, at: Timestamp) -> StoreResult<Option<StoredRate>>;
+    /// The oldest rate with `valid_from` after `at`.
+    async fn rate_after(&self, ticker: Ticker, at: Timestamp) -> StoreResult<Option<StoredRate>>;
+    /// Rates in force at any time since `since`, newest first.
+    async fn rates_since(&self, ticker: Ticker, since: Timestamp) -> StoreResult<Vec<StoredRate>>;
+
+    // -- ledger and review ---------------------------------------------------------------------------------
+
+    /// The account's balance in each currency that it ever had a posting in.
+    async fn balances(&self, account: AccountId) -> StoreResult<Vec<Signed>>;
+    /// Postings of an account with an id above `after`, rising.
+    async fn ledger_entries(&self, account: AccountId, after: i64, limit: u32) -> StoreResult<Vec<LedgerEntry>>;
+    /// Postings of one deposit, rising.
+    async fn deposit_entries(&self, id: &DepositId) -> StoreResult<Vec<LedgerEntry>>;
+    /// Adds the whole ledger up in wide signed integers: every transaction and currency sums to zero, every balance equals its postings.
+    async fn check_ledger(&self) -> StoreResult<LedgerCheck>;
+    /// Notes money that no rule could credit; one item for each (provider, reference, reason).
+    async fn open_review(&self, review: NewReview) -> StoreResult<()>;
+    /// Review items that are not resolved, oldest first.
+    async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>>;
+}

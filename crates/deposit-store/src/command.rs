@@ -1,0 +1,317 @@
+//! Commands and their answers, as data.
+
+use deposit_core::{
+    DepositId, Evidence, IntentRecord, PaymentRef, ProviderId, ProviderRef, Signed, Status, Terms, Ticker, Timestamp,
+};
+use deposit_lifecycle::{Credit, PostingKind};
+
+use crate::model::{AccountId, DepositRow, Lease, ReviewReason, StoredRate};
+
+/// A sliding window: at most `requests` in any `window_millis`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How many.
+    pub requests: u32,
+    /// In how long.
+    pub window_millis: i64,
+}
+
+/// Where a limiter stands after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateState {
+    /// Whether the request was let through (and counted).
+    pub allowed: bool,
+    /// How many more would be let through now.
+    pub remaining: u32,
+    /// When the oldest counted request leaves the window; `now` if there is none.
+    pub reset_at: Timestamp,
+}
+
+/// What a client's idempotency key claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyClaim {
+    /// The key, 1-255 printable ASCII; unique per account.
+    pub key: String,
+    /// Digest of ticker and amount; `None` where the content is unreadable, which equals nothing.
+    pub fingerprint: Option<String>,
+    /// Random name of this request.
+    pub owner: String,
+    /// Until when a repeat is `Running`.
+    pub lease_until: Timestamp,
+    /// Claims older than this are forgotten (24 h before now).
+    pub forget_before: Timestamp,
+}
+
+/// Asks for a create to be let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admit {
+    /// Whose key it is.
+    pub account: AccountId,
+    /// What is counted: `key:ID`.
+    pub limiter: String,
+    /// The window.
+    pub limit: RateLimit,
+    /// The client's idempotency key.
+    pub claim: Option<IdempotencyClaim>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Whether a create is let in. Idempotency is looked at first: a replay and a `Running` never count, a `Conflict` counts where
+/// there is room and is answered even where there is none; only a request that would do something can be `Limited`, which counts nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// Go ahead; the key, if any, is claimed.
+    Admitted {
+        /// The limiter.
+        rate: RateState,
+        /// The deposit that an earlier attempt with this key has begun and not finished.
+        resume: Option<DepositId>,
+    },
+    /// The first answer again.
+    Replay {
+        /// What it was.
+        answer: StoredAnswer,
+        /// The limiter, not counted.
+        rate: RateState,
+    },
+    /// The first request with this key is still running.
+    Running {
+        /// The limiter, not counted.
+        rate: RateState,
+    },
+    /// The key was used with other content.
+    Conflict {
+        /// The limiter.
+        rate: RateState,
+    },
+    /// Too many requests.
+    Limited {
+        /// The limiter, not counted.
+        rate: RateState,
+    },
+}
+
+/// The first answer of an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredAnswer {
+    /// 200: this deposit, as its history row 1 shows it.
+    Created(DepositId),
+    /// 400: this body.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The body as it was sent.
+        body: String,
+    },
+}
+
+/// Stores a refusal under an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refuse {
+    /// The account.
+    pub account: AccountId,
+    /// The key.
+    pub key: String,
+    /// Who claimed it.
+    pub owner: String,
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
+/// Begins a create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BeginCreate {
+    /// Our id, fresh and random.
+    pub id: DepositId,
+    /// Whose.
+    pub account: AccountId,
+    /// Who takes the money.
+    pub provider: ProviderId,
+    /// The frozen terms.
+    pub terms: Terms,
+    /// Who creates.
+    pub lease: Lease,
+    /// The idempotency key to link, claimed by `lease.owner`.
+    pub idempotency_key: Option<String>,
+    /// The rate that the terms lock: stored first.
+    pub rate: Option<StoredRate>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// How a create began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// Written.
+    Yes,
+    /// The idempotency claim is no longer ours: the request took too long.
+    ClaimLost,
+}
+
+/// Takes up a create that did not finish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumeCreate {
+    /// Which.
+    pub id: DepositId,
+    /// Who takes it up.
+    pub lease: Lease,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// How taking up went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resumed {
+    /// Ours now; `attempt` in the row is already the new one, `attempted_at` still that of the attempt before.
+    Yes(Box<DepositRow>),
+    /// Somebody else is at it.
+    Busy,
+    /// It is open already.
+    Open(Box<DepositRow>),
+    /// No such row, or it was abandoned.
+    Gone,
+}
+
+/// Finishes a create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishCreate {
+    /// Which.
+    pub id: DepositId,
+    /// Who holds the lease.
+    pub owner: String,
+    /// Where to pay; its terms replace the row's (an unopened deposit may be quoted anew when it is resumed).
+    pub intent: IntentRecord,
+    /// Further orders that carry our id.
+    pub other_orders: Vec<ProviderRef>,
+    /// The public object, history row 1.
+    pub view: String,
+    /// The rate that the terms lock, if it is a new one: stored first.
+    pub rate: Option<StoredRate>,
+    /// When to read it first.
+    pub next_check_at: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// How a create finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finished {
+    /// Visible.
+    Yes,
+    /// The lease was lost to another, which has opened it: its row.
+    Open(Box<DepositRow>),
+    /// The lease was lost and the row is not open.
+    LeaseLost,
+    /// The order or address belongs to another deposit already.
+    OrderTaken(DepositId),
+}
+
+/// A posting to commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posting {
+    /// The payment.
+    pub payment: PaymentRef,
+    /// Its number for this payment, from 1: (provider, payment, number) is unique.
+    pub number: u32,
+    /// How much; its asset is the currency.
+    pub amount: Signed,
+    /// Credit or reversal.
+    pub kind: PostingKind,
+}
+
+/// Commits an observation (or an expiry, or a pricing).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Which deposit.
+    pub id: DepositId,
+    /// The version that was read: postings commit only against it.
+    pub expected_version: u64,
+    /// The number of the snapshot, if it was one.
+    pub snapshot: Option<u64>,
+    /// The evidence after.
+    pub evidence: Evidence,
+    /// The credit after.
+    pub credit: Credit,
+    /// The status after.
+    pub status: Status,
+    /// Where to pay now, if that changed; old addresses still map to the deposit.
+    pub intent: Option<IntentRecord>,
+    /// The public object, if it changed: the next history row.
+    pub view: Option<String>,
+    /// What to post.
+    pub postings: Vec<Posting>,
+    /// What an operator should see.
+    pub reviews: Vec<NewReview>,
+    /// Rates that were used and may not be stored yet.
+    pub rates: Vec<StoredRate>,
+    /// Whether a confirmed payment still has no price.
+    pub unpriced: bool,
+    /// Whether a payment is under way (asked first).
+    pub under_way: bool,
+    /// Whether the expiry is still to be committed.
+    pub expiry_pending: bool,
+    /// When to read next; `None`: never.
+    pub next_check_at: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What a commit came to. Only `Yes` has changed anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committed {
+    /// Done; the number of the newest history row and the new version.
+    Yes {
+        /// Newest history row.
+        history: u64,
+        /// New version.
+        version: u64,
+    },
+    /// Somebody else has committed since: read again.
+    Conflict,
+    /// A newer snapshot has committed: dropped, ask again.
+    StaleSnapshot,
+    /// This payment belongs to another deposit: leave it out and put it to review.
+    PaymentTaken {
+        /// The payment.
+        payment: PaymentRef,
+        /// Whose it is.
+        owner: DepositId,
+    },
+    /// A posting of this number exists: somebody has posted it already, read again.
+    Duplicate,
+}
+
+/// A read that changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touch {
+    /// Which deposit.
+    pub id: DepositId,
+    /// The number of the snapshot.
+    pub snapshot: u64,
+    /// When to read next; `None`: never.
+    pub next_check_at: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Something for an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewReview {
+    /// Who took the money.
+    pub provider: ProviderId,
+    /// The payment's or order's reference.
+    pub reference: String,
+    /// How much, as decimal text.
+    pub amount: Option<String>,
+    /// The way of paying.
+    pub ticker: Option<Ticker>,
+    /// The deposit it was seen on.
+    pub deposit: Option<DepositId>,
+    /// Why.
+    pub reason: ReviewReason,
+    /// Since when.
+    pub since: Timestamp,
+}

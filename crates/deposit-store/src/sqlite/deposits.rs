@@ -1,0 +1,180 @@
+//! Deposits as stored: the row, its orders, addresses and history.
+
+use deposit_core::{DepositId, IntentRecord, ProviderId, ProviderRef, Status, Timestamp};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::row::{Doing, corrupt, int, json, json_opt, number, parsed, text, time, to_int};
+use crate::{AccountId, DepositRow, HistoryRow, Lease, StoreResult};
+
+pub(super) fn deposit(row: &SqliteRow) -> StoreResult<DepositRow> {
+    Ok(DepositRow {
+        id: parsed(row, "id")?,
+        account: AccountId(int(row, "account")?),
+        ticker: parsed(row, "ticker")?,
+        provider: parsed(row, "provider")?,
+        phase: parsed(row, "phase")?,
+        terms: json(row, "terms")?,
+        intent: json_opt(row, "intent")?,
+        attempt: number(row, "attempt")?,
+        attempted_at: time(row, "attempted_at")?,
+        evidence: json(row, "evidence")?,
+        credit: json(row, "credit")?,
+        status: parsed(row, "status")?,
+        version: number(row, "version")?,
+        snapshot: number(row, "snapshot")?,
+        history: number(row, "history")?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+pub(super) async fn read(connection: &mut SqliteConnection, id: &DepositId) -> StoreResult<Option<DepositRow>> {
+    Ok(read_with_lease(connection, id).await?.map(|(row, _)| row))
+}
+
+pub(super) async fn read_with_lease(
+    connection: &mut SqliteConnection,
+    id: &DepositId,
+) -> StoreResult<Option<(DepositRow, Lease)>> {
+    let row = sqlx::query("SELECT * FROM deposits WHERE id = ?")
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await
+        .doing("read a deposit")?;
+    let Some(row) = row else { return Ok(None) };
+    let lease = Lease { owner: text(&row, "lease_owner")?, until: time(&row, "lease_until")? };
+    Ok(Some((deposit(&row)?, lease)))
+}
+
+pub(super) async fn by_ref(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    order: &ProviderRef,
+) -> StoreResult<Option<DepositId>> {
+    sqlx::query("SELECT deposit FROM orders WHERE provider = ? AND ref = ?")
+        .bind(provider.as_str())
+        .bind(order.as_str())
+        .fetch_optional(connection)
+        .await
+        .doing("find an order")?
+        .map(|row| parsed(&row, "deposit"))
+        .transpose()
+}
+
+pub(super) async fn by_address(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    address: &str,
+) -> StoreResult<Option<DepositId>> {
+    sqlx::query("SELECT deposit FROM addresses WHERE provider = ? AND address = ?")
+        .bind(provider.as_str())
+        .bind(address)
+        .fetch_optional(connection)
+        .await
+        .doing("find an address")?
+        .map(|row| parsed(&row, "deposit"))
+        .transpose()
+}
+
+pub(super) async fn orders(connection: &mut SqliteConnection, id: &DepositId) -> StoreResult<Vec<ProviderRef>> {
+    sqlx::query("SELECT ref FROM orders WHERE deposit = ? ORDER BY shown DESC, rowid")
+        .bind(id.as_str())
+        .fetch_all(connection)
+        .await
+        .doing("read orders")?
+        .iter()
+        .map(|row| parsed(row, "ref"))
+        .collect()
+}
+
+pub(super) async fn add_order(
+    connection: &mut SqliteConnection,
+    id: &DepositId,
+    provider: ProviderId,
+    order: &ProviderRef,
+) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO orders (provider, ref, deposit, shown) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING",
+    )
+    .bind(provider.as_str())
+    .bind(order.as_str())
+    .bind(id.as_str())
+    .execute(connection)
+    .await
+    .doing("note an order")
+    .map(|_| ())
+}
+
+/// Notes what is shown to the payer: the order and, for good, the address.
+pub(super) async fn show(
+    connection: &mut SqliteConnection,
+    id: &DepositId,
+    intent: &IntentRecord,
+) -> StoreResult<()> {
+    add_order(connection, id, intent.provider, &intent.provider_ref).await?;
+    sqlx::query("UPDATE orders SET shown = (ref = ?2) WHERE deposit = ?1")
+        .bind(id.as_str())
+        .bind(intent.provider_ref.as_str())
+        .execute(&mut *connection)
+        .await
+        .doing("note the shown order")?;
+    let Some(address) = intent.instructions.address() else { return Ok(()) };
+    sqlx::query("INSERT INTO addresses (provider, address, deposit) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+        .bind(intent.provider.as_str())
+        .bind(address)
+        .bind(id.as_str())
+        .execute(connection)
+        .await
+        .doing("note an address")
+        .map(|_| ())
+}
+
+pub(super) async fn write_history(
+    connection: &mut SqliteConnection,
+    id: &DepositId,
+    n: u64,
+    at: Timestamp,
+    status: Status,
+    view: &str,
+) -> StoreResult<()> {
+    sqlx::query("INSERT INTO history (deposit, n, at, status, view) VALUES (?, ?, ?, ?, ?)")
+        .bind(id.as_str())
+        .bind(to_int(n)?)
+        .bind(at.millis())
+        .bind(status.to_string())
+        .bind(view)
+        .execute(connection)
+        .await
+        .doing("write history")
+        .map(|_| ())
+}
+
+pub(super) async fn history(
+    connection: &mut SqliteConnection,
+    id: &DepositId,
+    after: u64,
+) -> StoreResult<Vec<HistoryRow>> {
+    sqlx::query("SELECT n, at, status, view FROM history WHERE deposit = ? AND n > ? ORDER BY n")
+        .bind(id.as_str())
+        // A cursor beyond every number that there can be.
+        .bind(i64::try_from(after).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await
+        .doing("read history")?
+        .iter()
+        .map(|row| {
+            Ok(HistoryRow {
+                n: number(row, "n")?,
+                at: time(row, "at")?,
+                status: parsed(row, "status")?,
+                view: text(row, "view")?,
+            })
+        })
+        .collect()
+}
+
+/// A number that has to be there.
+pub(super) fn next(n: u64) -> StoreResult<u64> {
+    n.checked_add(1).ok_or_else(|| corrupt("a number", "no next one"))
+}

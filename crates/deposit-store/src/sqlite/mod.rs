@@ -1,0 +1,313 @@
+//! SQLite: one writer that commits many waiting commands at once, and readers beside it.
+
+mod accounts;
+mod admit;
+mod check;
+mod commit;
+mod create;
+mod deposits;
+mod journal;
+mod ledger;
+mod open;
+mod rates;
+mod reviews;
+mod row;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use deposit_core::{AccountName, DepositId, ProviderId, ProviderRef, Signed, Ticker, Timestamp};
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite, SqlitePool};
+
+use self::row::Doing;
+use self::writer::Writer;
+use crate::{
+    Account, AccountId, Admission, Admit, ApiKeyRow, BeginCreate, Begun, Commit, Committed, DepositRow, FinishCreate,
+    Finished, HistoryRow, JournalEntry, JournalFilter, JournalOutcome, JournalRow, LedgerCheck, LedgerEntry, NewApiKey,
+    NewReview, RateLimit, RateState, Refuse, ResumeCreate, Resumed, ReviewRow, Store, StoreError, StoreResult,
+    StoredRate, Touch,
+};
+
+/// Durable state in one SQLite file, in WAL mode with full synchronous commits.
+///
+/// Commands of many tasks share a transaction, each in a savepoint of its own, and are answered after the commit; dropping a
+/// method's future does not stop a command that is in the queue. Another process may have the same file open.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use deposit_store::{SqliteStore, Store};
+/// use deposit_core::{AccountName, Timestamp};
+///
+/// let directory = tempfile::tempdir().unwrap();
+/// let store = SqliteStore::open(&format!("sqlite://{}", directory.path().join("deposit.db").display())).await?;
+/// let ana = store.ensure_account(&AccountName::new("ana").unwrap(), Timestamp::from_secs(1)).await?;
+/// assert_eq!(ana.index.0, 1);
+/// store.close().await;
+/// # Ok::<(), deposit_store::StoreError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Writer,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens `sqlite://PATH` (`sqlite://deposit.db`, `sqlite:///var/lib/deposit.db`), creates the file where there is none, and
+    /// brings its tables up to date. To be called on a tokio runtime, where the writer then runs.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`] names the path and why it cannot be used: a missing directory, no permission, not a database, the database of
+    /// another program, a schema of a newer release.
+    pub async fn open(url: &str) -> StoreResult<Self> {
+        let path = open::path_of(url)?;
+        let (connection, options) = open::open_writer(&path).await?;
+        let readers = open::open_readers(&path).await?;
+        Ok(Self { writer: Writer::start(connection, options), readers, path })
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Finishes the commands that wait already, then closes the file. Later calls answer [`StoreError::Closed`].
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn reader(&self) -> StoreResult<PoolConnection<Sqlite>> {
+        match self.readers.acquire().await {
+            Err(sqlx::Error::PoolClosed) => Err(StoreError::Closed),
+            other => other.doing("read"),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn ping(&self) -> StoreResult<()> {
+        if self.writer.is_closed() {
+            return Err(StoreError::Closed);
+        }
+        sqlx::query("SELECT 1").execute(&mut *self.reader().await?).await.doing("ask for a sign of life").map(|_| ())
+    }
+
+    async fn ensure_account(&self, name: &AccountName, now: Timestamp) -> StoreResult<Account> {
+        let name = name.clone();
+        self.writer.run(move |c| Box::pin(accounts::ensure(c, name, now))).await
+    }
+
+    async fn accounts(&self) -> StoreResult<Vec<Account>> {
+        accounts::all(&mut *self.reader().await?).await
+    }
+
+    async fn account_by_name(&self, name: &AccountName) -> StoreResult<Option<Account>> {
+        accounts::by_name(&mut *self.reader().await?, name).await
+    }
+
+    async fn close_account(&self, name: &AccountName, now: Timestamp) -> StoreResult<Option<Account>> {
+        let name = name.clone();
+        self.writer.run(move |c| Box::pin(accounts::close(c, name, now))).await
+    }
+
+    async fn insert_api_key(&self, key: NewApiKey) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(accounts::insert_key(c, key))).await
+    }
+
+    async fn api_key_by_prefix(&self, prefix: &str) -> StoreResult<Option<ApiKeyRow>> {
+        accounts::key_by_prefix(&mut *self.reader().await?, prefix).await
+    }
+
+    async fn api_keys(&self) -> StoreResult<Vec<ApiKeyRow>> {
+        accounts::keys(&mut *self.reader().await?).await
+    }
+
+    async fn revoke_api_key(&self, id: &str, now: Timestamp) -> StoreResult<bool> {
+        let id = id.to_owned();
+        self.writer.run(move |c| Box::pin(accounts::revoke_key(c, id, now))).await
+    }
+
+    async fn admit(&self, command: Admit) -> StoreResult<Admission> {
+        self.writer.run(move |c| Box::pin(admit::admit(c, command))).await
+    }
+
+    async fn count_request(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState> {
+        let limiter = limiter.to_owned();
+        self.writer.run(move |c| Box::pin(admit::count(c, limiter, limit, now))).await
+    }
+
+    async fn refuse(&self, command: Refuse) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(admit::refuse(c, command))).await
+    }
+
+    async fn release_claim(&self, account: AccountId, key: &str, owner: &str) -> StoreResult<()> {
+        let (key, owner) = (key.to_owned(), owner.to_owned());
+        self.writer.run(move |c| Box::pin(admit::release(c, account, key, owner))).await
+    }
+
+    async fn begin_create(&self, command: BeginCreate) -> StoreResult<Begun> {
+        self.writer.run(move |c| Box::pin(create::begin(c, command))).await
+    }
+
+    async fn resume_create(&self, command: ResumeCreate) -> StoreResult<Resumed> {
+        self.writer.run(move |c| Box::pin(create::resume(c, command))).await
+    }
+
+    async fn finish_create(&self, command: FinishCreate) -> StoreResult<Finished> {
+        self.writer.run(move |c| Box::pin(create::finish(c, command))).await
+    }
+
+    async fn release_create(&self, id: &DepositId, owner: &str, now: Timestamp) -> StoreResult<()> {
+        let (id, owner) = (id.clone(), owner.to_owned());
+        self.writer.run(move |c| Box::pin(create::release(c, id, owner, now))).await
+    }
+
+    async fn abandon_stale_creates(&self, before: Timestamp, now: Timestamp) -> StoreResult<u64> {
+        self.writer.run(move |c| Box::pin(create::abandon(c, before, now))).await
+    }
+
+    async fn deposit(&self, id: &DepositId) -> StoreResult<Option<DepositRow>> {
+        deposits::read(&mut *self.reader().await?, id).await
+    }
+
+    async fn deposit_by_ref(&self, provider: ProviderId, order: &ProviderRef) -> StoreResult<Option<DepositId>> {
+        deposits::by_ref(&mut *self.reader().await?, provider, order).await
+    }
+
+    async fn deposit_by_address(&self, provider: ProviderId, address: &str) -> StoreResult<Option<DepositId>> {
+        deposits::by_address(&mut *self.reader().await?, provider, address).await
+    }
+
+    async fn orders_of(&self, id: &DepositId) -> StoreResult<Vec<ProviderRef>> {
+        deposits::orders(&mut *self.reader().await?, id).await
+    }
+
+    async fn add_order(&self, id: &DepositId, provider: ProviderId, order: &ProviderRef) -> StoreResult<()> {
+        let (id, order) = (id.clone(), order.clone());
+        self.writer
+            .run(move |c| Box::pin(async move { deposits::add_order(c, &id, provider, &order).await }))
+            .await
+    }
+
+    async fn history(&self, id: &DepositId, after: u64) -> StoreResult<Vec<HistoryRow>> {
+        deposits::history(&mut *self.reader().await?, id, after).await
+    }
+
+    async fn journal(&self, entry: JournalEntry) -> StoreResult<JournalOutcome> {
+        self.writer.run(move |c| Box::pin(journal::store(c, entry))).await
+    }
+
+    async fn claim_journal(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<JournalRow>> {
+        self.writer.run(move |c| Box::pin(journal::claim(c, now, lease_until, limit))).await
+    }
+
+    async fn finish_journal(&self, id: i64, outcome: &str, now: Timestamp) -> StoreResult<()> {
+        let outcome = outcome.to_owned();
+        self.writer.run(move |c| Box::pin(journal::finish(c, id, outcome, now))).await
+    }
+
+    async fn journal_rows(&self, filter: JournalFilter) -> StoreResult<Vec<JournalRow>> {
+        journal::rows(&mut *self.reader().await?, filter).await
+    }
+
+    async fn purge_journal_bodies(&self, before: Timestamp) -> StoreResult<u64> {
+        self.writer.run(move |c| Box::pin(journal::purge_bodies(c, before))).await
+    }
+
+    async fn begin_read(&self, id: &DepositId) -> StoreResult<Option<(DepositRow, u64)>> {
+        let id = id.clone();
+        self.writer.run(move |c| Box::pin(schedule::begin_read(c, id))).await
+    }
+
+    async fn commit(&self, command: Commit) -> StoreResult<Committed> {
+        self.writer.run(move |c| Box::pin(commit::commit(c, command))).await
+    }
+
+    async fn touch(&self, command: Touch) -> StoreResult<bool> {
+        self.writer.run(move |c| Box::pin(commit::touch(c, command))).await
+    }
+
+    async fn claim_checks(
+        &self,
+        provider: ProviderId,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<DepositId>> {
+        self.writer.run(move |c| Box::pin(schedule::claim_checks(c, provider, now, lease_until, limit))).await
+    }
+
+    async fn check_at(&self, id: &DepositId, at: Timestamp) -> StoreResult<()> {
+        let id = id.clone();
+        self.writer.run(move |c| Box::pin(schedule::check_at(c, id, at))).await
+    }
+
+    async fn due_expiries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DepositId>> {
+        schedule::due_expiries(&mut *self.reader().await?, now, limit).await
+    }
+
+    async fn unpriced(&self, limit: u32) -> StoreResult<Vec<DepositId>> {
+        schedule::unpriced(&mut *self.reader().await?, limit).await
+    }
+
+    async fn store_rates(&self, rates: Vec<StoredRate>) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(rates::store_all(c, rates))).await
+    }
+
+    async fn newest_rates(&self) -> StoreResult<Vec<StoredRate>> {
+        rates::newest(&mut *self.reader().await?).await
+    }
+
+    async fn rate_at(&self, ticker: Ticker, at: Timestamp) -> StoreResult<Option<StoredRate>> {
+        rates::at(&mut *self.reader().await?, ticker, at).await
+    }
+
+    async fn rate_after(&self, ticker: Ticker, at: Timestamp) -> StoreResult<Option<StoredRate>> {
+        rates::after(&mut *self.reader().await?, ticker, at).await
+    }
+
+    async fn rates_since(&self, ticker: Ticker, since: Timestamp) -> StoreResult<Vec<StoredRate>> {
+        rates::since(&mut *self.reader().await?, ticker, since).await
+    }
+
+    async fn balances(&self, account: AccountId) -> StoreResult<Vec<Signed>> {
+        ledger::balances(&mut *self.reader().await?, account).await
+    }
+
+    async fn ledger_entries(&self, account: AccountId, after: i64, limit: u32) -> StoreResult<Vec<LedgerEntry>> {
+        ledger::of_account(&mut *self.reader().await?, account, after, limit).await
+    }
+
+    async fn deposit_entries(&self, id: &DepositId) -> StoreResult<Vec<LedgerEntry>> {
+        ledger::of_deposit(&mut *self.reader().await?, id).await
+    }
+
+    async fn check_ledger(&self) -> StoreResult<LedgerCheck> {
+        // One transaction: all of it as of one moment, while the writer goes on.
+        let mut connection = self.reader().await?;
+        let mut transaction = sqlx::Connection::begin(&mut *connection).await.doing("begin to read")?;
+        check::check(&mut transaction).await
+    }
+
+    async fn open_review(&self, review: NewReview) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(async move { reviews::open(c, &review).await })).await
+    }
+
+    async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>> {
+        reviews::all_open(&mut *self.reader().await?).await
+    }
+}

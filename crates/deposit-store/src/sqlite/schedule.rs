@@ -1,0 +1,98 @@
+//! What the timers ask for.
+
+use deposit_core::{DepositId, ProviderId, Timestamp};
+use sqlx::SqliteConnection;
+
+use super::deposits;
+use super::row::{Doing, number, parsed};
+use crate::{DepositRow, StoreResult};
+
+pub(super) async fn begin_read(
+    connection: &mut SqliteConnection,
+    id: DepositId,
+) -> StoreResult<Option<(DepositRow, u64)>> {
+    let row = sqlx::query(
+        "UPDATE deposits SET snapshot_taken = snapshot_taken + 1 WHERE id = ? AND phase = 'open' RETURNING *",
+    )
+    .bind(id.as_str())
+    .fetch_optional(connection)
+    .await
+    .doing("number a snapshot")?;
+    row.map(|row| Ok((deposits::deposit(&row)?, number(&row, "snapshot_taken")?))).transpose()
+}
+
+pub(super) async fn claim_checks(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> StoreResult<Vec<DepositId>> {
+    let due: Vec<DepositId> = sqlx::query(
+        "SELECT id FROM deposits WHERE provider = ?1 AND phase = 'open' AND next_check_at <= ?2 \
+         ORDER BY under_way DESC, last_read_at, rowid LIMIT ?3",
+    )
+    .bind(provider.as_str())
+    .bind(now.millis())
+    .bind(i64::from(limit))
+    .fetch_all(&mut *connection)
+    .await
+    .doing("find due reads")?
+    .iter()
+    .map(|row| parsed(row, "id"))
+    .collect::<StoreResult<_>>()?;
+    for id in &due {
+        sqlx::query("UPDATE deposits SET next_check_at = ?2 WHERE id = ?1")
+            .bind(id.as_str())
+            .bind(lease_until.millis())
+            .execute(&mut *connection)
+            .await
+            .doing("claim a read")?;
+    }
+    Ok(due)
+}
+
+pub(super) async fn check_at(
+    connection: &mut SqliteConnection,
+    id: DepositId,
+    at: Timestamp,
+) -> StoreResult<()> {
+    sqlx::query(
+        "UPDATE deposits SET next_check_at = min(coalesce(next_check_at, ?2), ?2) WHERE id = ?1 AND phase = 'open'",
+    )
+    .bind(id.as_str())
+    .bind(at.millis())
+    .execute(connection)
+    .await
+    .doing("bring a read forward")
+    .map(|_| ())
+}
+
+pub(super) async fn due_expiries(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    limit: u32,
+) -> StoreResult<Vec<DepositId>> {
+    sqlx::query(
+        "SELECT id FROM deposits WHERE expiry_pending = 1 AND expires_at <= ?1 ORDER BY expires_at, rowid LIMIT ?2",
+    )
+    .bind(now.millis())
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await
+    .doing("find due expiries")?
+    .iter()
+    .map(|row| parsed(row, "id"))
+    .collect()
+}
+
+pub(super) async fn unpriced(connection: &mut SqliteConnection, limit: u32) -> StoreResult<Vec<DepositId>> {
+    sqlx::query("SELECT id FROM deposits WHERE unpriced = 1 ORDER BY last_read_at, rowid LIMIT ?")
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await
+        .doing("find unpriced deposits")?
+        .iter()
+        .map(|row| parsed(row, "id"))
+        .collect()
+}
