@@ -1,2 +1,130 @@
-//! The use cases: create, observe, credit, poll. Embeddable without HTTP.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+mod background;
+mod budget;
+mod clock;
+mod config;
+mod create;
+mod deliveries;
+mod error;
+pub mod keys;
+mod observe;
+mod pricing;
+mod query;
+mod random;
+mod view;
+
+
+pub use background::Running;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::EngineConfig;
+pub use create::{AmountInput, CreateOutcome, CreateRequest};
+pub use error::{CreateError, DeliveryError, EngineError, LimitsError, Refusal};
+pub use observe::Observation;
+pub use query::{Balances, Caller, LimitsView};
+pub use view::{DepositView, PaymentView};
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use deposit_core::{DepositId, ProviderId, Timestamp};
+use deposit_facade::Registry;
+use deposit_rates::Rates;
+use deposit_store::Store;
+use tokio::sync::{Notify, broadcast};
+
+/// A committed change of a deposit's public object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The deposit.
+    pub id: DepositId,
+    /// Its newest history row.
+    pub n: u64,
+}
+
+/// The use cases over a store, a registry of providers and rates. Cheap to clone; all clones are one engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    store: Arc<dyn Store>,
+    registry: Registry,
+    rates: Arc<Rates>,
+    config: EngineConfig,
+    clock: Arc<dyn Clock>,
+    changes: broadcast::Sender<Change>,
+    /// Wakes the journal worker when a delivery was stored.
+    delivered: Notify,
+    /// Providers that failed a moment ago: known to be down, see `create`.
+    down_until: Mutex<BTreeMap<ProviderId, Timestamp>>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("store", &self.inner.store).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine; nothing runs in the background before [`Engine::start`].
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        registry: Registry,
+        rates: Arc<Rates>,
+        config: EngineConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (changes, _) = broadcast::channel(1024);
+        let inner = Inner {
+            store,
+            registry,
+            rates,
+            config,
+            clock,
+            changes,
+            delivered: Notify::new(),
+            down_until: Mutex::new(BTreeMap::new()),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The engine's time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// The providers.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &EngineConfig {
+        &self.inner.config
+    }
+
+    /// Changes from now on, each told after its commit. A slow reader misses some and reads the history instead.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.inner.changes.subscribe()
+    }
+
+    pub(crate) fn announce(&self, id: &DepositId, n: u64) {
+        // No subscriber is no error: the history is the log, this is only the bell.
+        let _ = self.inner.changes.send(Change { id: id.clone(), n });
+    }
+}

@@ -1,0 +1,202 @@
+//! What runs without being asked: polling, expiry, pricing, deliveries, rates, tidying. Each provider has a task of its own, so that a slow or
+//! dead one harms its own tickers alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deposit_core::{DepositId, PaymentProvider};
+use futures_util::stream::{self, StreamExt};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::Engine;
+use crate::budget::Budget;
+use crate::error::EngineError;
+
+/// How often timers look.
+const TICK: Duration = Duration::from_millis(500);
+/// How often the rate sources are asked.
+const RATES_EVERY: Duration = Duration::from_secs(20);
+/// How often is tidied up.
+const TIDY_EVERY: Duration = Duration::from_secs(600);
+/// How long a poller keeps a deposit to itself, in seconds.
+const LEASE_SECS: i64 = 120;
+/// How many deposits one round takes.
+const BATCH: u32 = 64;
+/// A create that nobody has finished for so long is given up, in seconds: as long as its idempotency key lives.
+const ABANDON_SECS: i64 = 24 * 3600;
+
+/// The engine's background tasks.
+#[derive(Debug)]
+pub struct Running {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Stops: what is under way is finished, nothing new is begun.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+impl Engine {
+    /// Starts the background tasks. Rates known to the store are taken over first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn start(&self) -> Result<Running, EngineError> {
+        self.seed_rates().await?;
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        for provider in self.registry().providers() {
+            tasks.spawn(self.clone().poll_loop(Arc::clone(provider), stop.clone()));
+        }
+        let each = |name: &'static str, every: Duration, work: Work| {
+            let (engine, stop) = (self.clone(), stop.clone());
+            async move { engine.every(name, every, stop, work).await }
+        };
+        tasks.spawn(each("rates", RATES_EVERY, Work::Rates));
+        tasks.spawn(each("timers", TICK, Work::Timers));
+        tasks.spawn(each("deliveries", TICK, Work::Deliveries));
+        tasks.spawn(each("tidy", TIDY_EVERY, Work::Tidy));
+        Ok(Running { stop, tasks })
+    }
+
+    /// Takes over the rates that the store knows, then asks the sources once.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn seed_rates(&self) -> Result<(), EngineError> {
+        let known = self.store().newest_rates().await?;
+        self.inner.rates.seed(
+            known
+                .into_iter()
+                .map(|rate| deposit_rates::Rate {
+                    ticker: rate.ticker,
+                    price: rate.price,
+                    source: rate.source,
+                    at: rate.seen_until,
+                })
+                .collect(),
+        );
+        self.refresh_rates().await
+    }
+
+    /// One round of the timers: expiries that are due, payments that can be priced now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn run_timers(&self) -> Result<(), EngineError> {
+        for id in self.store().due_expiries(self.now(), BATCH).await? {
+            self.expire(&id).await?;
+        }
+        for id in self.store().unpriced(BATCH).await? {
+            self.price(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the deposits of one provider whose check is due, at most `limit`; returns how many.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn poll(&self, provider: &dyn PaymentProvider, limit: u32) -> Result<usize, EngineError> {
+        let now = self.now();
+        let due = self.store().claim_checks(provider.id(), now, now.plus_secs(LEASE_SECS), limit).await?;
+        let at_once = usize::try_from(provider.capabilities().budget.concurrency.max(1)).unwrap_or(1);
+        self.read_all(&due, at_once).await;
+        Ok(due.len())
+    }
+
+    async fn read_all(&self, due: &[DepositId], at_once: usize) {
+        stream::iter(due)
+            .for_each_concurrent(at_once, |id| async move {
+                if let Err(error) = self.observe(id, None).await {
+                    tracing::error!(deposit = %id, %error, "observation failed");
+                }
+            })
+            .await;
+    }
+
+    async fn poll_loop(self, provider: Arc<dyn PaymentProvider>, stop: CancellationToken) {
+        let budget = Budget::new(provider.capabilities());
+        loop {
+            let round = async {
+                let wanted = u32::try_from(budget.concurrency()).unwrap_or(1).saturating_mul(4).min(BATCH);
+                let now = self.now();
+                // Claimed first, paid for after: what does not fit the budget is given back at once.
+                let due =
+                    self.store().claim_checks(provider.id(), now, now.plus_secs(LEASE_SECS), wanted).await?;
+                let fits = usize::try_from(budget.take(u32::try_from(due.len()).unwrap_or(0))).unwrap_or(0);
+                let (now_read, later) = due.split_at_checked(fits).unwrap_or((&due, &[]));
+                for id in later {
+                    self.store().check_at(id, now).await?;
+                }
+                self.read_all(now_read, budget.concurrency()).await;
+                Ok::<_, EngineError>(now_read.len())
+            };
+            let read = match round.await {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::error!(provider = %provider.id(), %error, "polling failed");
+                    0
+                }
+            };
+            let pause = if read == 0 { TICK } else { Duration::from_millis(20) };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn every(self, name: &'static str, every: Duration, stop: CancellationToken, work: Work) {
+        loop {
+            let result = match work {
+                Work::Rates => self.refresh_rates().await,
+                Work::Timers => self.run_timers().await,
+                Work::Deliveries => self.handle_deliveries().await.map(|_| ()),
+                Work::Tidy => self.tidy().await,
+            };
+            if let Err(error) = result {
+                tracing::error!(task = name, %error, "background work failed");
+            }
+            let woken = async {
+                match work {
+                    Work::Deliveries => self.inner.delivered.notified().await,
+                    Work::Rates | Work::Timers | Work::Tidy => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(every) => {}
+                () = woken => {}
+            }
+        }
+    }
+
+    /// Removes what has served its time.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn tidy(&self) -> Result<(), EngineError> {
+        let now = self.now();
+        let bodies = now.plus_secs(self.config().body_days.saturating_mul(-86_400));
+        let purged = self.store().purge_journal_bodies(bodies).await?;
+        let given_up = self.store().abandon_stale_creates(now.plus_secs(-ABANDON_SECS), now).await?;
+        if purged + given_up > 0 {
+            tracing::info!(purged, given_up, "tidied up");
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    Rates,
+    Timers,
+    Deliveries,
+    Tidy,
+}

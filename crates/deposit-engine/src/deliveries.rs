@@ -1,0 +1,171 @@
+//! Webhook deliveries: verified, journalled, acknowledged, and only then handled.
+
+use deposit_core::{DepositId, Observation as Message, Observed, RawDelivery, Target, Timestamp, WebhookError};
+use deposit_store::{JournalEntry, JournalOutcome, JournalRow, NewReview, Phase, ReviewReason, crash_point};
+
+use crate::Engine;
+use crate::error::{DeliveryError, EngineError};
+use crate::observe::{Observation, order_review};
+
+/// How long a worker keeps a delivery to itself, in seconds.
+const LEASE_SECS: i64 = 30;
+/// How long a message about an order that nobody knows is kept open: the order's create may still be under way.
+const PATIENCE_SECS: i64 = 120;
+/// How many deliveries a worker takes at once.
+const BATCH: u32 = 32;
+
+impl Engine {
+    /// Takes a delivery: verifies it, stores it, and returns; handling follows in the background. A repeat is stored once.
+    ///
+    /// # Errors
+    /// See [`DeliveryError`]; nothing is acknowledged before it is durable.
+    pub async fn webhook(&self, provider: &str, delivery: &RawDelivery<'_>) -> Result<(), DeliveryError> {
+        let id = provider.parse().map_err(|_| DeliveryError::UnknownProvider)?;
+        let adapter = self.registry().provider(&id).ok_or(DeliveryError::UnknownProvider)?;
+        let verified = adapter.webhook(delivery).map_err(|error| match error {
+            WebhookError::Unauthenticated => DeliveryError::Unauthenticated,
+            WebhookError::Malformed(what) => DeliveryError::Malformed(what),
+            _ => DeliveryError::UnknownProvider,
+        })?;
+        for concern in &verified.concerns {
+            tracing::warn!(provider = %id, delivery = %verified.id, code = %concern.code, detail = %concern.detail, "webhook delivery");
+        }
+        let observations = serde_json::to_string(&verified.observations)
+            .map_err(|_| DeliveryError::NotStored(EngineError::Inconsistent("an observation cannot be written")))?;
+        let entry = JournalEntry {
+            provider: id,
+            delivery: verified.id,
+            body: delivery.body.to_vec(),
+            observations,
+            received_at: delivery.received_at,
+        };
+        crash_point("webhook.verified");
+        let outcome = self.store().journal(entry).await.map_err(|e| DeliveryError::NotStored(e.into()))?;
+        crash_point("webhook.journalled");
+        match outcome {
+            JournalOutcome::New(_) => self.inner.delivered.notify_one(),
+            JournalOutcome::Duplicate(row) => tracing::debug!(provider = %id, row, "delivery known already"),
+        }
+        Ok(())
+    }
+
+    /// Handles stored deliveries that nobody has handled yet; returns how many were finished.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn handle_deliveries(&self) -> Result<usize, EngineError> {
+        let now = self.now();
+        let rows = self.store().claim_journal(now, now.plus_secs(LEASE_SECS), BATCH).await?;
+        // Side by side, so that a slow provider's deliveries do not hold another's back.
+        let handled = futures_util::future::join_all(rows.iter().map(|row| self.handle_delivery(row))).await;
+        let mut finished = 0;
+        for outcome in handled {
+            finished += usize::from(outcome?);
+        }
+        Ok(finished)
+    }
+
+    /// Handles one stored delivery (again). Safe at any time: evidence merges, postings are differences.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn handle_delivery(&self, row: &JournalRow) -> Result<bool, EngineError> {
+        let messages: Vec<Message> = match serde_json::from_str(&row.observations) {
+            Ok(messages) => messages,
+            Err(_) => {
+                self.store().finish_journal(row.id, "unreadable", self.now()).await?;
+                return Ok(true);
+            }
+        };
+        let mut outcome = "nothing";
+        for message in &messages {
+            match self.handle_message(message, row.received_at).await? {
+                Some(word) => outcome = word,
+                // Not yet: the lease ends, and it is looked at again.
+                None => return Ok(false),
+            }
+        }
+        crash_point("webhook.handled");
+        self.store().finish_journal(row.id, outcome, self.now()).await?;
+        Ok(true)
+    }
+
+    /// What came of a message, in a word; `None` if it has to be looked at again.
+    async fn handle_message(
+        &self,
+        message: &Message,
+        heard_at: Timestamp,
+    ) -> Result<Option<&'static str>, EngineError> {
+        if message.ours == Some(false) {
+            return Ok(Some("not_ours"));
+        }
+        let deposit = match self.deposit_of(message).await? {
+            Some(id) => self.store().deposit(&id).await?,
+            None => None,
+        };
+        let Some(row) = deposit.filter(|row| row.phase == Phase::Open) else {
+            return self.unmatched(message, heard_at).await;
+        };
+        let outcome = match &message.observed {
+            Observed::Hint | Observed::PaymentHint | Observed::Snapshot(_) | Observed::Payment(_) => {
+                self.observe(&row.id, Some(heard_at)).await?
+            }
+            Observed::Facts(facts) => self.observe_facts(&row.id, facts, Some(heard_at)).await?,
+        };
+        Ok(match outcome {
+            Observation::Changed => Some("changed"),
+            Observation::Unchanged => Some("unchanged"),
+            Observation::NotOpen => Some("not_open"),
+            // A hint is spent once the deposit's next check is set: that check asks the same question.
+            Observation::Unread | Observation::Contended => match &message.observed {
+                Observed::Facts(_) => None,
+                Observed::Hint | Observed::PaymentHint | Observed::Snapshot(_) | Observed::Payment(_) => {
+                    Some("to_be_read")
+                }
+            },
+        })
+    }
+
+    async fn deposit_of(&self, message: &Message) -> Result<Option<DepositId>, EngineError> {
+        Ok(match &message.target {
+            Target::Deposit(id) => Some(id.clone()),
+            Target::Order(order) => self.store().deposit_by_ref(message.provider, order).await?,
+            Target::Address(address) => self.store().deposit_by_address(message.provider, address).await?,
+            Target::Unknown => None,
+        })
+    }
+
+    /// A message of ours about an order that no deposit has.
+    async fn unmatched(
+        &self,
+        message: &Message,
+        heard_at: Timestamp,
+    ) -> Result<Option<&'static str>, EngineError> {
+        let review = match &message.observed {
+            // Not about money: an order whose create got lost and was never shown.
+            Observed::Hint | Observed::Snapshot(_) => return Ok(Some("no_deposit")),
+            Observed::PaymentHint | Observed::Facts(_) => match &message.target {
+                Target::Order(order) => {
+                    order_review(message.provider, order, ReviewReason::NoDeposit, heard_at)
+                }
+                Target::Deposit(_) | Target::Address(_) | Target::Unknown => return Ok(Some("no_deposit")),
+            },
+            Observed::Payment(payment) => NewReview {
+                provider: message.provider,
+                reference: payment.id.to_string(),
+                amount: Some(
+                    deposit_core::Amount::new(payment.confirmed.max(payment.in_flight), payment.asset).to_string(),
+                ),
+                ticker: message.ticker,
+                deposit: None,
+                reason: ReviewReason::NoDeposit,
+                since: heard_at,
+            },
+        };
+        if self.now() < heard_at.plus_secs(PATIENCE_SECS) {
+            return Ok(None);
+        }
+        self.store().open_review(review).await?;
+        Ok(Some("review"))
+    }
+}

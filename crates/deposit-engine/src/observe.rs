@@ -1,0 +1,435 @@
+//! Observe: from what a provider shows to evidence, status and postings, in one commit.
+
+use deposit_core::{
+    Amount, DepositId, Evidence, Facts, IntentRecord, PayInstructions, PaymentRef, ProviderError, ProviderRef,
+    Snapshot, Timestamp,
+};
+use deposit_lifecycle::{self as lifecycle, Advance, Credit, PaymentCredit};
+use deposit_store::{
+    Account, Commit, Committed, DepositRow, NewReview, Phase, Posting, ReviewReason, Touch, crash_point,
+};
+
+use crate::error::EngineError;
+use crate::view::DepositView;
+use crate::{Engine, random};
+
+/// How often a commit is tried again after somebody else's came first.
+const TRIES: u32 = 8;
+/// How soon a failed read is tried again at least, in seconds.
+const RETRY_SECS: i64 = 5;
+
+/// What an observation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum Observation {
+    /// Something new is committed.
+    Changed,
+    /// Nothing new.
+    Unchanged,
+    /// The deposit is not there or not open.
+    NotOpen,
+    /// The provider could not be read; the evidence is as it was, and the next check is set.
+    Unread,
+    /// Others kept committing first; the next check is set.
+    Contended,
+}
+
+/// What is to be merged into a deposit.
+enum News<'a> {
+    /// What reads of its orders showed, under one snapshot number.
+    Read { number: u64, snapshots: &'a [Snapshot] },
+    /// What a message showed.
+    Facts(&'a Facts),
+    /// Nothing but the time: a rate may be known now; or the expiry is due, which is committed even where it changes no status.
+    Time { expiry: bool },
+}
+
+impl Engine {
+    /// Reads a deposit at its provider and commits what that shows. `heard_at`: when the message that caused this entered the journal.
+    ///
+    /// # Errors
+    /// The store's; a provider's error is an outcome, not an error.
+    pub async fn observe(
+        &self,
+        id: &DepositId,
+        heard_at: Option<Timestamp>,
+    ) -> Result<Observation, EngineError> {
+        for _ in 0..TRIES {
+            let Some((row, number)) = self.store().begin_read(id).await? else {
+                return Ok(Observation::NotOpen);
+            };
+            let Some(intent) = row.intent.clone() else { return Ok(Observation::NotOpen) };
+            let snapshots = match self.read_orders(&intent).await {
+                Ok(snapshots) => snapshots,
+                Err(error) => {
+                    self.read_failed(&row, &error).await?;
+                    return Ok(Observation::Unread);
+                }
+            };
+            crash_point("observe.read");
+            let news = News::Read { number, snapshots: &snapshots };
+            match self.commit_news(row, &news, heard_at).await? {
+                Some(outcome) => return Ok(outcome),
+                // A newer read has committed: this one may be older than what is known, so it is dropped and asked again.
+                None => continue,
+            }
+        }
+        self.store().check_at(id, self.now().plus_secs(RETRY_SECS)).await?;
+        Ok(Observation::Contended)
+    }
+
+    /// Commits facts that only a message can show.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn observe_facts(
+        &self,
+        id: &DepositId,
+        facts: &Facts,
+        heard_at: Option<Timestamp>,
+    ) -> Result<Observation, EngineError> {
+        self.commit_without_read(id, &News::Facts(facts), heard_at).await
+    }
+
+    /// Commits an expiry that is due.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn expire(&self, id: &DepositId) -> Result<Observation, EngineError> {
+        self.commit_without_read(id, &News::Time { expiry: true }, None).await
+    }
+
+    /// Prices payments whose rate was not known, if it is known now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn price(&self, id: &DepositId) -> Result<Observation, EngineError> {
+        self.commit_without_read(id, &News::Time { expiry: false }, None).await
+    }
+
+    async fn commit_without_read(
+        &self,
+        id: &DepositId,
+        news: &News<'_>,
+        heard_at: Option<Timestamp>,
+    ) -> Result<Observation, EngineError> {
+        let row = self.store().deposit(id).await?.filter(|row| row.phase == Phase::Open);
+        let Some(row) = row else { return Ok(Observation::NotOpen) };
+        Ok(self.commit_news(row, news, heard_at).await?.unwrap_or(Observation::Contended))
+    }
+
+    /// Reads the shown order and every other one that carries our id.
+    async fn read_orders(&self, intent: &IntentRecord) -> Result<Vec<Snapshot>, ProviderError> {
+        let unconfigured = || {
+            ProviderError::new(
+                intent.provider,
+                deposit_core::Operation::Read,
+                deposit_core::ErrorKind::Configuration,
+            )
+        };
+        let provider = self.registry().provider(&intent.provider).ok_or_else(unconfigured)?;
+        let orders = self.store().orders_of(&intent.deposit_id).await.map_err(|e| unconfigured().with_source(e))?;
+        let mut snapshots = vec![provider.read(intent).await?];
+        for order in orders.into_iter().filter(|order| *order != intent.provider_ref) {
+            let other = IntentRecord { provider_ref: order, ..intent.clone() };
+            let mut snapshot = provider.read(&other).await?;
+            // Nobody was shown where to pay this one: its state and address are not the deposit's.
+            snapshot.instructions = None;
+            snapshot.state = deposit_core::OrderState::Open;
+            snapshots.push(snapshot);
+        }
+        Ok(snapshots)
+    }
+
+    async fn read_failed(&self, row: &DepositRow, error: &ProviderError) -> Result<(), EngineError> {
+        tracing::warn!(deposit = %row.id, %error, "deposit not read");
+        let wait = match error.kind() {
+            deposit_core::ErrorKind::Transient { retry_after: Some(wait) } => {
+                i64::try_from(wait.as_secs()).unwrap_or(RETRY_SECS)
+            }
+            deposit_core::ErrorKind::Transient { retry_after: None }
+            | deposit_core::ErrorKind::OutcomeUnknown => RETRY_SECS,
+            // A person has to look, or the order is gone for good: not so often.
+            _ => self.config().old_secs,
+        };
+        let at = self.now().plus_millis(random::jittered_millis(wait.clamp(RETRY_SECS, 3600)));
+        Ok(self.store().check_at(&row.id, at).await?)
+    }
+
+    /// Merges and commits. `None`: a newer snapshot has committed.
+    async fn commit_news(
+        &self,
+        mut row: DepositRow,
+        news: &News<'_>,
+        heard_at: Option<Timestamp>,
+    ) -> Result<Option<Observation>, EngineError> {
+        let mut taken: Vec<(PaymentRef, DepositId)> = Vec::new();
+        for _ in 0..TRIES {
+            let id = row.id.clone();
+            let step = self.step(&row, news, &taken, heard_at).await?;
+            if step.unchanged {
+                let Some(number) = step.commit.snapshot else { return Ok(Some(Observation::Unchanged)) };
+                let touch = Touch {
+                    id,
+                    snapshot: number,
+                    next_check_at: step.commit.next_check_at,
+                    now: step.commit.now,
+                };
+                return Ok(self.store().touch(touch).await?.then_some(Observation::Unchanged));
+            }
+            crash_point("observe.before_commit");
+            match self.store().commit(step.commit).await? {
+                Committed::Yes { history, .. } => {
+                    crash_point("observe.committed");
+                    self.announce(&id, history);
+                    return Ok(Some(Observation::Changed));
+                }
+                Committed::StaleSnapshot => return Ok(None),
+                Committed::PaymentTaken { payment, owner } => {
+                    tracing::error!(deposit = %id, %payment, %owner, "a payment shows up on a second deposit");
+                    taken.push((payment, owner));
+                }
+                Committed::Conflict | Committed::Duplicate => {
+                    let Some(fresh) = self.store().deposit(&id).await? else {
+                        return Ok(Some(Observation::NotOpen));
+                    };
+                    row = fresh;
+                }
+            }
+        }
+        self.store().check_at(&row.id, self.now().plus_secs(RETRY_SECS)).await?;
+        Ok(Some(Observation::Contended))
+    }
+
+    async fn step(
+        &self,
+        row: &DepositRow,
+        news: &News<'_>,
+        taken: &[(PaymentRef, DepositId)],
+        heard_at: Option<Timestamp>,
+    ) -> Result<Step, EngineError> {
+        let now = self.now();
+        let mut reviews = Reviews { row, now, items: Vec::new() };
+        let (evidence, instructions) = merged(row, news, taken, now, &mut reviews);
+        let (credit, withheld) = self.priced(row, &evidence, heard_at, now, &mut reviews).await?;
+        let advance = lifecycle::advance(&row.terms, &evidence, credit, now);
+        for payment in &advance.foreign {
+            reviews.add(payment, evidence.payments.get(payment).map(|p| (p.asset, lifecycle::paid(p))), ReviewReason::WrongAsset);
+        }
+        for payment in &advance.overflow {
+            reviews.add(payment, None, ReviewReason::Overflow);
+        }
+        let reviews = reviews.items;
+        let mut step = self.step_from(row, news, evidence, instructions, advance, now);
+        step.unchanged = step.unchanged && taken.is_empty();
+        step.commit.unpriced = step.commit.unpriced && !withheld;
+        step.commit.reviews = reviews;
+        Ok(step)
+    }
+
+    /// Gives each new payment its time and, as soon as one is known, its price; both are written once. Also says whether a price was
+    /// withheld because the account is closed.
+    async fn priced(
+        &self,
+        row: &DepositRow,
+        evidence: &Evidence,
+        heard_at: Option<Timestamp>,
+        now: Timestamp,
+        reviews: &mut Reviews<'_>,
+    ) -> Result<(Credit, bool), EngineError> {
+        let mut credit = row.credit.clone();
+        let mut withheld = false;
+        let mut owner: Option<Account> = None;
+        for (id, payment) in &evidence.payments {
+            if payment.asset != row.terms.asset {
+                continue;
+            }
+            let entry = credit.payments.entry(id.clone()).or_insert_with(|| {
+                let at = lifecycle::payment_time(&row.terms, payment.paid_at, heard_at.unwrap_or(now), now);
+                let late = lifecycle::is_late(&row.terms, &evidence.order, at);
+                PaymentCredit { at, late, price: None, posted: 0, postings: 0 }
+            });
+            if entry.price.is_some() {
+                continue;
+            }
+            if lifecycle::net(payment) > 0 {
+                if owner.is_none() {
+                    owner = self.store().accounts().await?.into_iter().find(|a| a.id == row.account);
+                }
+                if owner.as_ref().is_none_or(|a| a.closed_at.is_some()) {
+                    // Money for a closed account stays unpriced, so unposted, and an operator sees it.
+                    let amount = Some((payment.asset, lifecycle::net(payment)));
+                    reviews.add(id, amount, ReviewReason::AccountClosed);
+                    withheld = true;
+                    continue;
+                }
+            }
+            entry.price = self.price_for(lifecycle::price_need(&row.terms, entry.at)).await?;
+        }
+        Ok((credit, withheld))
+    }
+
+    fn step_from(
+        &self,
+        row: &DepositRow,
+        news: &News<'_>,
+        evidence: Evidence,
+        instructions: Option<PayInstructions>,
+        advance: Advance,
+        now: Timestamp,
+    ) -> Step {
+        let mut after = row.clone();
+        if let (Some(instructions), Some(intent)) = (instructions, after.intent.as_mut()) {
+            intent.instructions = instructions;
+        }
+        after.evidence = evidence;
+        after.credit = advance.credit;
+        if advance.view.status == row.status || lifecycle::can_go(row.status, advance.view.status) {
+            after.status = advance.view.status;
+        } else {
+            // The table holds for every derivation (property-tested); if it ever does not, the status stays and a person is told.
+            tracing::error!(
+                deposit = %row.id, from = %row.status, to = %advance.view.status, "a status change is not in the table"
+            );
+        }
+        after.updated_at = now;
+        let view = match (DepositView::of(row), DepositView::of(&after)) {
+            (Some(before), Some(new)) if new.differs_from(&before) => serde_json::to_string(&new).ok(),
+            _ => None,
+        };
+        let moved = view.is_some();
+        let unchanged = !moved
+            && after.evidence == row.evidence
+            && after.credit == row.credit
+            && after.intent == row.intent
+            && advance.owed.is_empty()
+            && !matches!(news, News::Time { expiry: true });
+        let commit = Commit {
+            id: row.id.clone(),
+            expected_version: row.version,
+            snapshot: match news {
+                News::Read { number, .. } => Some(*number),
+                News::Facts(_) | News::Time { .. } => None,
+            },
+            next_check_at: Some(self.next_check(&after, advance.view.in_flight > 0, now)),
+            intent: (after.intent != row.intent).then(|| after.intent.clone()).flatten(),
+            evidence: after.evidence,
+            credit: after.credit,
+            status: after.status,
+            view,
+            postings: advance
+                .owed
+                .into_iter()
+                .map(|owed| Posting {
+                    payment: owed.payment,
+                    number: owed.posting,
+                    amount: owed.amount,
+                    kind: owed.kind,
+                })
+                .collect(),
+            reviews: Vec::new(),
+            rates: Vec::new(),
+            unpriced: !advance.unpriced.is_empty(),
+            under_way: advance.view.in_flight > 0,
+            expiry_pending: row.terms.expires_at().is_some_and(|at| now < at),
+            now,
+        };
+        Step { commit, unchanged }
+    }
+
+    /// When to read a deposit next: young ones and payments under way often, older ones less, and once a day after the watch; never
+    /// not at all, since expiry ends the quote and not the watch.
+    fn next_check(&self, row: &DepositRow, under_way: bool, now: Timestamp) -> Timestamp {
+        let config = self.config();
+        let age_secs = now.millis_since(row.terms.created_at) / 1000;
+        let end = row.terms.expires_at().unwrap_or(row.terms.created_at);
+        let secs = if under_way || age_secs < 3600 {
+            config.young_secs
+        } else if now.millis_since(end) < config.watch_days.saturating_mul(86_400_000) {
+            config.old_secs
+        } else {
+            config.old_secs.max(86_400)
+        };
+        now.plus_millis(random::jittered_millis(secs))
+    }
+}
+
+struct Step {
+    commit: Commit,
+    unchanged: bool,
+}
+
+/// Review items of one step.
+struct Reviews<'a> {
+    row: &'a DepositRow,
+    now: Timestamp,
+    items: Vec<NewReview>,
+}
+
+impl Reviews<'_> {
+    fn add(&mut self, payment: &PaymentRef, amount: Option<(deposit_core::Asset, u128)>, reason: ReviewReason) {
+        self.items.push(NewReview {
+            provider: self.row.provider,
+            reference: payment.to_string(),
+            amount: amount.map(|(asset, minor)| Amount::new(minor, asset).to_string()),
+            ticker: Some(self.row.ticker),
+            deposit: Some(self.row.id.clone()),
+            reason,
+            since: self.now,
+        });
+    }
+}
+
+/// The evidence after the news, without payments that belong to another deposit, and where to pay the rest.
+fn merged(
+    row: &DepositRow,
+    news: &News<'_>,
+    taken: &[(PaymentRef, DepositId)],
+    now: Timestamp,
+    reviews: &mut Reviews<'_>,
+) -> (Evidence, Option<PayInstructions>) {
+    let mut evidence = row.evidence.clone();
+    let mut instructions = None;
+    let mut merge = |evidence: &mut Evidence, mut facts: Facts| {
+        for (payment, _) in taken {
+            if let Some(seen) = facts.payments.remove(payment) {
+                let amount = Some((seen.asset, lifecycle::paid(&seen)));
+                reviews.add(payment, amount, ReviewReason::PaymentOnSecondDeposit);
+            }
+        }
+        let merged = lifecycle::merge(std::mem::take(evidence), &facts);
+        for payment in &merged.conflicts {
+            let amount = facts.payments.get(payment).map(|p| (p.asset, lifecycle::paid(p)));
+            reviews.add(payment, amount, ReviewReason::WrongAsset);
+        }
+        *evidence = merged.evidence;
+    };
+    match news {
+        News::Read { snapshots, .. } => {
+            for snapshot in *snapshots {
+                for concern in &snapshot.concerns {
+                    tracing::warn!(
+                        deposit = %row.id, order = %snapshot.order, code = %concern.code, detail = %concern.detail,
+                        "the provider shows something that a person should see"
+                    );
+                }
+                let facts = lifecycle::facts_of(&evidence, snapshot, now);
+                merge(&mut evidence, facts);
+                instructions = snapshot.instructions.clone().or(instructions);
+            }
+        }
+        News::Facts(facts) => merge(&mut evidence, (*facts).clone()),
+        News::Time { .. } => {}
+    }
+    (evidence, instructions)
+}
+
+/// The reference of an order as a review item names it.
+pub(crate) fn order_review(
+    provider: deposit_core::ProviderId,
+    order: &ProviderRef,
+    reason: ReviewReason,
+    since: Timestamp,
+) -> NewReview {
+    NewReview { provider, reference: order.to_string(), amount: None, ticker: None, deposit: None, reason, since }
+}

@@ -1,0 +1,164 @@
+//! Questions: who is calling, what are the limits, how does a deposit stand.
+
+use deposit_core::{
+    Asset, DepositId, Limits, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits,
+};
+use deposit_facade::RouteError;
+use deposit_store::{Account, AccountId, LedgerCheck, Phase, RateState};
+
+use crate::error::{EngineError, LimitsError};
+use crate::view::DepositView;
+use crate::{Engine, keys};
+
+/// Whose key a request carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The key's public id.
+    pub key_id: String,
+    /// The account.
+    pub account: Account,
+}
+
+/// Limits of a ticker as they are quoted now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitsView {
+    /// The ticker.
+    pub ticker: Ticker,
+    /// In the unit of the API's `amount`.
+    pub limits: Limits,
+    /// As configured, in USD.
+    pub usd: UsdLimits,
+    /// Time of the rate.
+    pub at: Timestamp,
+}
+
+/// An account's balances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Balances {
+    /// USD; may be below zero after a reversal.
+    pub usd: Signed,
+    /// XNO.
+    pub xno: Signed,
+    /// The account's own Nano address, where a Nano provider is configured.
+    pub nano_address: Option<String>,
+}
+
+/// The answer to an unknown ticker: what would work.
+pub(crate) fn unknown_ticker_hint(available: impl Iterator<Item = Ticker>) -> String {
+    let names: Vec<String> = available.map(|ticker| ticker.to_string()).collect();
+    if names.is_empty() { "no ticker is configured".to_owned() } else { format!("available: {}", names.join(", ")) }
+}
+
+impl Engine {
+    /// Whose API key this is; `None` for an unknown or revoked one, or one of a closed account.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn authenticate(&self, key: &str) -> Result<Option<Caller>, EngineError> {
+        let found = keys::verify(&**self.store(), key).await?;
+        Ok(found.map(|(key_id, account)| Caller { key_id, account }))
+    }
+
+    /// Counts a creation request without a valid key against `limiter` (its IP address).
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn count_unauthenticated(&self, limiter: &str) -> Result<RateState, EngineError> {
+        Ok(self.store().count_request(limiter, self.config().create_limit, self.now()).await?)
+    }
+
+    /// Reads a ticker. One that is known but switched off is fine here: its old deposits can still be asked for.
+    ///
+    /// # Errors
+    /// `UnsupportedTicker`.
+    pub fn ticker(&self, text: &str) -> Result<Ticker, LimitsError> {
+        let hint = || unknown_ticker_hint(self.registry().tickers());
+        let ticker: Ticker = text.parse().map_err(|_| LimitsError::UnsupportedTicker { hint: hint() })?;
+        match self.registry().route(&ticker) {
+            Ok(_) | Err(RouteError::Unavailable { .. }) => Ok(ticker),
+            Err(RouteError::Unknown { .. }) => Err(LimitsError::UnsupportedTicker { hint: hint() }),
+        }
+    }
+
+    /// How a configured ticker works.
+    #[must_use]
+    pub fn spec(&self, ticker: Ticker) -> Option<TickerSpec> {
+        self.registry().route(&ticker).ok().map(|route| route.spec)
+    }
+
+    /// The limits of a ticker, at the newest rate.
+    ///
+    /// # Errors
+    /// `UnsupportedTicker`; `Unavailable` without a provider or a fresh rate.
+    pub async fn limits(&self, ticker: &str) -> Result<LimitsView, LimitsError> {
+        let ticker = self.ticker(ticker)?;
+        let spec = self.spec(ticker).ok_or(LimitsError::Unavailable)?;
+        let now = self.now();
+        let rate = self.newest_rate(spec.quoted_by, now).await.map_err(LimitsError::Internal)?;
+        let rate = rate.ok_or(LimitsError::Unavailable)?;
+        let book = &self.config().limits;
+        let limits = book.limits(&spec, rate.price).map_err(|_| LimitsError::Unavailable)?;
+        Ok(LimitsView { ticker, limits, usd: book.usd(ticker), at: rate.seen_until })
+    }
+
+    /// A deposit of this account by our id or the provider's; `None` too for a wrong ticker or another's deposit.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn deposit(
+        &self,
+        account: AccountId,
+        ticker: Ticker,
+        id: &str,
+    ) -> Result<Option<DepositView>, EngineError> {
+        let mut row = match DepositId::new(id) {
+            Ok(id) => self.store().deposit(&id).await?,
+            Err(_) => None,
+        };
+        if row.is_none()
+            && let Ok(route) = self.registry().route(&ticker)
+            && let Ok(order) = ProviderRef::new(id)
+            && let Some(id) = self.store().deposit_by_ref(route.provider.id(), &order).await?
+        {
+            row = self.store().deposit(&id).await?;
+        }
+        let row = row.filter(|r| r.account == account && r.ticker == ticker && r.phase == Phase::Open);
+        Ok(row.as_ref().and_then(DepositView::of))
+    }
+
+    /// The account's balances and its own Nano address.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn balances(&self, account: &Account) -> Result<Balances, EngineError> {
+        let all = self.store().balances(account.id).await?;
+        let of = |asset: Asset| {
+            all.iter().find(|b| b.asset() == asset).copied().unwrap_or_else(|| Signed::zero(asset))
+        };
+        let nano_address = match self.registry().route(&Ticker::XNO) {
+            Ok(route) => route
+                .provider
+                .standing_address(account.index)
+                .ok()
+                .and_then(|how| how.address().map(str::to_owned)),
+            Err(_) => None,
+        };
+        Ok(Balances { usd: of(Asset::USD), xno: of(Asset::XNO), nano_address })
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn ping(&self) -> Result<(), EngineError> {
+        Ok(self.store().ping().await?)
+    }
+
+    /// Adds the whole ledger up.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn check_ledger(&self) -> Result<LedgerCheck, EngineError> {
+        Ok(self.store().check_ledger().await?)
+    }
+}
