@@ -1,2 +1,8 @@
-//! The `deposit` binary.
-fn main() {}
+//! The `deposit` binary: see `deposit --help`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    deposit_gateway::cli::main()
+}

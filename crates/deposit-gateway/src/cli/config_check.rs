@@ -1,0 +1,61 @@
+//! `deposit config check`.
+
+use std::process::ExitCode;
+
+use deposit_core::Ticker;
+use deposit_facade::RouteError;
+use serde_json::json;
+
+use super::{Global, load};
+
+pub(super) fn run(global: &Global, json: bool) -> ExitCode {
+    let built = load(global, None).and_then(|loaded| Ok(loaded.build()?));
+    let built = match built {
+        Ok(built) => built,
+        Err(error) => {
+            if json {
+                println!("{}", json!({ "ok": false, "error": format!("{error:#}") }));
+            } else {
+                eprintln!("deposit: {error:#}");
+            }
+            return ExitCode::FAILURE;
+        }
+    };
+    let providers: Vec<String> = built.registry.providers().map(|p| p.id().to_string()).collect();
+    let tickers: Vec<String> = built.registry.tickers().map(|t| t.to_string()).collect();
+    let off: Vec<String> = Ticker::KNOWN
+        .iter()
+        .filter(|t| matches!(built.registry.route(t), Err(RouteError::Unavailable { .. })))
+        .map(Ticker::to_string)
+        .collect();
+    let sources: Vec<&str> = built.rates.source_names().collect();
+    if json {
+        let line = json!({
+            "ok": true, "listen": built.server.listen.to_string(), "store": store_kind(&built.store_url),
+            "providers": providers, "tickers": tickers, "off": off, "rateSources": sources,
+        });
+        println!("{line}");
+    } else {
+        println!("listen        {}", built.server.listen);
+        println!("store         {}", store_kind(&built.store_url));
+        println!("providers     {}", listed(&providers));
+        println!("tickers       {}", listed(&tickers));
+        println!("switched off  {}", listed(&off));
+        println!("rate sources  {}", sources.join(", "));
+        println!("nothing is wrong");
+    }
+    ExitCode::SUCCESS
+}
+
+/// A database URL may hold a password: only its kind and path are shown.
+fn store_kind(url: &str) -> String {
+    match url.split_once("://") {
+        Some(("sqlite", path)) => format!("sqlite {path}"),
+        Some((kind, _)) => kind.to_owned(),
+        None => "?".to_owned(),
+    }
+}
+
+fn listed(items: &[String]) -> String {
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+}

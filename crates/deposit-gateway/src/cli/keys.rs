@@ -1,0 +1,77 @@
+//! `deposit keys`: works beside a running gateway, on the same store.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Subcommand;
+use comfy_table::{Table, presets};
+use deposit_core::AccountName;
+use deposit_engine::{Clock, SystemClock, keys};
+use deposit_store::Store;
+use serde_json::json;
+
+use super::{Global, load};
+use crate::http::wire::rfc3339;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// Make a key and print it, once: only its hash is stored
+    #[command(after_help = "Example:\n  export DEPOSIT_API_KEY=$(deposit keys create --account shop)")]
+    Create {
+        /// The account that the key acts for; made if it is new. 1-64 characters of A-Z a-z 0-9 . _ @ -
+        #[arg(long, value_name = "NAME")]
+        account: AccountName,
+    },
+    /// List the keys (never the keys themselves)
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a key
+    Revoke {
+        /// The key's id, as `keys list` shows it
+        id: String,
+    },
+}
+
+pub(super) async fn run(global: &Global, command: KeysCommand) -> anyhow::Result<ExitCode> {
+    let config = load(global, None)?.config;
+    let store = deposit_store::SqliteStore::open(&config.store.url).await?;
+    let now = SystemClock.now();
+    match command {
+        KeysCommand::Create { account } => {
+            let issued = keys::issue(&store, &account, now).await?;
+            println!("{}", issued.key.expose());
+        }
+        KeysCommand::List { json } => {
+            let keys = store.api_keys().await?;
+            if json {
+                for key in keys {
+                    let line = json!({
+                        "id": key.id,
+                        "account": key.account.name,
+                        "createdAt": rfc3339(key.created_at),
+                        "revokedAt": key.revoked_at.map(rfc3339),
+                    });
+                    println!("{line}");
+                }
+            } else {
+                let mut table = Table::new();
+                table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["id", "account", "created", "revoked"]);
+                for key in keys {
+                    let revoked = key.revoked_at.map_or_else(|| "-".to_owned(), rfc3339);
+                    table.add_row([key.id, key.account.name.to_string(), rfc3339(key.created_at), revoked]);
+                }
+                println!("{table}");
+            }
+        }
+        KeysCommand::Revoke { id } => {
+            if !store.revoke_api_key(&id, now).await? {
+                bail!("no key has the id {id:?}; `deposit keys list` shows the ids");
+            }
+        }
+    }
+    store.close().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,162 @@
+//! The command line.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what these commands do")]
+
+mod config_check;
+mod keys;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Environment, Loaded};
+use crate::logging::{self, LogFormat};
+
+const EXAMPLES: &str = "Examples:
+  deposit demo                                 everything at once, offline, nothing to configure
+  deposit serve --sandbox                      the gateway with emulated providers
+  deposit keys create --account shop           an API key, printed once
+  deposit config check --config deposit.toml   what is configured, and what is wrong
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.
+Logs go to standard error; DEPOSIT_LOG sets what is logged (info, debug, deposit_engine=debug).";
+
+/// Takes deposits through many payment providers and credits each exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "deposit", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Configuration file (default: deposit.toml where it exists); DEPOSIT__SECTION__KEY variables go over it
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Form of the logs
+    #[arg(long, global = true, value_enum, default_value_t, env = "DEPOSIT_LOG_FORMAT")]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make and pay one deposit of every ticker against emulated providers, and check the ledger
+    #[cfg(feature = "sandbox")]
+    #[command(after_help = "Examples:\n  deposit demo\n  deposit demo --json | tail -1")]
+    Demo {
+        /// One JSON line for each deposit and one for the ledger
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the gateway
+    #[command(after_help = "Examples:\n  deposit serve --config deposit.toml\n  deposit serve --sandbox")]
+    Serve {
+        /// Start the provider emulators in this process and use them
+        #[cfg(feature = "sandbox")]
+        #[arg(long)]
+        sandbox: bool,
+    },
+    /// Run the provider emulators alone
+    #[cfg(feature = "sandbox")]
+    #[command(after_help = "Example:\n  deposit sandbox --listen 127.0.0.1:4010 --gateway http://127.0.0.1:8080")]
+    Sandbox(sandbox::SandboxArgs),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say what is configured, which tickers that enables, and what is wrong
+    Check {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.global.log_format, default_filter(&cli.command));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("deposit: the runtime cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            // One line with the whole chain: the first says what, the rest why.
+            eprintln!("deposit: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn default_filter(command: &Command) -> &'static str {
+    match command {
+        // Their own output is what a person looks at.
+        #[cfg(feature = "sandbox")]
+        Command::Demo { .. } => "error",
+        Command::Keys(_) | Command::Config(_) => "warn",
+        Command::Serve { .. } => "info",
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(_) => "info",
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let global = cli.global;
+    match cli.command {
+        #[cfg(feature = "sandbox")]
+        Command::Demo { json } => crate::demo::run(json).await,
+        #[cfg(feature = "sandbox")]
+        Command::Serve { sandbox } => serve::run(&global, sandbox).await,
+        #[cfg(not(feature = "sandbox"))]
+        Command::Serve {} => serve::run(&global, false).await,
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Keys(command) => keys::run(&global, command).await,
+        Command::Config(ConfigCommand::Check { json }) => Ok(config_check::run(&global, json)),
+    }
+}
+
+fn load(global: &Global, sandbox: Option<&str>) -> anyhow::Result<Loaded> {
+    Ok(Loaded::read(global.config.as_deref(), sandbox, &Environment::of_process())?)
+}
+
+/// Ends at Ctrl-C or SIGTERM.
+pub(crate) async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = interrupt => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(_) => {
+                let _ = interrupt.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = interrupt.await;
+    }
+}

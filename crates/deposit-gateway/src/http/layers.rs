@@ -1,0 +1,66 @@
+//! What wraps every request: its id, its log line, its time limit, and the headers that every answer has.
+
+use std::any::Any;
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue};
+use tracing::Instrument as _;
+
+use super::App;
+use super::error::ApiError;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest path that the log shows.
+const LOGGED_PATH: usize = 256;
+
+/// The outermost layer. The log has method, path without query, status and time; never a header or a body.
+pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&request);
+    let path: String = request.uri().path().chars().take(LOGGED_PATH).collect();
+    let span = tracing::info_span!(
+        "request",
+        id = id.to_str().unwrap_or_default(),
+        method = %request.method(),
+        path
+    );
+    let answer = async {
+        let answer = tokio::time::timeout(app.request_timeout, next.run(request)).await;
+        let mut response = answer.unwrap_or_else(|_| {
+            tracing::error!("a request took too long and was given up");
+            ApiError::internal().into_response()
+        });
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID, id);
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(status = response.status().as_u16(), millis, "request");
+        response
+    };
+    answer.instrument(span).await
+}
+
+/// The client's id where it is 1-128 visible ASCII characters; else one of ours.
+fn request_id(request: &Request) -> HeaderValue {
+    let given = request.headers().get(REQUEST_ID).filter(|value| {
+        (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
+    });
+    given.cloned().unwrap_or_else(|| {
+        let mut random = [0_u8; 16];
+        // Only a name for the log: zeros, should the system have no random numbers, harm nobody.
+        let _ = getrandom::fill(&mut random);
+        HeaderValue::from_str(&hex::encode(random)).unwrap_or(HeaderValue::from_static("none"))
+    })
+}
+
+/// A handler panicked: the others go on, and the client gets an answer. What was said in the panic may hold data, so that it
+/// is left to the process's own hook.
+pub(crate) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    tracing::error!("a handler panicked");
+    ApiError::internal().into_response()
+}

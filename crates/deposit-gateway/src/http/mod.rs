@@ -1,0 +1,143 @@
+//! The HTTP side: the deposit API, webhooks in, health.
+//!
+//! [`router`] is the whole surface as an axum router; [`bind`] and [`serve`] put it on a socket, with bounds on how slowly and how
+//! much a client may send, and stop it without cutting answers off.
+
+mod auth;
+mod body;
+mod create;
+mod error;
+mod health;
+mod layers;
+mod query;
+mod reply;
+mod server;
+mod webhooks;
+pub(crate) mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::{get, post};
+use deposit_engine::Engine;
+use ipnet::IpNet;
+use tokio_util::task::TaskTracker;
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use server::{ServeError, bind, serve};
+
+/// How the HTTP side is set up.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// Where to listen (`server.listen`); port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// What providers and payers are told (`server.public_url`).
+    pub public_url: String,
+    /// Whose `X-Forwarded-For` is believed (`server.trusted_proxies`).
+    pub trusted_proxies: Vec<IpNet>,
+    /// Most connections at a time; further ones wait to be accepted.
+    pub max_connections: usize,
+    /// How long a client may take over the head of a request, and how long a connection may be idle.
+    pub header_timeout: Duration,
+    /// How long a request may take in all.
+    pub request_timeout: Duration,
+    /// How long running requests get to end when the gateway stops.
+    pub drain_timeout: Duration,
+}
+
+impl Default for HttpConfig {
+    /// The contract's defaults: loopback, port 8080, no trusted proxy.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            trusted_proxies: Vec::new(),
+            // Below the usual limit of 1024 open files, which the store and the calls to providers share.
+            max_connections: 900,
+            header_timeout: Duration::from_secs(15),
+            request_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What every handler sees.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+pub(crate) struct Shared {
+    engine: Engine,
+    /// Without a slash at the end.
+    public_url: String,
+    trusted_proxies: Vec<IpNet>,
+    /// A little less than the whole request's time: a create that takes longer is answered as such.
+    create_timeout: Duration,
+    request_timeout: Duration,
+    /// Creates go on to their end even where the client has gone: a started order is finished, not abandoned.
+    creates: TaskTracker,
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    fn new(engine: Engine, config: &HttpConfig) -> Self {
+        Self(Arc::new(Shared {
+            engine,
+            public_url: config.public_url.trim_end_matches('/').to_owned(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            create_timeout: config.request_timeout.saturating_sub(Duration::from_secs(2)),
+            request_timeout: config.request_timeout,
+            creates: TaskTracker::new(),
+        }))
+    }
+
+    fn router(&self) -> Router {
+        Router::new()
+            .route("/api/transaction/create/{ticker}", post(create::create))
+            .route("/api/transaction/create/daimo/{ticker}", post(create::create_daimo))
+            .route("/api/transaction/limits/{ticker}", get(query::limits))
+            .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
+            .route("/api/check-balance", post(query::check_balance))
+            .route("/webhooks/{provider}", post(webhooks::receive))
+            .route("/healthz", get(health::alive))
+            .route("/readyz", get(health::ready))
+            .fallback(not_found)
+            .method_not_allowed_fallback(method_not_allowed)
+            .with_state(self.clone())
+            .layer(CatchPanicLayer::custom(layers::panicked))
+            .layer(middleware::from_fn_with_state(self.clone(), layers::observe))
+    }
+}
+
+/// The whole HTTP surface. Requests that do not come through [`serve`] carry no peer address: all of them then count as one client.
+pub fn router(engine: Engine, config: &HttpConfig) -> Router {
+    App::new(engine, config).router()
+}
+
+async fn not_found(request: Request) -> Result<Response, error::ApiError> {
+    let (parts, body) = request.into_parts();
+    body::discard(&parts.headers, body).await;
+    Err(error::ApiError::path_not_found())
+}
+
+async fn method_not_allowed(request: Request) -> Result<Response, error::ApiError> {
+    let (parts, body) = request.into_parts();
+    body::discard(&parts.headers, body).await;
+    Err(error::ApiError::method_not_allowed())
+}
+
+/// A segment of the path, counted from the left, decoded. Read from the path itself: a segment whose escapes are no UTF-8 is
+/// a wrong ticker or id like any other, not a failure of its own.
+fn segment(uri: &http::Uri, number: usize) -> String {
+    body::decode(uri.path().trim_start_matches('/').split('/').nth(number).unwrap_or(""))
+}

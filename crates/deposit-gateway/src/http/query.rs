@@ -1,0 +1,57 @@
+//! Limits, status and balance (sections 3.4, 3.5, 3.7).
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::body::{self, JSON_LIMIT, Unread};
+use super::error::ApiError;
+use super::wire::{self, Balance, Deposit, Limits};
+use super::{App, auth, reply, segment};
+
+const POLL_AFTER: HeaderName = HeaderName::from_static("x-poll-after");
+
+/// `GET /api/transaction/limits/{ticker}`
+pub(crate) async fn limits(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    auth::authenticate(&app.engine, request.headers()).await?;
+    let view = app.engine.limits(&segment(request.uri(), 3)).await?;
+    Ok(reply::json(StatusCode::OK, &Limits::of(&view)))
+}
+
+/// `GET /api/transaction/status/{ticker}/{txId}`
+pub(crate) async fn status(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let caller = auth::authenticate(&app.engine, request.headers()).await?;
+    let ticker = app.engine.ticker(&segment(request.uri(), 3))?;
+    let id = segment(request.uri(), 4);
+    let id_like = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if !(1..=255).contains(&id.len()) || !id.bytes().all(id_like) {
+        return Err(ApiError::invalid_tx_id());
+    }
+    let found = app.engine.deposit(caller.account.id, ticker, &id).await;
+    let view = found.map_err(|e| ApiError::from_engine(&e))?.ok_or_else(ApiError::transaction_not_found)?;
+    let body = Deposit::current(&view, &app.public_url, app.engine.now());
+    let mut response = reply::json(StatusCode::OK, &body);
+    if let Some(secs) = wire::poll_after_secs(&view) {
+        response.headers_mut().insert(POLL_AFTER, HeaderValue::from(secs));
+    }
+    Ok(response)
+}
+
+/// `POST /api/check-balance`; the body is ignored.
+pub(crate) async fn check_balance(State(app): State<App>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let caller = match auth::authenticate(&app.engine, &parts.headers).await {
+        Ok(caller) => caller,
+        Err(error) => {
+            body::discard(&parts.headers, body).await;
+            return error.into_response();
+        }
+    };
+    if body::read(&parts.headers, body, JSON_LIMIT).await == Err(Unread::TooLarge) {
+        return ApiError::body_too_large(JSON_LIMIT).into_response();
+    }
+    match app.engine.balances(&caller.account).await {
+        Ok(balances) => reply::json(StatusCode::OK, &Balance::from(balances)),
+        Err(error) => ApiError::from_engine(&error).into_response(),
+    }
+}

@@ -1,0 +1,146 @@
+//! The socket. Not `axum::serve`: that has no limit on how slowly a client sends the head of its request, nor on how many connect.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use deposit_engine::Engine;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+use super::{App, HttpConfig};
+
+/// Longest head of a request.
+const HEAD_LIMIT: usize = 64 * 1024;
+/// Pause after a failed accept (out of file descriptors, say): others may be given back meanwhile.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The gateway cannot serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address cannot be listened on; mostly because another process does.
+    #[error("server.listen: cannot listen on {address}: {source}")]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The socket does not tell its address.
+    #[error("the listening socket is not usable: {0}")]
+    Socket(#[source] io::Error),
+}
+
+/// Takes the configured address. `listener.local_addr()` tells the port where 0 was configured.
+///
+/// # Errors
+/// [`ServeError::Listen`], which names `server.listen`.
+pub async fn bind(config: &HttpConfig) -> Result<TcpListener, ServeError> {
+    let address = config.listen;
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+}
+
+/// Serves until `shutdown`, then accepts no more, lets running requests end (at most `config.drain_timeout`), and returns.
+///
+/// # Errors
+/// [`ServeError::Socket`]. A connection's own failure ends that connection alone.
+pub async fn serve(
+    listener: TcpListener,
+    engine: Engine,
+    config: HttpConfig,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    listener.local_addr().map_err(ServeError::Socket)?;
+    let app = App::new(engine, &config);
+    let router = app.router();
+    let connections = TaskTracker::new();
+    // Cancelled at the end of the drain: what still runs then is cut off.
+    let cut = CancellationToken::new();
+    let room = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        let Some((stream, peer, permit)) = accepted else { continue };
+        let (router, shutdown, cut) = (router.clone(), shutdown.clone(), cut.clone());
+        let header_timeout = config.header_timeout;
+        connections.spawn(async move {
+            tokio::select! {
+                () = cut.cancelled() => {}
+                () = connection(stream, peer, router, header_timeout, shutdown) => {}
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    connections.close();
+    app.creates.close();
+    let drained = async {
+        connections.wait().await;
+        app.creates.wait().await;
+    };
+    if tokio::time::timeout(config.drain_timeout, drained).await.is_err() {
+        tracing::warn!("requests were still running at the end of the drain and are cut off");
+        cut.cancel();
+        connections.wait().await;
+    }
+    Ok(())
+}
+
+type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<Accepted> {
+    // Never closed, so never refused.
+    let permit = room.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => Some((stream, peer, permit)),
+        Err(error) => {
+            tracing::warn!(%error, "cannot accept a connection");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    header_timeout: Duration,
+    shutdown: CancellationToken,
+) {
+    // Small answers should not wait for the client's acknowledgement; where it cannot be set they only come later.
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_header_size(HEAD_LIMIT)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
