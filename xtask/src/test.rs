@@ -10,6 +10,9 @@ const CRASH_TEST: &str = "crates/deposit-gateway/tests/crash.rs";
 /// Crash points: compiled into this one test's binary and into nothing else.
 pub(crate) const CRASH_FEATURE: &str = "crash-points";
 
+/// Builds the recorder of the fixtures too, so that its tests run.
+const RECORDER: &str = "xtask/fixtures";
+
 /// Tests that ran, by outcome.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Count {
@@ -30,10 +33,10 @@ pub(crate) fn all() -> Result<()> {
     let mut total = Count::default();
     step("test", || {
         if nextest {
-            counted(&["nextest", "run", "--workspace"], &mut total)
+            counted(&["nextest", "run", "--workspace", "--features", RECORDER], &mut total)
         } else {
             // Doctests have their own step.
-            counted(&["test", "--workspace", "--all-targets"], &mut total)
+            counted(&["test", "--workspace", "--all-targets", "--features", RECORDER], &mut total)
         }
     })?;
     step("doctest", || counted(&["test", "--doc", "--workspace"], &mut total))?;
