@@ -1,5 +1,7 @@
 //! Requests, and what a refusal means.
 
+use std::time::Duration;
+
 use deposit_core::{ErrorKind, Operation, ProviderError, Secret};
 use deposit_transport::{HttpClient, HttpConfig, Method, Request, Safety, StatusCode};
 use url::Url;
@@ -46,10 +48,16 @@ impl Client {
         self.request(operation, Safety::Idempotent, Method::GET, path).refine(refusal_of_read)
     }
 
+    /// Time for all of a create or a look-up. What follows a create has half of it per request, so that a call of `open` and a
+    /// look-up before it end within a caller's lease of twice this and a margin.
+    pub(crate) fn patience(&self) -> Duration {
+        self.http.config().timeout
+    }
+
     pub(crate) async fn create(&self, body: &api::CreateInvoice<'_>) -> Result<api::Invoice, ProviderError> {
         self.request(Operation::Open, Safety::Once, Method::POST, &["invoices"])
             .refine(refusal_of_create)
-            .deadline(self.http.config().timeout)
+            .deadline(self.patience())
             .json(body)
             .send()
             .await?
@@ -70,11 +78,11 @@ impl Client {
         operation: Operation,
         id: &str,
     ) -> Result<Vec<api::PaymentMethod>, ProviderError> {
-        self.get(operation, &["invoices", id, "payment-methods"])
-            .query("onlyAccountedPayments", "false")
-            .send()
-            .await?
-            .json()
+        let request =
+            self.get(operation, &["invoices", id, "payment-methods"]).query("onlyAccountedPayments", "false");
+        let request =
+            if operation == Operation::Open { request.deadline(self.patience() / 2) } else { request };
+        request.send().await?.json()
     }
 
     pub(crate) async fn by_order_id(&self, order_id: &str) -> Result<Vec<api::Invoice>, ProviderError> {
@@ -91,6 +99,7 @@ impl Client {
     pub(crate) async fn mark_invalid(&self, operation: Operation, id: &str) {
         let marked = self
             .request(operation, Safety::Idempotent, Method::POST, &["invoices", id, "status"])
+            .deadline(self.patience() / 2)
             .json(&api::Mark { status: "Invalid" })
             .send()
             .await;

@@ -136,7 +136,9 @@ fn payments(method: &Method, prompt: &api::PaymentMethod, snapshot: &mut Snapsho
         if snapshot.payments.iter().any(|known| known.id == id) || snapshot.undecided.contains(&id) {
             snapshot.payments.retain(|known| known.id != id);
             snapshot.concerns.push(Concern::new("duplicate_payment", "one payment is listed twice"));
-            snapshot.undecided.push(id);
+            if !snapshot.undecided.contains(&id) {
+                snapshot.undecided.push(id);
+            }
             continue;
         }
         let reading =
@@ -146,7 +148,6 @@ fn payments(method: &Method, prompt: &api::PaymentMethod, snapshot: &mut Snapsho
             None => snapshot.undecided.push(id),
         }
     }
-    snapshot.undecided.dedup();
 }
 
 /// `None`: undecided, with a concern.

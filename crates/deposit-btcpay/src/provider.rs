@@ -75,6 +75,29 @@ impl BtcPay {
     fn method(&self, ticker: Ticker, operation: Operation) -> Result<&Method, ProviderError> {
         self.methods.of(ticker).ok_or_else(|| error(operation, ErrorKind::Rejected("unknown_ticker")))
     }
+
+    async fn find(&self, request: &LookUpRequest) -> Result<Vec<Box<dyn DepositIntent>>, ProviderError> {
+        let method = self.method(request.terms.ticker, Operation::LookUp)?;
+        let Some(amount) = request.terms.requested() else { return Ok(Vec::new()) };
+        // Newest first there, oldest first here; reversed before the stable sort, for those of one second.
+        let mut invoices = self.client.by_order_id(request.deposit_id.as_str()).await?;
+        invoices.reverse();
+        invoices.sort_by_key(|invoice| invoice.created_time);
+        let mut found = Vec::new();
+        for invoice in invoices {
+            if !map::is_what_we_asked(&invoice, &self.store_id, &request.deposit_id, method, amount) {
+                continue;
+            }
+            let methods = self.client.payment_methods(Operation::LookUp, &invoice.id).await?;
+            // One without our method cannot be paid: it is the one that `open` gave up.
+            let instructions =
+                map::destination(method, &methods).and_then(|to| map::instructions(method, to, amount));
+            found.extend(
+                instructions.and_then(|how| intent(&request.deposit_id, &request.terms, &invoice.id, how)),
+            );
+        }
+        Ok(found)
+    }
 }
 
 pub(crate) fn new_client(config: &Checked, http: HttpConfig) -> Result<Client, ConfigError> {
@@ -116,7 +139,7 @@ fn check_amount(coin: &Coin, amount: Amount) -> Result<(), ErrorKind> {
         Err(ErrorKind::Rejected("wrong_asset"))
     } else if amount.is_zero() {
         Err(ErrorKind::Rejected("amount_zero"))
-    } else if amount.minor() % step != 0 {
+    } else if !amount.minor().is_multiple_of(step) {
         Err(ErrorKind::Rejected("amount_precision"))
     } else {
         Ok(())
@@ -199,26 +222,9 @@ impl PaymentProvider for BtcPay {
     }
 
     async fn look_up(&self, request: &LookUpRequest) -> Result<Vec<Box<dyn DepositIntent>>, ProviderError> {
-        let method = self.method(request.terms.ticker, Operation::LookUp)?;
-        let Some(amount) = request.terms.requested() else { return Ok(Vec::new()) };
-        // Newest first there, oldest first here; reversed before the stable sort, for those of one second.
-        let mut invoices = self.client.by_order_id(request.deposit_id.as_str()).await?;
-        invoices.reverse();
-        invoices.sort_by_key(|invoice| invoice.created_time);
-        let mut found = Vec::new();
-        for invoice in invoices {
-            if !map::is_what_we_asked(&invoice, &self.store_id, &request.deposit_id, method, amount) {
-                continue;
-            }
-            let methods = self.client.payment_methods(Operation::LookUp, &invoice.id).await?;
-            // One without our method cannot be paid: it is the one that `open` gave up.
-            let instructions =
-                map::destination(method, &methods).and_then(|to| map::instructions(method, to, amount));
-            found.extend(
-                instructions.and_then(|how| intent(&request.deposit_id, &request.terms, &invoice.id, how)),
-            );
-        }
-        Ok(found)
+        // Only reads: it can be given up at any point.
+        let all = tokio::time::timeout(self.client.patience(), self.find(request)).await;
+        all.unwrap_or_else(|_| Err(error(Operation::LookUp, ErrorKind::Transient { retry_after: None })))
     }
 
     /// Two requests, the invoice first: its status is never newer than the payments.

@@ -106,6 +106,9 @@ impl Harness for BtcPayHarness {
                 http.read_timeout = Duration::from_millis(300);
                 http.timeout = Duration::from_millis(400);
                 http.deadline = Duration::from_millis(1_500);
+                http.max_backoff = Duration::from_millis(20);
+                http.min_backoff = Duration::from_millis(5);
+                http.breaker.open_for = Duration::from_millis(200);
             }
         }
         Some(Arc::new(BtcPay::with_http(config, http).ok()?))

@@ -399,3 +399,29 @@ async fn the_store_s_rates() {
     assert!(provider.store_rates(&[Ticker::KAS]).await.unwrap().is_empty());
     assert_eq!(log.lines().len(), 2);
 }
+
+/// A caller's lease covers a look-up and an open: each has to end, whatever hangs.
+#[tokio::test]
+async fn nothing_hangs_for_long() {
+    let (provider, _, _) = adapter(|seen| {
+        if seen.line.contains("payment-methods") {
+            std::thread::sleep(Duration::from_millis(300));
+            answer(502, "")
+        } else if seen.line.contains("/invoices?") {
+            let many: Vec<_> = (0..20).map(|n| invoice(&format!("Invoice{n}"), n, &["BTC-CHAIN"])).collect();
+            answer(200, json!(many).to_string())
+        } else {
+            answer(200, invoice(INVOICE, 1_785_000_001, &["BTC-CHAIN"]).to_string())
+        }
+    })
+    .await;
+    let wanted =
+        LookUpRequest { deposit_id: ORDER_ID.parse().unwrap(), terms: terms(Ticker::BTC, btc("0.0004")) };
+    let begun = std::time::Instant::now();
+    let error = provider.look_up(&wanted).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Transient { retry_after: None });
+    let error = provider.open(&request(Ticker::BTC, btc("0.0004"))).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::OutcomeUnknown);
+    // 500 ms each by the configuration above; the sleeps of the server block a little more.
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}

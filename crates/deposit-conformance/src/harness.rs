@@ -77,7 +77,8 @@ pub enum Variant {
     WrongKey,
     /// Without a webhook secret. An adapter that refuses to be built so cannot have it.
     NoWebhookSecret,
-    /// With timeouts so short that [`Fault::Slow`] takes no time. One that cannot be configured so is tested as it is.
+    /// With timeouts (and a circuit breaker, where there is one) so short that [`Fault::Slow`] and the recovery after a
+    /// fault take no time. One that cannot be configured so is tested as it is.
     Impatient,
 }
 
@@ -266,26 +267,13 @@ pub trait Harness: Send + Sync {
 
     /// A usual amount, in the received asset and within the quote decimals. Not a round one.
     fn amount(&self, spec: &TickerSpec) -> Amount {
-        // 0.01234567…, or 12.34 where there are too few decimals for that.
-        let scale = u32::from(spec.asset.scale());
-        let digits = 1_234_567_891_234_567_u128;
-        let kept = match u32::from(spec.quote_decimals.min(spec.asset.scale())) {
-            few @ 0..=3 => digits / 10_u128.pow(14 - few),
-            many => digits / 10_u128.pow(17_u32.saturating_sub(many)) * 10_u128.pow(many.saturating_sub(17)),
-        };
-        let quoted = u32::from(spec.quote_decimals).min(scale);
-        Amount::new(kept * 10_u128.pow(scale - quoted), spec.asset)
+        usual_amount(spec)
     }
 
     /// Amounts that a payer may pay and that have to arrive to the last unit: by default one smallest unit, and a
     /// figure of more digits than a binary floating point number holds.
     fn exact_amounts(&self, spec: &TickerSpec) -> Vec<Amount> {
-        let unit = 10_u128.pow(u32::from(spec.asset.scale()));
-        let units = if spec.asset.scale() > 24 { 1_234_567 } else { 1_234_567_890 };
-        vec![
-            Amount::new(1, spec.asset),
-            Amount::new(unit.saturating_mul(units).saturating_sub(1), spec.asset),
-        ]
+        exact_amounts(spec)
     }
 
     /// Whether the provider shows payments before they are final.
@@ -304,5 +292,63 @@ pub trait Harness: Send + Sync {
     /// `open_timeout` and two seconds.
     fn patience(&self, provider: &dyn PaymentProvider) -> Duration {
         provider.capabilities().open_timeout * 2 + Duration::from_secs(2)
+    }
+}
+
+/// 0.01234567…, or 12.34 where there are too few decimals for that.
+fn usual_amount(spec: &TickerSpec) -> Amount {
+    let digits = 1_234_567_891_234_567_u128;
+    let quoted = spec.quote_decimals.min(spec.asset.scale());
+    let kept = match u32::from(quoted) {
+        few @ 0..=3 => digits / 10_u128.pow(14 - few),
+        many @ 4..=17 => digits / 10_u128.pow(17 - many),
+        many => digits * 10_u128.pow(many - 17),
+    };
+    Amount::new(kept * 10_u128.pow(u32::from(spec.asset.scale() - quoted)), spec.asset)
+}
+
+fn exact_amounts(spec: &TickerSpec) -> Vec<Amount> {
+    let unit = 10_u128.pow(u32::from(spec.asset.scale()));
+    let units = if spec.asset.scale() > 24 { 1_234_567 } else { 1_234_567_890 };
+    vec![Amount::new(1, spec.asset), Amount::new(unit.saturating_mul(units).saturating_sub(1), spec.asset)]
+}
+
+#[cfg(test)]
+mod tests {
+    use deposit_core::{Asset, CreditRule, Ticker, TickerKind};
+
+    use super::*;
+
+    fn spec(asset: Asset, quote_decimals: u8) -> TickerSpec {
+        let ticker = Ticker::BTC;
+        let credit = CreditRule::at_rate_of(ticker);
+        let kind = TickerKind::Address;
+        TickerSpec { ticker, asset, quote_decimals, kind, quoted_by: None, credit, confirms_only_full: false }
+    }
+
+    #[test]
+    fn usual_amounts_use_all_decimals_of_the_quote() {
+        let cases = [
+            (Asset::BTC, 8, "0.01234567"),
+            (Asset::BTC_LN, 8, "0.01234567"),
+            (Asset::XMR, 12, "0.012345678912"),
+            (Asset::EUR, 2, "12.34"),
+            (Asset::USDC, 2, "12.34"),
+            (Asset::FUSD, 4, "0.0123"),
+            (Asset::NEAR, 24, "0.01234567891234567"),
+            (Asset::XNO, 30, "0.01234567891234567"),
+        ];
+        for (asset, decimals, text) in cases {
+            assert_eq!(usual_amount(&spec(asset, decimals)).to_string(), text, "{asset}");
+        }
+    }
+
+    #[test]
+    fn exact_amounts_are_beyond_binary_floating_point() {
+        let large = |asset| exact_amounts(&spec(asset, 8)).pop().unwrap();
+        assert_eq!(large(Asset::BTC).to_string(), "1234567889.99999999");
+        for asset in Asset::KNOWN.iter().filter(|asset| asset.scale() >= 8) {
+            assert!(large(*asset).minor() > 1 << 53, "{asset}");
+        }
     }
 }

@@ -98,6 +98,7 @@ macro_rules! for_each_case {
             a_failed_order_reads_as_failed,
             payments_stay_with_their_order,
             a_provider_that_is_down_is_temporary,
+            an_adapter_recovers_by_itself,
             an_unreachable_provider_is_temporary,
             a_server_error_is_no_verdict,
             an_html_error_is_no_verdict,

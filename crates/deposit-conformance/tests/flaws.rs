@@ -42,6 +42,7 @@ flaws! {
     a_blind_repeat_of_fresh_orders: RepeatsOpenBlindly, None => a_lost_answer_is_found_again;
     a_lost_answer_taken_for_none: LostIsTransient, LookUp => a_lost_answer_is_found_again;
     a_wait_without_end: NeverGivesUp, Key => a_slow_answer_is_given_up_in_time;
+    down_for_ever: StaysDown, LookUp => an_adapter_recovers_by_itself;
     a_verdict_on_what_is_down: RejectsWhatIsDown, Key => a_provider_that_is_down_is_temporary,
         a_server_error_is_no_verdict, an_html_error_is_no_verdict;
     a_doubt_without_reason: UnreachableIsUnknown, LookUp => an_unreachable_provider_is_temporary;
@@ -82,6 +83,7 @@ flaws! {
     an_empty_secret: EmptySecretVerifies, LookUp => without_a_secret_every_webhook_is_refused;
     ids_that_are_fresh: FreshDeliveryIds, LookUp => a_replayed_webhook_has_the_same_id;
     ids_that_are_one: OneIdForAll, LookUp => a_replayed_webhook_has_the_same_id;
+    money_not_mentioned: HidesMoney, LookUp => an_authentic_webhook_names_its_order;
     strangers_believed: BelievesStrangers, LookUp => a_stranger_is_not_ours;
     nonsense_that_kills: PanicsAtNonsense, LookUp => an_authentic_body_that_is_no_event_is_malformed;
     a_key_in_debug: PrintsItsKey, LookUp => no_secret_is_printed;

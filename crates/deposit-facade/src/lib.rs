@@ -21,3 +21,8 @@ pub use registry::{RegisterError, Registry, RegistryBuilder, Route, RouteError};
 pub use deposit_core as core;
 /// Prices.
 pub use deposit_rates as rates;
+
+/// The example of the repository's own README.
+#[cfg(all(doctest, feature = "btcpay"))]
+#[doc = include_str!("../../../README.md")]
+struct RepositoryReadme;

@@ -1,4 +1,4 @@
-//! The deposit binary: HTTP API, webhooks, command line.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 pub mod http;

@@ -11,6 +11,7 @@
 mod common;
 
 use common::{Options, TestGateway};
+use deposit_store::Store as _;
 
 const BTC: &str = "/api/transaction/create/btc";
 

@@ -382,3 +382,30 @@ fn a_payment_in_another_asset_counts_nowhere_and_is_reported() {
     let step = deposit.snapshot(&Snapshot { complete: false, ..right }, DEADLINE);
     assert_eq!((step.view.status, step.view.reason), (Completed, Some(Reason::WrongAsset)));
 }
+
+#[test]
+fn a_standing_address_is_never_late_even_if_its_provider_speaks_of_expiry() {
+    let mut deposit = Deposit::new(nano_terms());
+    deposit.snapshot(&expired_there(vec![]), NOW);
+    let block = PaymentReading::confirmed(pay("block"), Amount::new(1, Asset::XNO));
+    let view = deposit.snapshot(&read(vec![block]), NOW.plus_secs(60)).view;
+    assert_eq!((view.status, view.late, view.expired), (Completed, false, false));
+}
+
+#[test]
+fn a_quote_of_nothing_is_not_completed_by_nothing() {
+    let mut terms = btc_terms();
+    terms.quote.as_mut().unwrap().amount = sats(0);
+    let steps = [(read(vec![]), NOW), (read(vec![confirmed("a", 1)]), NOW)];
+    assert_eq!(play(terms, &steps), [New, Completed]);
+}
+
+#[test]
+fn a_reversal_that_is_not_posted_yet_is_not_paid() {
+    let mut deposit = Deposit::new(btc_terms());
+    deposit.snapshot(&read(vec![confirmed("a", 10)]), NOW);
+    let gone = facts_of(&deposit.evidence, &read(vec![]), NOW);
+    let evidence = merge(deposit.evidence.clone(), &gone).evidence;
+    let view = status(&deposit.terms, &evidence, &deposit.credit, NOW);
+    assert_eq!((view.status, view.reversed), (Pending, true), "nothing confirmed waits for its credit");
+}

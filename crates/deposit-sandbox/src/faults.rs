@@ -61,6 +61,10 @@ pub struct Faults {
     pub omit_methods: Vec<String>,
     /// Methods whose node is down: left out, and an error where none is left.
     pub refuse_methods: Vec<String>,
+    /// Webhooks are signed with another secret.
+    pub bad_signature: bool,
+    /// Webhooks are of a type that no document lists.
+    pub unknown_events: bool,
     /// The provider's rate sources do not answer.
     pub rates_down: bool,
     /// The provider's chains are behind.
@@ -83,6 +87,8 @@ const MEMBERS: &[&str] = &[
     "unknown_order_words",
     "omit_methods",
     "refuse_methods",
+    "bad_signature",
+    "unknown_events",
     "rates_down",
     "not_synchronized",
 ];
@@ -116,6 +122,8 @@ impl Faults {
             unknown_order_words: fields.flag("unknown_order_words")?,
             omit_methods: fields.words("omit_methods")?,
             refuse_methods: fields.words("refuse_methods")?,
+            bad_signature: fields.flag("bad_signature")?,
+            unknown_events: fields.flag("unknown_events")?,
             rates_down: fields.flag("rates_down")?,
             not_synchronized: fields.flag("not_synchronized")?,
         })
@@ -257,7 +265,13 @@ mod tests {
     fn every_member_is_read() {
         let bools =
             ["down", "reject_key", "status_429", "html_502", "huge_body", "wrong_types", "unknown_words"];
-        for name in bools.iter().chain(&["unknown_order_words", "rates_down", "not_synchronized"]) {
+        for name in bools.iter().chain(&[
+            "unknown_order_words",
+            "bad_signature",
+            "unknown_events",
+            "rates_down",
+            "not_synchronized",
+        ]) {
             let faults = Faults::read(format!("{{\"{name}\": true}}").as_bytes()).unwrap();
             assert_ne!(faults, Faults::default(), "{name}");
         }

@@ -229,3 +229,18 @@ async fn subscriptions_over_http() {
         (403, "missing-permission".into())
     );
 }
+
+#[tokio::test]
+async fn webhooks_can_be_forged_and_of_an_unknown_type() {
+    let w = World::new().await;
+    w.done("/btcpay/faults", r#"{"bad_signature":true,"unknown_events":true}"#).await;
+    w.invoice("BTC", "0.001", "BTC", "dep_1").await;
+    w.sandbox.webhooks_idle().await;
+    let got = w.gateway.all().pop().unwrap();
+    assert_eq!(got.kind(), "InvoiceFrobnicated");
+    let secret = w.sandbox.setting("btcpay", "webhook_secret").unwrap();
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(&got.bytes);
+    assert_ne!(got.signature, format!("sha256={}", hex::encode(mac.finalize().into_bytes())));
+    assert_eq!(got.signature.len(), "sha256=".len() + 64);
+}

@@ -1,7 +1,8 @@
 //! Commands and their answers, as data.
 
 use deposit_core::{
-    DepositId, Evidence, IntentRecord, PaymentRef, ProviderId, ProviderRef, Signed, Status, Terms, Ticker, Timestamp,
+    DepositId, Evidence, IntentRecord, PaymentRef, ProviderId, ProviderRef, Signed, Status, Terms, Ticker,
+    Timestamp,
 };
 use deposit_lifecycle::{Credit, PostingKind};
 

@@ -10,14 +10,15 @@ mod model;
 mod sqlite;
 
 pub use command::{
-    Admission, Admit, BeginCreate, Begun, Commit, Committed, FinishCreate, Finished, IdempotencyClaim, NewReview,
-    Posting, RateLimit, RateState, Refuse, ResumeCreate, Resumed, StoredAnswer, Touch,
+    Admission, Admit, BeginCreate, Begun, Commit, Committed, FinishCreate, Finished, IdempotencyClaim,
+    NewReview, Posting, RateLimit, RateState, Refuse, ResumeCreate, Resumed, StoredAnswer, Touch,
 };
 pub use crash::crash_point;
 pub use error::{StoreError, StoreResult};
 pub use model::{
-    Account, AccountId, ApiKeyRow, DepositRow, EntryKind, HistoryRow, JournalEntry, JournalFilter, JournalOutcome, JournalRow,
-    Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, ReviewReason, ReviewRow, StoredRate,
+    Account, AccountId, ApiKeyRow, DepositRow, EntryKind, HistoryRow, JournalEntry, JournalFilter,
+    JournalOutcome, JournalRow, Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, ReviewReason, ReviewRow,
+    StoredRate,
 };
 pub use sqlite::SqliteStore;
 
@@ -80,9 +81,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The row, in whatever phase.
     async fn deposit(&self, id: &DepositId) -> StoreResult<Option<DepositRow>>;
     /// The deposit to which a provider's order belongs.
-    async fn deposit_by_ref(&self, provider: ProviderId, order: &ProviderRef) -> StoreResult<Option<DepositId>>;
+    async fn deposit_by_ref(
+        &self,
+        provider: ProviderId,
+        order: &ProviderRef,
+    ) -> StoreResult<Option<DepositId>>;
     /// The deposit to which an address belongs that was shown at any time.
-    async fn deposit_by_address(&self, provider: ProviderId, address: &str) -> StoreResult<Option<DepositId>>;
+    async fn deposit_by_address(&self, provider: ProviderId, address: &str)
+    -> StoreResult<Option<DepositId>>;
     /// All orders at the provider that carry this deposit's id, the shown one first.
     async fn orders_of(&self, id: &DepositId) -> StoreResult<Vec<ProviderRef>>;
     /// Notes a further order of a deposit (a repeat made two); it is observed like the first.
@@ -147,7 +153,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The account's balance in each currency that it ever had a posting in.
     async fn balances(&self, account: AccountId) -> StoreResult<Vec<Signed>>;
     /// Postings of an account with an id above `after`, rising.
-    async fn ledger_entries(&self, account: AccountId, after: i64, limit: u32) -> StoreResult<Vec<LedgerEntry>>;
+    async fn ledger_entries(
+        &self,
+        account: AccountId,
+        after: i64,
+        limit: u32,
+    ) -> StoreResult<Vec<LedgerEntry>>;
     /// Postings of one deposit, rising.
     async fn deposit_entries(&self, id: &DepositId) -> StoreResult<Vec<LedgerEntry>>;
     /// Adds the whole ledger up in wide signed integers: every transaction and currency sums to zero, every balance equals its postings.

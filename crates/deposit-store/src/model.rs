@@ -1,8 +1,8 @@
 //! Rows as the engine sees them.
 
 use deposit_core::{
-    AccountIndex, AccountName, Asset, DeliveryId, DepositId, Evidence, IntentRecord, PaymentRef, Price, ProviderId, Signed,
-    Status, Terms, Ticker, Timestamp,
+    AccountIndex, AccountName, Asset, DeliveryId, DepositId, Evidence, IntentRecord, PaymentRef, Price,
+    ProviderId, Signed, Status, Terms, Ticker, Timestamp,
 };
 use deposit_lifecycle::{Credit, PostingKind};
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,10 @@ pub struct NewApiKey {
 
 impl std::fmt::Debug for NewApiKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NewApiKey").field("id", &self.id).field("account", &self.account).finish_non_exhaustive()
+        f.debug_struct("NewApiKey")
+            .field("id", &self.id)
+            .field("account", &self.account)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,7 +68,10 @@ pub struct ApiKeyRow {
 
 impl std::fmt::Debug for ApiKeyRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ApiKeyRow").field("id", &self.id).field("account", &self.account).finish_non_exhaustive()
+        f.debug_struct("ApiKeyRow")
+            .field("id", &self.id)
+            .field("account", &self.account)
+            .finish_non_exhaustive()
     }
 }
 
@@ -272,7 +278,19 @@ pub struct LedgerCheck {
 }
 
 /// Why money waits for an operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::Display, strum::EnumString, strum::EnumIter)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::Display,
+    strum::EnumString,
+    strum::EnumIter,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum ReviewReason {
     /// No deposit is known for it.

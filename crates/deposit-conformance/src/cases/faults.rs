@@ -1,5 +1,7 @@
 //! A provider that is away, slow, or says what it should not.
 
+use std::time::Duration;
+
 use deposit_core::{
     IntentRecord, LookUpRequest, OpenRequest, OrderState, PaymentProvider, ProviderError, Replay, TickerSpec,
 };
@@ -106,6 +108,27 @@ pub async fn a_provider_that_is_down_is_temporary(harness: &dyn Harness) {
     let request = all_fail(harness, "down", &before, TRANSIENT_OR_UNKNOWN, TRANSIENT).await;
     assert_recovered(harness, "down", &before).await;
     assert_eq!(harness.orders_at_provider(&request.deposit_id).await, 0, "down: nothing was opened");
+}
+
+/// An adapter that saw its provider down for a while serves again, without a restart, soon after the provider does.
+pub async fn an_adapter_recovers_by_itself(harness: &dyn Harness) {
+    let Some(before) = before(harness).await else { return };
+    let provider = harness.variant(Variant::Impatient).unwrap_or_else(|| harness.provider());
+    harness.fault(Some(Fault::Down)).await;
+    for _ in 0..40 {
+        TRANSIENT.check("down: read", &read_fails(provider.as_ref(), &before.order).await);
+    }
+    harness.fault(None).await;
+    let again = async {
+        // Asked no more often than an engine would at most.
+        while provider.read(&before.order).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let patience = harness.patience(provider.as_ref());
+    tokio::time::timeout(patience, again).await.expect("the provider is back, the adapter is not");
+    let read = snapshot(provider.as_ref(), &before.order).await;
+    assert_shows("down, over", &read, std::slice::from_ref(&before.paid));
 }
 
 /// Nothing listens: what never left certainly did not happen, for `open` too.

@@ -49,11 +49,12 @@ fn is_about(observation: &Observation, order: &IntentRecord) -> bool {
     }
 }
 
-/// Each webhook of a payment is accepted and says which order to read.
+/// Each webhook of a payment is accepted and says which order to read; at least one says that there is money in it, so
+/// that money of an order that nobody knows is not overlooked.
 pub async fn an_authentic_webhook_names_its_order(harness: &dyn Harness) {
     let Some(told) = told(harness).await else { return };
     let provider = harness.provider();
-    let mut about = 0;
+    let (mut about, mut money) = (0, 0);
     for delivery in &told.deliveries {
         for observation in authentic(harness, provider.as_ref(), delivery).observations {
             assert_eq!(observation.provider, provider.id(), "an observation of another provider");
@@ -68,9 +69,11 @@ pub async fn an_authentic_webhook_names_its_order(harness: &dyn Harness) {
                 "another ticker: {observation:?}"
             );
             about += 1;
+            money += usize::from(observation.observed != Observed::Hint);
         }
     }
     assert!(about > 0, "no webhook says that the order is to be read");
+    assert!(money > 0, "no webhook of a payment says that it is about money");
 }
 
 /// Different events have different ids; the same event has the same, also after a restart.
@@ -88,6 +91,9 @@ pub async fn a_replayed_webhook_has_the_same_id(harness: &dyn Harness) {
     let distinct: std::collections::BTreeSet<_> = first.iter().collect();
     assert_eq!(distinct.len(), first.len(), "two events have one id: {first:?}");
     assert_eq!(ids(&told.deliveries), first, "the same bytes, replayed, have another id");
+    let reordered: Vec<_> = told.deliveries.iter().rev().cloned().collect();
+    let back: Vec<_> = ids(&reordered).into_iter().rev().collect();
+    assert_eq!(back, first, "in another order, the same bytes have another id");
     let other = harness.provider();
     let sample = told.deliveries.first().expect("a webhook");
     let after = authentic(harness, other.as_ref(), sample);

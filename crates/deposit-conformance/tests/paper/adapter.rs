@@ -1,6 +1,7 @@
 //! The adapter for paper, right unless it is given a flaw.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,6 +24,7 @@ pub enum Flaw {
     RepeatsOpenBlindly,
     LostIsTransient,
     NeverGivesUp,
+    StaysDown,
     RejectsWhatIsDown,
     UnreachableIsUnknown,
     KeyRefusedIsTransient,
@@ -58,6 +60,7 @@ pub enum Flaw {
     EmptySecretVerifies,
     FreshDeliveryIds,
     OneIdForAll,
+    HidesMoney,
     BelievesStrangers,
     PanicsAtNonsense,
     PrintsItsKey,
@@ -71,6 +74,7 @@ pub struct Paper {
     webhook_secret: Secret,
     reachable: bool,
     flaw: Option<Flaw>,
+    was_down: AtomicBool,
     capabilities: Capabilities,
 }
 
@@ -126,7 +130,7 @@ impl Paper {
             budget: RequestBudget { requests: 100, per: Duration::from_secs(1), concurrency: 4 },
             requests_per_read: 1,
         };
-        Self { world, key, webhook_secret, reachable, flaw, capabilities }
+        Self { world, key, webhook_secret, reachable, flaw, was_down: AtomicBool::new(false), capabilities }
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -155,12 +159,14 @@ impl Paper {
             return Err(error(kind));
         }
         let fault = self.world.state().fault;
+        let down = fault == Some(Fault::Down) || self.was_down.load(Ordering::Relaxed);
+        self.was_down.store(down && self.has(Flaw::StaysDown), Ordering::Relaxed);
         if !self.key.matches(KEY) || fault == Some(Fault::RejectKey) {
             let flawed = self.has(Flaw::KeyRefusedIsTransient);
             return Err(error(if flawed { transient } else { ErrorKind::Authentication }));
         }
         match fault {
-            Some(Fault::Down | Fault::ServerError | Fault::HtmlError) => {
+            fault if down || matches!(fault, Some(Fault::ServerError | Fault::HtmlError)) => {
                 let flawed = self.has(Flaw::RejectsWhatIsDown);
                 return Err(error(if flawed { ErrorKind::Rejected("down") } else { unclear }));
             }
@@ -416,8 +422,8 @@ impl PaymentProvider for Paper {
         let ours = text("program")? == "deposit/1" || self.has(Flaw::BelievesStrangers);
         let target =
             Target::Order(ProviderRef::new(text("order")?).map_err(|_| WebhookError::Malformed("order"))?);
-        let hint =
-            Observation { provider: ID, target, ticker: None, ours: Some(ours), observed: Observed::Hint };
+        let observed = if self.has(Flaw::HidesMoney) { Observed::Hint } else { Observed::PaymentHint };
+        let hint = Observation { provider: ID, target, ticker: None, ours: Some(ours), observed };
         let known = text("kind")? == "paid" && text("shop")? == "shop-1";
         let observations = if known { vec![hint] } else { vec![] };
         let id = DeliveryId::new(id).map_err(|_| WebhookError::Malformed("event"))?;

@@ -8,10 +8,13 @@ use clap::Args;
 use deposit_sandbox::{Sandbox, SandboxConfig};
 use serde_json::json;
 
+/// Where the emulators listen unless told otherwise.
+pub(super) const LISTEN: &str = "127.0.0.1:4010";
+
 #[derive(Debug, Args)]
 pub(super) struct SandboxArgs {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, default_value = "127.0.0.1:4010", value_name = "ADDR")]
+    #[arg(long, default_value = LISTEN, value_name = "ADDR")]
     listen: SocketAddr,
     /// Seed of everything that is random: addresses, ids, faults
     #[arg(long, default_value_t = 1, value_name = "N")]

@@ -12,7 +12,12 @@ pub(super) async fn run(global: &Global, sandbox: bool) -> anyhow::Result<ExitCo
     if !sandbox {
         return serve(global, None).await;
     }
-    let emulators = Sandbox::start(SandboxConfig::default()).await?;
+    // The port that the documentation shows, if it is free; any other serves as well.
+    let shown = SandboxConfig { listen: super::sandbox::LISTEN.parse()?, ..SandboxConfig::default() };
+    let emulators = match Sandbox::start(shown).await {
+        Ok(emulators) => emulators,
+        Err(_) => Sandbox::start(SandboxConfig::default()).await?,
+    };
     eprintln!("sandbox control {}", emulators.control_url());
     let result = serve(global, Some(&emulators)).await;
     emulators.shutdown().await;

@@ -64,3 +64,46 @@ pub(crate) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
     ApiError::internal().into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    async fn broken() -> &'static str {
+        panic!("s3cr3t")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error_and_nothing_of_it_is_told() {
+        let router: Router = Router::new().route("/", get(broken)).layer(CatchPanicLayer::custom(panicked));
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), 500);
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        assert_eq!(
+            std::str::from_utf8(&body).unwrap(),
+            r#"{"error":"Internal server error","message":"Internal server error","status":500,"code":"internal_error"}"#
+        );
+    }
+
+    #[test]
+    fn request_ids() {
+        let id = |value: Option<&[u8]>| {
+            let mut request = Request::new(Body::empty());
+            if let Some(value) = value {
+                request.headers_mut().insert(REQUEST_ID, HeaderValue::from_bytes(value).unwrap());
+            }
+            request_id(&request).to_str().unwrap().to_owned()
+        };
+        assert_eq!(id(Some(b"abc-1")), "abc-1");
+        assert_eq!(id(Some(&[b'x'; 128])).len(), 128);
+        for bad in [None, Some(&b""[..]), Some(b"a b"), Some(b"\xff"), Some(&[b'x'; 129])] {
+            assert_eq!(id(bad).len(), 32, "{bad:?}");
+        }
+        assert_ne!(id(None), id(None));
+    }
+}

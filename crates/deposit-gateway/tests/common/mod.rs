@@ -1,7 +1,7 @@
 //! A whole gateway for tests: engine, SQLite in a temporary directory, the BTCPay adapter and its emulator, all over real sockets.
 //!
 //! Both clocks (the engine's and the emulators') stand still until [`TestGateway::advance`].
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -134,6 +134,7 @@ impl Message for Hook {
         let secret = state.subscriptions.iter().find(|s| s.id == self.subscription).map(|s| s.secret.clone());
         let metadata = state.invoices.iter().find(|i| i.id == self.invoice).map(|i| i.metadata.clone());
         drop(state);
+        let faults = server.faults();
         let id = self.delivery_id(&server.context.random, attempt);
         let mut members = self.extra.clone();
         let common = [
@@ -141,7 +142,7 @@ impl Message for Hook {
             ("webhookId", Json::text(&self.subscription)),
             ("originalDeliveryId", Json::text(&self.original)),
             ("isRedelivery", Json::Bool(attempt > 0)),
-            ("type", Json::text(self.kind)),
+            ("type", Json::text(if faults.unknown_events { "InvoiceFrobnicated" } else { self.kind })),
             ("timestamp", Json::int(self.timestamp)),
             ("storeId", Json::text(&server.store_id)),
             ("invoiceId", Json::text(&self.invoice)),
@@ -153,7 +154,9 @@ impl Message for Hook {
             members.reverse();
         }
         let body = Json::Object(members).pretty();
-        let signature = signature(&secret.unwrap_or_default(), body.as_bytes());
+        let secret =
+            if faults.bad_signature { "of somebody else".to_owned() } else { secret.unwrap_or_default() };
+        let signature = signature(&secret, body.as_bytes());
         Rendered { id, headers: vec![("BTCPay-Sig", signature)], body }
     }
 }

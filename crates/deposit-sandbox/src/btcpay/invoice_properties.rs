@@ -73,7 +73,7 @@ fn invoice(speed_policy: &'static str, random: &Random) -> Invoice {
 fn follows(from: Status, to: Status) -> bool {
     use Status::{Expired, Invalid, New, Processing, Settled};
     match from {
-        New => true,
+        New => to != Invalid,
         Processing => true,
         Settled => to == Settled,
         Expired => to == Expired,

@@ -1,8 +1,8 @@
 use super::Fixture;
 use super::fixtures::{account, at, begin, finish, id, lease, row};
 use crate::{
-    AccountId, Admission, Admit, BeginCreate, Begun, FinishCreate, Finished, IdempotencyClaim, RateLimit, RateState,
-    Refuse, Store, StoredAnswer,
+    AccountId, Admission, Admit, BeginCreate, Begun, FinishCreate, Finished, IdempotencyClaim, RateLimit,
+    RateState, Refuse, Store, StoredAnswer,
 };
 use deposit_core::Timestamp;
 
@@ -24,7 +24,13 @@ fn admit(account: AccountId, claim: Option<IdempotencyClaim>, now: i64) -> Admit
 }
 
 fn refuse(account: AccountId, key: &str, owner: &str) -> Refuse {
-    Refuse { account, key: key.to_owned(), owner: owner.to_owned(), status: 400, body: "{\"status\":400}".to_owned() }
+    Refuse {
+        account,
+        key: key.to_owned(),
+        owner: owner.to_owned(),
+        status: 400,
+        body: "{\"status\":400}".to_owned(),
+    }
 }
 
 /// Sends requests at the given pauses (milliseconds) and compares every answer with a list of times.
@@ -66,7 +72,9 @@ pub async fn limiters_count_apart(fixture: &dyn Fixture) {
     let store = fixture.open().await;
     let ana = account(&*store, "ana").await.id;
     for n in 0..10 {
-        let Admission::Admitted { rate, resume: None } = store.admit(admit(ana, None, 100 + n)).await.unwrap() else {
+        let Admission::Admitted { rate, resume: None } =
+            store.admit(admit(ana, None, 100 + n)).await.unwrap()
+        else {
             panic!("request {n} is within the limit");
         };
         assert_eq!(rate.remaining, u32::try_from(9 - n).unwrap());
@@ -109,7 +117,9 @@ pub async fn the_first_answer_is_replayed(fixture: &dyn Fixture) {
             ("refused", StoredAnswer::Refused { status: 400, body: "{\"status\":400}".to_owned() }),
         ] {
             let again = store.admit(admit(ana, Some(claim(key, Some("f"), "c", now)), now)).await.unwrap();
-            let Admission::Replay { answer: stored, rate } = again else { panic!("{key} at {now}: {again:?}") };
+            let Admission::Replay { answer: stored, rate } = again else {
+                panic!("{key} at {now}: {again:?}")
+            };
             assert_eq!(stored, answer);
             // A replay is not counted.
             assert_eq!(rate.remaining, if now == 102 { 8 } else { 10 });
@@ -188,7 +198,9 @@ pub async fn keys_are_each_account_s_own(fixture: &dyn Fixture) {
     }
     let with = |key: &str, fingerprint: &str| admit(ana, Some(claim(key, Some(fingerprint), "b", 30)), 30);
     assert!(matches!(store.admit(with("same", "f")).await.unwrap(), Admission::Replay { .. }));
-    assert!(matches!(store.admit(with("same", "g")).await.unwrap(), Admission::Conflict { rate } if !rate.allowed));
+    assert!(
+        matches!(store.admit(with("same", "g")).await.unwrap(), Admission::Conflict { rate } if !rate.allowed)
+    );
     assert!(matches!(store.admit(with("new", "f")).await.unwrap(), Admission::Limited { .. }));
     let later = admit(ana, Some(claim("new", Some("other"), "b", 700)), 700);
     assert!(matches!(store.admit(later).await.unwrap(), Admission::Admitted { .. }));
@@ -212,7 +224,9 @@ pub async fn a_dead_claim_is_taken_over_with_its_deposit(fixture: &dyn Fixture) 
     assert_eq!(store.finish_create(finish(1, 69)).await.unwrap(), Finished::Yes);
     assert_eq!(row(&*store, 1).await.history, 1);
     let answer = store.admit(repeat("third", 70)).await.unwrap();
-    assert!(matches!(answer, Admission::Replay { answer: StoredAnswer::Created(deposit), .. } if deposit == id(1)));
+    assert!(
+        matches!(answer, Admission::Replay { answer: StoredAnswer::Created(deposit), .. } if deposit == id(1))
+    );
 }
 
 pub async fn claims_are_forgotten_in_time(fixture: &dyn Fixture) {

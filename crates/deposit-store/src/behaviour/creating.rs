@@ -1,5 +1,7 @@
 use super::Fixture;
-use super::fixtures::{PROVIDER, account, assert_balanced, at, begin, finish, id, intent, lease, open, order, rate, row, terms};
+use super::fixtures::{
+    PROVIDER, account, assert_balanced, at, begin, finish, id, intent, lease, open, order, rate, row, terms,
+};
 use crate::{BeginCreate, Begun, FinishCreate, Finished, Phase, ResumeCreate, Resumed};
 use deposit_core::{Evidence, Status, Ticker};
 use deposit_lifecycle::Credit;
@@ -48,7 +50,10 @@ pub async fn a_deposit_opens(fixture: &dyn Fixture) {
     assert!(store.history(&id(1), 1).await.unwrap().is_empty());
     assert!(store.history(&id(1), u64::MAX).await.unwrap().is_empty());
 
-    assert_eq!(store.orders_of(&id(1)).await.unwrap(), [order("invoice-1"), order("twin-a"), order("twin-b")]);
+    assert_eq!(
+        store.orders_of(&id(1)).await.unwrap(),
+        [order("invoice-1"), order("twin-a"), order("twin-b")]
+    );
     assert_eq!(store.deposit_by_ref(PROVIDER, &order("twin-b")).await.unwrap(), Some(id(1)));
     assert_eq!(store.deposit_by_address(PROVIDER, "bc1qexample1").await.unwrap(), Some(id(1)));
     assert_eq!(store.deposit_by_address(PROVIDER, "bc1qexample2").await.unwrap(), None);
@@ -163,7 +168,8 @@ pub async fn stale_creates_are_given_up(fixture: &dyn Fixture) {
     store.begin_create(begin(4, ana, 150)).await.unwrap();
     assert_eq!(store.abandon_stale_creates(at(100), at(180)).await.unwrap(), 0);
     assert_eq!(store.abandon_stale_creates(at(101), at(180)).await.unwrap(), 1);
-    let phases = [row(&*store, 1).await, row(&*store, 2).await, row(&*store, 3).await, row(&*store, 4).await].map(|r| r.phase);
+    let phases = [row(&*store, 1).await, row(&*store, 2).await, row(&*store, 3).await, row(&*store, 4).await]
+        .map(|r| r.phase);
     assert_eq!(phases, [Phase::Open, Phase::Abandoned, Phase::Creating, Phase::Creating]);
     assert_eq!(store.resume_create(resume(2, "late", 200)).await.unwrap(), Resumed::Gone);
     assert_eq!(store.finish_create(finish(2, 200)).await.unwrap(), Finished::LeaseLost);

@@ -1,15 +1,15 @@
 //! Made-up rows.
 
 use deposit_core::{
-    AccountName, Amount, Asset, CreditRule, Decimal, DeliveryId, DepositId, Evidence, FormulaVersion, IntentRecord,
-    PayInstructions, PaymentEvidence, PaymentRef, ProviderId, ProviderRef, Quote, Signed, Status, Terms, Ticker,
-    Timestamp,
+    AccountName, Amount, Asset, CreditRule, Decimal, DeliveryId, DepositId, Evidence, FormulaVersion,
+    IntentRecord, PayInstructions, PaymentEvidence, PaymentRef, ProviderId, ProviderRef, Quote, Signed,
+    Status, Terms, Ticker, Timestamp,
 };
 use deposit_lifecycle::{Credit, PostingKind};
 
 use crate::{
-    Account, AccountId, BeginCreate, Begun, Commit, DepositRow, FinishCreate, Finished, JournalEntry, Lease, NewReview,
-    Posting, ReviewReason, Store, StoredRate,
+    Account, AccountId, BeginCreate, Begun, Commit, DepositRow, FinishCreate, Finished, JournalEntry, Lease,
+    NewReview, Posting, ReviewReason, Store, StoredRate,
 };
 
 pub(super) const PROVIDER: ProviderId = ProviderId::constant("btcpay");

@@ -12,7 +12,8 @@ async fn stored(store: &dyn Store, entry: JournalEntry) -> i64 {
 pub async fn deliveries_are_stored_once(fixture: &dyn Fixture) {
     let store = fixture.open().await;
     let first = stored(&*store, delivery("d1", 1)).await;
-    let altered = JournalEntry { body: b"other".to_vec(), observations: "[1]".to_owned(), ..delivery("d1", 2) };
+    let altered =
+        JournalEntry { body: b"other".to_vec(), observations: "[1]".to_owned(), ..delivery("d1", 2) };
     assert_eq!(store.journal(altered).await.unwrap(), JournalOutcome::Duplicate(first));
     // The id is the provider's own: another provider may use the same.
     let other = stored(&*store, JournalEntry { provider: OTHER_PROVIDER, ..delivery("d1", 3) }).await;
@@ -41,7 +42,8 @@ pub async fn deliveries_are_claimed_and_finished(fixture: &dyn Fixture) {
     store.finish_journal(early, "observed", at(30)).await.unwrap();
     // The lease of the others has ended: whoever had them is gone.
     assert_eq!(claim(50, 80, 9).await, [late, third]);
-    let rows = store.journal_rows(JournalFilter { ids: vec![early], ..JournalFilter::default() }).await.unwrap();
+    let rows =
+        store.journal_rows(JournalFilter { ids: vec![early], ..JournalFilter::default() }).await.unwrap();
     assert_eq!((rows[0].handled_at, rows[0].outcome.as_deref()), (Some(at(30)), Some("observed")));
 }
 

@@ -9,8 +9,16 @@ fn usd(text: &str) -> Signed {
 
 pub async fn the_whole_range_of_amounts_is_exact(fixture: &dyn Fixture) {
     let store = fixture.open().await;
-    let amounts =
-        [1, 9, 10, 9_007_199_254_740_993, u128::from(u64::MAX), u128::from(u64::MAX) + 1, u128::MAX - 1, u128::MAX];
+    let amounts = [
+        1,
+        9,
+        10,
+        9_007_199_254_740_993,
+        u128::from(u64::MAX),
+        u128::from(u64::MAX) + 1,
+        u128::MAX - 1,
+        u128::MAX,
+    ];
     for (n, minor) in (1..).zip(amounts) {
         let owner = account(&*store, &format!("a{n}")).await.id;
         let deposit = open(&*store, n, owner, 100).await;
@@ -41,7 +49,11 @@ pub async fn reversals_may_leave_a_debt(fixture: &dyn Fixture) {
     // Two currencies in one account, each with its own balance.
     let second = open(&*store, 2, ana, 100).await;
     let nano = Signed::parse("1.5", Asset::XNO).unwrap();
-    let command = Commit { evidence: paid("send", 1), postings: vec![posting_in("send", 1, nano)], ..commit(&second, 111) };
+    let command = Commit {
+        evidence: paid("send", 1),
+        postings: vec![posting_in("send", 1, nano)],
+        ..commit(&second, 111)
+    };
     store.commit(command).await.unwrap();
     assert_eq!(store.balances(ana).await.unwrap(), [usd("20"), nano]);
 
@@ -55,7 +67,8 @@ pub async fn reversals_may_leave_a_debt(fixture: &dyn Fixture) {
     assert_eq!(check.credits, 2);
 
     // More taken back than was ever credited is stored as it was asked, and the check tells.
-    let too_much = Commit { postings: vec![posting("tx", 3, "-0.00000001")], ..commit(&row(&*store, 1).await, 130) };
+    let too_much =
+        Commit { postings: vec![posting("tx", 3, "-0.00000001")], ..commit(&row(&*store, 1).await, 130) };
     store.commit(too_much).await.unwrap();
     assert_eq!(store.balances(ana).await.unwrap()[0], usd("-0.00000001"));
     let check = store.check_ledger().await.unwrap();
@@ -112,7 +125,11 @@ pub async fn a_wrong_history_is_reported(fixture: &dyn Fixture) {
         store.commit(step).await.unwrap();
     }
     assert_balanced(&*store).await;
-    let back = Commit { status: Status::Pending, view: Some("{}".to_owned()), ..commit(&row(&*store, 1).await, 120) };
+    let back = Commit {
+        status: Status::Pending,
+        view: Some("{}".to_owned()),
+        ..commit(&row(&*store, 1).await, 120)
+    };
     store.commit(back).await.unwrap();
     let check = store.check_ledger().await.unwrap();
     assert!(!check.balanced);

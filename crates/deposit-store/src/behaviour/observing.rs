@@ -1,7 +1,7 @@
 use super::Fixture;
 use super::fixtures::{
-    PROVIDER, account, assert_balanced, at, begin, commit, credit, id, intent, open, order, paid, payment, posting, rate,
-    review, row,
+    PROVIDER, account, assert_balanced, at, begin, commit, credit, id, intent, open, order, paid, payment,
+    posting, rate, review, row,
 };
 use crate::{Commit, Committed, EntryKind, ReviewReason, Touch};
 use deposit_core::{Asset, PayInstructions, Signed, Status, Ticker};
@@ -26,7 +26,10 @@ pub async fn a_commit_writes_everything(fixture: &dyn Fixture) {
     assert_eq!(store.commit(command.clone()).await.unwrap(), Committed::Yes { history: 2, version: 2 });
     let after = row(&*store, 1).await;
     assert_eq!((after.version, after.snapshot, after.history), (2, 1, 2));
-    assert_eq!((&after.evidence, &after.credit, after.status), (&command.evidence, &command.credit, Status::Completed));
+    assert_eq!(
+        (&after.evidence, &after.credit, after.status),
+        (&command.evidence, &command.credit, Status::Completed)
+    );
     assert_eq!((after.updated_at, after.intent), (at(120), read.intent.clone()));
     let history = store.history(&id(1), 1).await.unwrap();
     assert_eq!((history.len(), history[0].n, history[0].status), (1, 2, Status::Completed));
@@ -34,7 +37,10 @@ pub async fn a_commit_writes_everything(fixture: &dyn Fixture) {
     assert_eq!(store.balances(ana).await.unwrap(), [Signed::parse("20.5", Asset::USD).unwrap()]);
     let entries = store.deposit_entries(&id(1)).await.unwrap();
     assert_eq!((entries.len(), entries[0].kind, entries[0].at), (1, EntryKind::Credit, at(120)));
-    assert_eq!((entries[0].deposit.clone(), entries[0].payment.clone()), (Some(id(1)), Some(payment("tx-1:0"))));
+    assert_eq!(
+        (entries[0].deposit.clone(), entries[0].payment.clone()),
+        (Some(id(1)), Some(payment("tx-1:0")))
+    );
     assert_eq!(store.open_reviews().await.unwrap()[0].reference, "stray");
     assert_eq!(store.newest_rates().await.unwrap()[0].price.to_string(), "49000");
     // Never again, and no expiry either.
@@ -110,7 +116,11 @@ pub async fn old_snapshots_are_dropped(fixture: &dyn Fixture) {
     let with = |snapshot, version| {
         let store = &store;
         async move {
-            let command = Commit { snapshot: Some(snapshot), expected_version: version, ..commit(&row(&**store, 1).await, 110) };
+            let command = Commit {
+                snapshot: Some(snapshot),
+                expected_version: version,
+                ..commit(&row(&**store, 1).await, 110)
+            };
             store.commit(command).await.unwrap()
         }
     };
@@ -139,7 +149,10 @@ pub async fn every_address_ever_shown_is_kept(fixture: &dyn Fixture) {
     open(&*store, 2, ana, 100).await;
     let mut moved = intent(1, first.terms);
     moved.provider_ref = order("invoice-1b");
-    moved.instructions = PayInstructions::LightningInvoice { bolt11: "lnbc1example".to_owned(), uri: "lightning:lnbc1example".to_owned() };
+    moved.instructions = PayInstructions::LightningInvoice {
+        bolt11: "lnbc1example".to_owned(),
+        uri: "lightning:lnbc1example".to_owned(),
+    };
     let command = Commit { intent: Some(moved.clone()), ..commit(&first, 110) };
     assert!(matches!(store.commit(command).await.unwrap(), Committed::Yes { .. }));
     assert_eq!(row(&*store, 1).await.intent, Some(moved));
@@ -165,6 +178,9 @@ pub async fn a_payment_has_one_owner(fixture: &dyn Fixture) {
     let answer = store.commit(credit(&second, "shared", "20", 120)).await.unwrap();
     assert_eq!(answer, Committed::PaymentTaken { payment: payment("shared"), owner: id(1) });
     let first = row(&*store, 1).await;
-    assert!(matches!(store.commit(credit(&first, "shared", "20", 130)).await.unwrap(), Committed::Yes { .. }));
+    assert!(matches!(
+        store.commit(credit(&first, "shared", "20", 130)).await.unwrap(),
+        Committed::Yes { .. }
+    ));
     assert_balanced(&*store).await;
 }

@@ -58,8 +58,16 @@ pub async fn rates_are_found_by_time(fixture: &dyn Fixture) {
     }
     assert_eq!(store.rate_at(Ticker::LTC, at(99)).await.unwrap(), None);
     // In force since then: the one that held at that moment, too.
-    for (time, expected) in [(9, &["3", "2", "1"][..]), (10, &["3", "2", "1"]), (20, &["3", "2"]), (29, &["3", "2"]), (30, &["3"]), (99, &["3"])] {
-        let found: Vec<String> = store.rates_since(BTC, at(time)).await.unwrap().iter().map(|r| r.price.to_string()).collect();
+    for (time, expected) in [
+        (9, &["3", "2", "1"][..]),
+        (10, &["3", "2", "1"]),
+        (20, &["3", "2"]),
+        (29, &["3", "2"]),
+        (30, &["3"]),
+        (99, &["3"]),
+    ] {
+        let found: Vec<String> =
+            store.rates_since(BTC, at(time)).await.unwrap().iter().map(|r| r.price.to_string()).collect();
         assert_eq!(found, expected, "since {time}");
     }
     assert_eq!(store.newest_rates().await.unwrap()[0].price.to_string(), "3");

@@ -1,7 +1,7 @@
 use super::Fixture;
+use super::fixtures::finish;
 use super::fixtures::{OTHER_PROVIDER, PROVIDER, account, at, begin, commit, id, intent, open, row, terms};
 use crate::{Commit, Committed, FinishCreate, Finished, Touch};
-use super::fixtures::finish;
 
 pub async fn due_reads_come_in_order(fixture: &dyn Fixture) {
     let store = fixture.open().await;
@@ -14,7 +14,8 @@ pub async fn due_reads_come_in_order(fixture: &dyn Fixture) {
     assert_eq!(store.claim_checks(OTHER_PROVIDER, at(999), at(2000), 9).await.unwrap(), []);
 
     // 3 has a payment under way, 1 was read just now.
-    let under_way = Commit { under_way: true, next_check_at: Some(at(111)), ..commit(&row(&*store, 3).await, 105) };
+    let under_way =
+        Commit { under_way: true, next_check_at: Some(at(111)), ..commit(&row(&*store, 3).await, 105) };
     assert!(matches!(store.commit(under_way).await.unwrap(), Committed::Yes { .. }));
     let (_, number) = store.begin_read(&id(1)).await.unwrap().unwrap();
     let read = Touch { id: id(1), snapshot: number, next_check_at: Some(at(112)), now: at(111) };
@@ -27,7 +28,10 @@ pub async fn due_reads_come_in_order(fixture: &dyn Fixture) {
     store.check_at(&id(4), at(150)).await.unwrap();
     store.check_at(&id(4), at(999)).await.unwrap();
     assert_eq!(store.claim_checks(PROVIDER, at(150), at(200), 9).await.unwrap(), [id(4)]);
-    assert_eq!(store.claim_checks(PROVIDER, at(200), at(300), 9).await.unwrap(), [id(3), id(2), id(4), id(1)]);
+    assert_eq!(
+        store.claim_checks(PROVIDER, at(200), at(300), 9).await.unwrap(),
+        [id(3), id(2), id(4), id(1)]
+    );
 
     // One that is never to be read again, until something is heard of it.
     let never = Commit { next_check_at: None, ..commit(&row(&*store, 2).await, 210) };

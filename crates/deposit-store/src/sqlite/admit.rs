@@ -20,7 +20,11 @@ pub(super) async fn admit(connection: &mut SqliteConnection, command: Admit) -> 
     let Admit { account, limiter, limit, claim, now } = command;
     let Some(claim) = claim else {
         let rate = count(connection, limiter, limit, now).await?;
-        return Ok(if rate.allowed { Admission::Admitted { rate, resume: None } } else { Admission::Limited { rate } });
+        return Ok(if rate.allowed {
+            Admission::Admitted { rate, resume: None }
+        } else {
+            Admission::Limited { rate }
+        });
     };
     forget(connection, claim.forget_before, now).await?;
     let Some(held) = held(connection, account, &claim.key).await? else {
@@ -63,12 +67,14 @@ async fn held(connection: &mut SqliteConnection, account: AccountId, key: &str) 
     let answer = match int_opt(&row, "status")? {
         None => None,
         Some(200) => {
-            let created = deposit.clone().ok_or_else(|| corrupt("idempotency", "an answer without its deposit"))?;
+            let created =
+                deposit.clone().ok_or_else(|| corrupt("idempotency", "an answer without its deposit"))?;
             Some(StoredAnswer::Created(created))
         }
         Some(_) => Some(StoredAnswer::Refused {
             status: number(&row, "status")?,
-            body: text_opt(&row, "body")?.ok_or_else(|| corrupt("idempotency", "an answer without its body"))?,
+            body: text_opt(&row, "body")?
+                .ok_or_else(|| corrupt("idempotency", "an answer without its body"))?,
         }),
     };
     Ok(Some(Held {
@@ -162,12 +168,14 @@ async fn look(
     limit: RateLimit,
     now: Timestamp,
 ) -> StoreResult<RateState> {
-    let row = sqlx::query("SELECT count(*) AS hits, min(at) AS oldest FROM rate_hits WHERE limiter = ?1 AND at > ?2")
-        .bind(limiter)
-        .bind(window_start(limit, now))
-        .fetch_one(connection)
-        .await
-        .doing("read the rate limit")?;
+    let row = sqlx::query(
+        "SELECT count(*) AS hits, min(at) AS oldest FROM rate_hits WHERE limiter = ?1 AND at > ?2",
+    )
+    .bind(limiter)
+    .bind(window_start(limit, now))
+    .fetch_one(connection)
+    .await
+    .doing("read the rate limit")?;
     let hits: u32 = number(&row, "hits")?;
     let reset_at = match int_opt(&row, "oldest")? {
         Some(oldest) => Timestamp::from_millis(oldest).plus_millis(limit.window_millis),

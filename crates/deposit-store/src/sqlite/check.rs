@@ -37,7 +37,8 @@ impl Sum {
 
     /// Signed decimal text of whole units, without trailing zeros.
     fn in_units(self, asset: Asset) -> String {
-        let (sign, size) = if self.is_negative() { ("-", self.minus - self.plus) } else { ("", self.plus - self.minus) };
+        let (sign, size) =
+            if self.is_negative() { ("-", self.minus - self.plus) } else { ("", self.plus - self.minus) };
         let scale = usize::from(asset.scale());
         // At least one digit before the point.
         let digits = format!("{:0>width$}", size.to_string(), width = scale + 1);
@@ -109,7 +110,8 @@ async fn entries(connection: &mut SqliteConnection, faults: &mut Vec<String>) ->
         }
     }
     for ((tx, asset), sum) in open {
-        faults.push(format!("transaction {tx} does not sum to zero: {} {asset} too much", sum.in_units(asset)));
+        faults
+            .push(format!("transaction {tx} does not sum to zero: {} {asset} too much", sum.in_units(asset)));
     }
     Ok(accounts)
 }
@@ -135,10 +137,11 @@ async fn balances(
     accounts: &Sums<i64>,
     faults: &mut Vec<String>,
 ) -> StoreResult<()> {
-    let rows = sqlx::query("SELECT account, currency, scale, amount FROM balances ORDER BY account, currency")
-        .fetch_all(connection)
-        .await
-        .doing("check balances")?;
+    let rows =
+        sqlx::query("SELECT account, currency, scale, amount FROM balances ORDER BY account, currency")
+            .fetch_all(connection)
+            .await
+            .doing("check balances")?;
     let mut unheld = accounts.clone();
     for row in &rows {
         let account = int(row, "account")?;
@@ -148,7 +151,9 @@ async fn balances(
         let posted = unheld.remove(&(account, asset)).unwrap_or_default();
         let (held, posted) = (held.in_units(asset), posted.in_units(asset));
         if held != posted {
-            faults.push(format!("account {account} has a balance of {held} {asset}, its postings sum to {posted}"));
+            faults.push(format!(
+                "account {account} has a balance of {held} {asset}, its postings sum to {posted}"
+            ));
         }
     }
     for ((account, asset), posted) in unheld {
@@ -174,11 +179,16 @@ async fn payments(connection: &mut SqliteConnection, faults: &mut Vec<String>) -
     let mut sums: Sums<(String, String)> = BTreeMap::new();
     for row in &rows {
         let amount = signed(row)?;
-        sums.entry(((text(row, "provider")?, text(row, "payment")?), amount.asset())).or_default().add(amount);
+        sums.entry(((text(row, "provider")?, text(row, "payment")?), amount.asset()))
+            .or_default()
+            .add(amount);
     }
     for (((provider, payment), asset), sum) in sums {
         if sum.is_negative() {
-            faults.push(format!("payment {payment} of {provider} is posted as {} {asset}", sum.in_units(asset)));
+            faults.push(format!(
+                "payment {payment} of {provider} is posted as {} {asset}",
+                sum.in_units(asset)
+            ));
         }
     }
     Ok(())

@@ -196,17 +196,19 @@ async fn entry(
     account: Option<AccountId>,
     amount: Signed,
 ) -> StoreResult<()> {
-    sqlx::query("INSERT INTO ledger_entries (tx, book, account, currency, scale, amount) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(tx)
-        .bind(book)
-        .bind(account.map(|id| id.0))
-        .bind(amount.asset().code().as_str())
-        .bind(i64::from(amount.asset().scale()))
-        .bind(amount.minor_text())
-        .execute(connection)
-        .await
-        .doing("write a ledger entry")
-        .map(|_| ())
+    sqlx::query(
+        "INSERT INTO ledger_entries (tx, book, account, currency, scale, amount) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(tx)
+    .bind(book)
+    .bind(account.map(|id| id.0))
+    .bind(amount.asset().code().as_str())
+    .bind(i64::from(amount.asset().scale()))
+    .bind(amount.minor_text())
+    .execute(connection)
+    .await
+    .doing("write a ledger entry")
+    .map(|_| ())
 }
 
 async fn raise(connection: &mut SqliteConnection, account: AccountId, by: Signed) -> StoreResult<()> {
@@ -218,7 +220,9 @@ async fn raise(connection: &mut SqliteConnection, account: AccountId, by: Signed
         .doing("read a balance")?;
     let before = held.as_ref().map(signed).transpose()?.unwrap_or(Signed::zero(by.asset()));
     // Another scale under the same code would be counted wrongly: refused as well.
-    let after = before.checked_add(by).ok_or_else(|| corrupt("balance", "a balance beyond 128 bits or of another scale"))?;
+    let after = before
+        .checked_add(by)
+        .ok_or_else(|| corrupt("balance", "a balance beyond 128 bits or of another scale"))?;
     sqlx::query(
         "INSERT INTO balances (account, currency, scale, amount) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT (account, currency) DO UPDATE SET amount = excluded.amount",

@@ -81,7 +81,10 @@ pub(super) async fn resume(connection: &mut SqliteConnection, command: ResumeCre
     Ok(Resumed::Yes(Box::new(row)))
 }
 
-pub(super) async fn finish(connection: &mut SqliteConnection, command: FinishCreate) -> StoreResult<Finished> {
+pub(super) async fn finish(
+    connection: &mut SqliteConnection,
+    command: FinishCreate,
+) -> StoreResult<Finished> {
     let Some((row, lease)) = deposits::read_with_lease(connection, &command.id).await? else {
         return Ok(Finished::LeaseLost);
     };
@@ -156,14 +159,16 @@ pub(super) async fn release(
     owner: String,
     now: Timestamp,
 ) -> StoreResult<()> {
-    sqlx::query("UPDATE deposits SET lease_until = ?3 WHERE id = ?1 AND lease_owner = ?2 AND phase = 'creating'")
-        .bind(id.as_str())
-        .bind(owner)
-        .bind(now.millis())
-        .execute(connection)
-        .await
-        .doing("release a deposit")
-        .map(|_| ())
+    sqlx::query(
+        "UPDATE deposits SET lease_until = ?3 WHERE id = ?1 AND lease_owner = ?2 AND phase = 'creating'",
+    )
+    .bind(id.as_str())
+    .bind(owner)
+    .bind(now.millis())
+    .execute(connection)
+    .await
+    .doing("release a deposit")
+    .map(|_| ())
 }
 
 pub(super) async fn abandon(

@@ -29,7 +29,10 @@ pub(super) fn deposit(row: &SqliteRow) -> StoreResult<DepositRow> {
     })
 }
 
-pub(super) async fn read(connection: &mut SqliteConnection, id: &DepositId) -> StoreResult<Option<DepositRow>> {
+pub(super) async fn read(
+    connection: &mut SqliteConnection,
+    id: &DepositId,
+) -> StoreResult<Option<DepositRow>> {
     Ok(read_with_lease(connection, id).await?.map(|(row, _)| row))
 }
 
@@ -77,7 +80,10 @@ pub(super) async fn by_address(
         .transpose()
 }
 
-pub(super) async fn orders(connection: &mut SqliteConnection, id: &DepositId) -> StoreResult<Vec<ProviderRef>> {
+pub(super) async fn orders(
+    connection: &mut SqliteConnection,
+    id: &DepositId,
+) -> StoreResult<Vec<ProviderRef>> {
     sqlx::query("SELECT ref FROM orders WHERE deposit = ? ORDER BY shown DESC, rowid")
         .bind(id.as_str())
         .fetch_all(connection)

@@ -20,7 +20,10 @@ fn delivery(row: &SqliteRow) -> StoreResult<JournalRow> {
     })
 }
 
-pub(super) async fn store(connection: &mut SqliteConnection, entry: JournalEntry) -> StoreResult<JournalOutcome> {
+pub(super) async fn store(
+    connection: &mut SqliteConnection,
+    entry: JournalEntry,
+) -> StoreResult<JournalOutcome> {
     let known = sqlx::query("SELECT id FROM journal WHERE provider = ? AND delivery = ?")
         .bind(entry.provider.as_str())
         .bind(entry.delivery.as_str())
@@ -92,7 +95,10 @@ pub(super) async fn finish(
         .map(|_| ())
 }
 
-pub(super) async fn rows(connection: &mut SqliteConnection, filter: JournalFilter) -> StoreResult<Vec<JournalRow>> {
+pub(super) async fn rows(
+    connection: &mut SqliteConnection,
+    filter: JournalFilter,
+) -> StoreResult<Vec<JournalRow>> {
     let ids = if filter.ids.is_empty() { None } else { Some(to_json(&filter.ids, "ids")?) };
     let newest_first = sqlx::query(
         "SELECT id, provider, delivery, observations, received_at, handled_at, outcome FROM journal \

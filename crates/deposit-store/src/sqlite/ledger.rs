@@ -18,7 +18,10 @@ fn entry(row: &SqliteRow) -> StoreResult<LedgerEntry> {
     })
 }
 
-pub(super) async fn balances(connection: &mut SqliteConnection, account: AccountId) -> StoreResult<Vec<Signed>> {
+pub(super) async fn balances(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+) -> StoreResult<Vec<Signed>> {
     sqlx::query("SELECT currency, scale, amount FROM balances WHERE account = ? ORDER BY currency")
         .bind(account.0)
         .fetch_all(connection)
@@ -51,7 +54,10 @@ pub(super) async fn of_account(
     .collect()
 }
 
-pub(super) async fn of_deposit(connection: &mut SqliteConnection, id: &DepositId) -> StoreResult<Vec<LedgerEntry>> {
+pub(super) async fn of_deposit(
+    connection: &mut SqliteConnection,
+    id: &DepositId,
+) -> StoreResult<Vec<LedgerEntry>> {
     sqlx::query(
         "SELECT e.id, t.at, e.currency, e.scale, e.amount, t.deposit, t.payment, t.kind \
          FROM ledger_transactions t JOIN ledger_entries e ON e.tx = t.id AND e.account IS NOT NULL \

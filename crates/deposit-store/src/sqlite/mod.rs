@@ -27,30 +27,16 @@ use sqlx::{Sqlite, SqlitePool};
 use self::row::Doing;
 use self::writer::Writer;
 use crate::{
-    Account, AccountId, Admission, Admit, ApiKeyRow, BeginCreate, Begun, Commit, Committed, DepositRow, FinishCreate,
-    Finished, HistoryRow, JournalEntry, JournalFilter, JournalOutcome, JournalRow, LedgerCheck, LedgerEntry, NewApiKey,
-    NewReview, RateLimit, RateState, Refuse, ResumeCreate, Resumed, ReviewRow, Store, StoreError, StoreResult,
-    StoredRate, Touch,
+    Account, AccountId, Admission, Admit, ApiKeyRow, BeginCreate, Begun, Commit, Committed, DepositRow,
+    FinishCreate, Finished, HistoryRow, JournalEntry, JournalFilter, JournalOutcome, JournalRow, LedgerCheck,
+    LedgerEntry, NewApiKey, NewReview, RateLimit, RateState, Refuse, ResumeCreate, Resumed, ReviewRow, Store,
+    StoreError, StoreResult, StoredRate, Touch,
 };
 
 /// Durable state in one SQLite file, in WAL mode with full synchronous commits.
 ///
 /// Commands of many tasks share a transaction, each in a savepoint of its own, and are answered after the commit; dropping a
 /// method's future does not stop a command that is in the queue. Another process may have the same file open.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// use deposit_store::{SqliteStore, Store};
-/// use deposit_core::{AccountName, Timestamp};
-///
-/// let directory = tempfile::tempdir().unwrap();
-/// let store = SqliteStore::open(&format!("sqlite://{}", directory.path().join("deposit.db").display())).await?;
-/// let ana = store.ensure_account(&AccountName::new("ana").unwrap(), Timestamp::from_secs(1)).await?;
-/// assert_eq!(ana.index.0, 1);
-/// store.close().await;
-/// # Ok::<(), deposit_store::StoreError>(())
-/// # }).unwrap();
-/// ```
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
@@ -98,7 +84,11 @@ impl Store for SqliteStore {
         if self.writer.is_closed() {
             return Err(StoreError::Closed);
         }
-        sqlx::query("SELECT 1").execute(&mut *self.reader().await?).await.doing("ask for a sign of life").map(|_| ())
+        sqlx::query("SELECT 1")
+            .execute(&mut *self.reader().await?)
+            .await
+            .doing("ask for a sign of life")
+            .map(|_| ())
     }
 
     async fn ensure_account(&self, name: &AccountName, now: Timestamp) -> StoreResult<Account> {
@@ -179,11 +169,19 @@ impl Store for SqliteStore {
         deposits::read(&mut *self.reader().await?, id).await
     }
 
-    async fn deposit_by_ref(&self, provider: ProviderId, order: &ProviderRef) -> StoreResult<Option<DepositId>> {
+    async fn deposit_by_ref(
+        &self,
+        provider: ProviderId,
+        order: &ProviderRef,
+    ) -> StoreResult<Option<DepositId>> {
         deposits::by_ref(&mut *self.reader().await?, provider, order).await
     }
 
-    async fn deposit_by_address(&self, provider: ProviderId, address: &str) -> StoreResult<Option<DepositId>> {
+    async fn deposit_by_address(
+        &self,
+        provider: ProviderId,
+        address: &str,
+    ) -> StoreResult<Option<DepositId>> {
         deposits::by_address(&mut *self.reader().await?, provider, address).await
     }
 
@@ -288,7 +286,12 @@ impl Store for SqliteStore {
         ledger::balances(&mut *self.reader().await?, account).await
     }
 
-    async fn ledger_entries(&self, account: AccountId, after: i64, limit: u32) -> StoreResult<Vec<LedgerEntry>> {
+    async fn ledger_entries(
+        &self,
+        account: AccountId,
+        after: i64,
+        limit: u32,
+    ) -> StoreResult<Vec<LedgerEntry>> {
         ledger::of_account(&mut *self.reader().await?, account, after, limit).await
     }
 

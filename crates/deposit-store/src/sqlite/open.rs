@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 
 use crate::{StoreError, StoreResult};
@@ -52,20 +52,38 @@ pub(super) async fn open_writer(path: &Path) -> StoreResult<(SqliteConnection, S
     if path.is_dir() {
         return Err(unusable(path, "is a directory"));
     }
-    let creating = options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
-    let mut connection = connect(path, &creating).await?;
+    let created = options(path).create_if_missing(true).connect().await;
+    let mut connection = created.map_err(|e| refused(path, e))?;
+    refuse_foreign(path, &mut connection).await?;
+    turn_wal_on(path, &mut connection).await?;
     migrate(path, &mut connection).await?;
     // Later on a vanished file is an error, never a new and empty ledger.
     Ok((connection, options(path).create_if_missing(false)))
 }
 
-/// Two processes that create the file at the same moment: turning WAL on does not wait for a lock by itself.
-async fn connect(path: &Path, options: &SqliteConnectOptions) -> StoreResult<SqliteConnection> {
-    const PAUSE: Duration = Duration::from_millis(50);
+/// Another program's database is left as it is. Ours has all its tables from one transaction.
+async fn refuse_foreign(path: &Path, connection: &mut SqliteConnection) -> StoreResult<()> {
+    let foreign: bool = sqlx::query_scalar(
+        "SELECT count(*) > 0 AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'ledger_transactions') \
+         FROM sqlite_master",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(|e| refused(path, e))?;
+    if foreign { Err(unusable(path, "is the database of another program")) } else { Ok(()) }
+}
+
+/// WAL stays on in the file. Turning it on does not wait for a lock by itself, and two processes may create the file at the same
+/// moment.
+async fn turn_wal_on(path: &Path, connection: &mut SqliteConnection) -> StoreResult<()> {
+    const PAUSE: Duration = Duration::from_millis(20);
     let mut waited = Duration::ZERO;
     loop {
-        match options.connect().await {
-            Ok(connection) => return Ok(connection),
+        let mode: Result<String, _> =
+            sqlx::query_scalar("PRAGMA journal_mode = WAL").fetch_one(&mut *connection).await;
+        match mode {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) => return Err(unusable(path, "its file system cannot do write-ahead logging")),
             Err(error) if is_busy(&error) && waited < BUSY => {
                 tokio::time::sleep(PAUSE).await;
                 waited += PAUSE;
@@ -94,26 +112,20 @@ async fn migrate(path: &Path, connection: &mut SqliteConnection) -> StoreResult<
     });
     let migrator = Migrator::with_migrations(migrations.collect());
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|e| refused(path, e))?;
-    let foreign: i64 = sqlx::query_scalar(
-        "SELECT count(*) > 0 AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations') \
-         FROM sqlite_master",
-    )
-    .fetch_one(&mut *transaction)
-    .await
-    .map_err(|e| refused(path, e))?;
-    if foreign != 0 {
-        return Err(unusable(path, "is the database of another program"));
-    }
     match migrator.run_direct(None, &mut *transaction, false).await {
         Ok(()) => transaction.commit().await.map_err(|e| refused(path, e)),
         Err(MigrateError::VersionMissing(version)) => Err(unusable(
             path,
-            &format!("was written by a newer release (schema version {version}); use that release or a later one"),
+            &format!(
+                "was written by a newer release (schema version {version}); use that release or a later one"
+            ),
         )),
         Err(MigrateError::VersionMismatch(version)) => {
             Err(unusable(path, &format!("has another schema version {version} than this release")))
         }
-        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => Err(refused(path, error)),
+        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+            Err(refused(path, error))
+        }
         Err(other) => Err(unusable(path, &other.to_string())),
     }
 }

@@ -20,11 +20,12 @@ fn rate(row: &SqliteRow) -> StoreResult<StoredRate> {
 pub(super) async fn store(connection: &mut SqliteConnection, new: &StoredRate) -> StoreResult<()> {
     // A rate that ends before it begins was heard of once, when it began.
     let seen_until = new.seen_until.max(new.valid_from);
-    let newest = sqlx::query("SELECT * FROM rates WHERE ticker = ? ORDER BY valid_from DESC, id DESC LIMIT 1")
-        .bind(new.ticker.as_str())
-        .fetch_optional(&mut *connection)
-        .await
-        .doing("read the newest rate")?;
+    let newest =
+        sqlx::query("SELECT * FROM rates WHERE ticker = ? ORDER BY valid_from DESC, id DESC LIMIT 1")
+            .bind(new.ticker.as_str())
+            .fetch_optional(&mut *connection)
+            .await
+            .doing("read the newest rate")?;
     if let Some(row) = &newest {
         let known = rate(row)?;
         if known.price == new.price && known.source == new.source && known.valid_from <= new.valid_from {
@@ -85,15 +86,17 @@ pub(super) async fn at(
     ticker: Ticker,
     at: Timestamp,
 ) -> StoreResult<Option<StoredRate>> {
-    sqlx::query("SELECT * FROM rates WHERE ticker = ? AND valid_from <= ? ORDER BY valid_from DESC, id DESC LIMIT 1")
-        .bind(ticker.as_str())
-        .bind(at.millis())
-        .fetch_optional(connection)
-        .await
-        .doing("read a rate")?
-        .as_ref()
-        .map(rate)
-        .transpose()
+    sqlx::query(
+        "SELECT * FROM rates WHERE ticker = ? AND valid_from <= ? ORDER BY valid_from DESC, id DESC LIMIT 1",
+    )
+    .bind(ticker.as_str())
+    .bind(at.millis())
+    .fetch_optional(connection)
+    .await
+    .doing("read a rate")?
+    .as_ref()
+    .map(rate)
+    .transpose()
 }
 
 pub(super) async fn after(

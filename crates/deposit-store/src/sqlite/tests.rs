@@ -76,9 +76,11 @@ async fn errors_of_the_file_name_it_and_the_reason() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     std::fs::write(at("text.db"), "this is no database, but long enough to be looked at".repeat(40)).unwrap();
-    let mut foreign = sqlx::SqliteConnection::connect_with(&super::open::options(&at("foreign.db")).create_if_missing(true))
-        .await
-        .unwrap();
+    let mut foreign = sqlx::SqliteConnection::connect_with(
+        &super::open::options(&at("foreign.db")).create_if_missing(true),
+    )
+    .await
+    .unwrap();
     sqlx::query("CREATE TABLE somebody_elses (x INTEGER)").execute(&mut foreign).await.unwrap();
     foreign.close().await.unwrap();
     std::fs::create_dir(at("directory.db")).unwrap();
@@ -95,8 +97,31 @@ async fn errors_of_the_file_name_it_and_the_reason() {
         assert!(text.contains(name) && text.contains(reason), "{text}");
     }
     // Nothing was written into what is not ours.
+    let mut foreign =
+        sqlx::SqliteConnection::connect_with(&super::open::options(&at("foreign.db"))).await.unwrap();
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut foreign).await.unwrap();
+    assert_eq!(mode, "delete");
     assert!(!at("missing").exists());
     assert!(std::fs::read_to_string(at("text.db")).unwrap().starts_with("this is no database"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_may_create_the_file_at_once() {
+    for _ in 0..5 {
+        let file = Arc::new(File::fresh());
+        let opening: Vec<_> = (0..6)
+            .map(|_| {
+                let file = Arc::clone(&file);
+                tokio::spawn(async move {
+                    let store = file.store().await;
+                    store.ensure_account(&name("ana"), Timestamp::EPOCH).await.unwrap().index.0
+                })
+            })
+            .collect();
+        for task in opening {
+            assert_eq!(task.await.unwrap(), 1);
+        }
+    }
 }
 
 #[cfg(unix)]
@@ -169,7 +194,9 @@ async fn settings_are_the_durable_ones() {
         .run(|connection| {
             Box::pin(async move {
                 let mut values: Vec<String> = Vec::new();
-                values.push(sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.unwrap());
+                values.push(
+                    sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.unwrap(),
+                );
                 for pragma in ["PRAGMA synchronous", "PRAGMA foreign_keys", "PRAGMA busy_timeout"] {
                     let value: i64 = sqlx::query_scalar(pragma).fetch_one(&mut *connection).await.unwrap();
                     values.push(value.to_string());
@@ -249,7 +276,10 @@ async fn amounts_are_canonical_text() {
     let file = File::fresh();
     file.store().await.close().await;
     let mut raw = file.raw().await;
-    sqlx::query("INSERT INTO ledger_transactions (at, kind) VALUES (0, 'adjustment')").execute(&mut raw).await.unwrap();
+    sqlx::query("INSERT INTO ledger_transactions (at, kind) VALUES (0, 'adjustment')")
+        .execute(&mut raw)
+        .await
+        .unwrap();
     let insert = "INSERT INTO ledger_entries (tx, book, account, currency, scale, amount) \
                   VALUES (1, 'provider:btcpay', NULL, 'USD', 8, ?)";
     for (amount, fine) in [

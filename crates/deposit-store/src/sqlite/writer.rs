@@ -65,7 +65,10 @@ impl Writer {
 /// A command whose answer waits for the commit.
 trait Job: Send {
     /// Runs it; `false` where its changes have to be undone.
-    fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+    fn run<'a>(
+        &'a mut self,
+        connection: &'a mut SqliteConnection,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
     /// Hands the outcome to the caller, if it still waits.
     fn answer(self: Box<Self>);
     /// Tells the caller that the whole transaction failed.
@@ -83,7 +86,10 @@ where
     T: Send,
     F: for<'c> FnOnce(&'c mut SqliteConnection) -> Work<'c, T> + Send,
 {
-    fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
+    fn run<'a>(
+        &'a mut self,
+        connection: &'a mut SqliteConnection,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
         Box::pin(async move {
             let Some(work) = self.work.take() else { return false };
             let done = work(connection).await;
@@ -117,7 +123,11 @@ fn again(why: &StoreError) -> StoreError {
     StoreError::Unavailable { context: "commit a transaction", source: source.into() }
 }
 
-async fn serve(mut connection: SqliteConnection, options: SqliteConnectOptions, mut waiting: mpsc::Receiver<Message>) {
+async fn serve(
+    mut connection: SqliteConnection,
+    options: SqliteConnectOptions,
+    mut waiting: mpsc::Receiver<Message>,
+) {
     let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(BATCH);
     let mut closing = None;
     while let Some(first) = waiting.recv().await {
@@ -186,6 +196,10 @@ async fn recover(connection: &mut SqliteConnection, options: &SqliteConnectOptio
     }
 }
 
-async fn execute(connection: &mut SqliteConnection, sql: &'static str, context: &'static str) -> StoreResult<()> {
+async fn execute(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    context: &'static str,
+) -> StoreResult<()> {
     sqlx::query(sql).execute(connection).await.doing(context).map(|_| ())
 }

@@ -1,5 +1,5 @@
 use super::*;
-use deposit_core::{DepositId, PaymentRef, Signed, Ticker, UsdLimits};
+use deposit_core::{Amount, DepositId, PaymentRef, Signed, Ticker, UsdLimits};
 
 const URL: &str = "https://pay.example";
 /// 2026-03-04T09:30:00Z, the contract's example.
