@@ -206,7 +206,8 @@ pub enum Finished {
     Open(Box<DepositRow>),
     /// The lease was lost and the row is not open.
     LeaseLost,
-    /// The order or address belongs to another deposit already.
+    /// The order belongs to another deposit already. (An address may: MWEB hands old ones out again. It stays with the deposit that it
+    /// was first shown for, and no money is told apart by it where the provider has orders.)
     OrderTaken(DepositId),
 }
 

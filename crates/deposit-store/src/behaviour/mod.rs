@@ -59,6 +59,7 @@ macro_rules! store_suite {
             idempotency_table,
             keys_are_each_account_s_own,
             a_dead_claim_is_taken_over_with_its_deposit,
+            an_abandoned_deposit_is_not_resumed,
             claims_are_forgotten_in_time,
             a_deposit_opens,
             a_lost_claim_begins_nothing,

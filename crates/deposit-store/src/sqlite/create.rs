@@ -104,12 +104,6 @@ pub(super) async fn finish(
             return Ok(Finished::OrderTaken(owner));
         }
     }
-    if let Some(address) = intent.instructions.address()
-        && let Some(owner) = deposits::by_address(connection, intent.provider, address).await?
-        && owner != command.id
-    {
-        return Ok(Finished::OrderTaken(owner));
-    }
     if let Some(rate) = &command.rate {
         rates::store(connection, rate).await?;
     }

@@ -234,6 +234,37 @@ async fn the_writer_survives_a_transaction_that_fails_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_commit_that_fails_is_everybody_s_error() {
+    let file = File::fresh();
+    let store = Arc::new(file.store().await);
+    let before = Arc::clone(&store);
+    // Both are in the queue before the writer runs, so they share a transaction; the second one's damage shows at the commit only.
+    let good = tokio::spawn(async move { before.ensure_account(&name("good"), Timestamp::EPOCH).await });
+    let with = Arc::clone(&store);
+    let bad = tokio::spawn(async move {
+        with.writer
+            .run(|connection| {
+                Box::pin(async move {
+                    sqlx::query("PRAGMA defer_foreign_keys = ON").execute(&mut *connection).await.unwrap();
+                    sqlx::query(
+                        "INSERT INTO addresses (provider, address, deposit) VALUES ('p', 'a', 'nobody')",
+                    )
+                    .execute(connection)
+                    .await
+                    .unwrap();
+                    Ok(())
+                })
+            })
+            .await
+    });
+    assert!(good.await.unwrap().is_err());
+    assert!(bad.await.unwrap().is_err());
+    assert!(store.accounts().await.unwrap().is_empty());
+    // The transaction that could not be committed is not in the way of the next.
+    assert_eq!(store.ensure_account(&name("next"), Timestamp::EPOCH).await.unwrap().index.0, 1);
+}
+
+#[tokio::test]
 async fn damage_to_the_ledger_is_found() {
     let file = File::fresh();
     let store = file.store().await;
