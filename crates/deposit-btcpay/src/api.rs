@@ -54,6 +54,7 @@ pub(crate) struct Invoice {
     pub(crate) additional_status: Option<String>,
     #[serde(default)]
     pub(crate) created_time: i64,
+    pub(crate) expiration_time: Option<i64>,
     #[serde(default)]
     pub(crate) metadata: Value,
     pub(crate) checkout: Option<Checkout>,

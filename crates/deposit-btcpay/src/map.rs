@@ -62,6 +62,10 @@ pub(crate) fn snapshot(
 ) -> Snapshot {
     let mut snapshot = Snapshot::empty(intent.provider_ref.clone());
     snapshot.state = order_state(&invoice.status, &mut snapshot.concerns);
+    if snapshot.state == OrderState::Expired {
+        // Late payments leave the status as it is (`Expired` with `PaidLate`), so this is all that tells that they were late.
+        snapshot.expired_at = invoice.expiration_time.map(Timestamp::from_secs);
+    }
     whose(intent, invoice, &mut snapshot.concerns);
 
     let mut found = false;

@@ -401,7 +401,7 @@ async fn the_store_s_rates() {
 }
 
 /// A caller's lease covers a look-up and an open: each has to end, whatever hangs.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_hangs_for_long() {
     let (provider, _, _) = adapter(|seen| {
         if seen.line.contains("payment-methods") {

@@ -101,7 +101,7 @@ pub enum Failure {
     Cancelled,
 }
 
-/// What is known of the order itself. Times are those of *our* observation, the earliest wins.
+/// What is known of the order itself. Times are those of *our* observation, or the provider's own where it tells; the earliest wins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderEvidence {
     /// When the provider was first seen to have expired it.
@@ -215,6 +215,10 @@ pub struct Snapshot {
     pub complete: bool,
     /// How the order stands.
     pub state: OrderState,
+    /// When the provider's own deadline passed, where it tells and where the order did pass it (`Expired`, or paid after that). Without
+    /// it an expired order is dated by our observation, and a payment seen in the same read cannot be told to be late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_at: Option<Timestamp>,
     /// The payments as they stand.
     pub payments: Vec<PaymentReading>,
     /// Payments that were listed in words we do not know: their evidence stays as it is.
@@ -233,6 +237,7 @@ impl Snapshot {
             order,
             complete: true,
             state: OrderState::Open,
+            expired_at: None,
             payments: Vec::new(),
             undecided: Vec::new(),
             instructions: None,

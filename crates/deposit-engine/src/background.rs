@@ -17,6 +17,8 @@ use crate::error::EngineError;
 const TICK: Duration = Duration::from_millis(500);
 /// How often the rate sources are asked.
 const RATES_EVERY: Duration = Duration::from_secs(20);
+/// How long a start waits for them.
+const FIRST_RATES: Duration = Duration::from_secs(2);
 /// How often is tidied up.
 const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// How long a poller keeps a deposit to itself, in seconds.
@@ -47,7 +49,11 @@ impl Engine {
     /// # Errors
     /// The store's.
     pub async fn start(&self) -> Result<Running, EngineError> {
-        self.seed_rates().await?;
+        // Not for long: what the store knows is in use already, and the rates' own task asks again.
+        match tokio::time::timeout(FIRST_RATES, self.seed_rates()).await {
+            Ok(seeded) => seeded?,
+            Err(_) => tracing::warn!("no rates yet: a source does not answer"),
+        }
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for provider in self.registry().providers() {
@@ -59,7 +65,7 @@ impl Engine {
         };
         tasks.spawn(each("rates", RATES_EVERY, Work::Rates));
         tasks.spawn(each("timers", TICK, Work::Timers));
-        tasks.spawn(each("deliveries", TICK, Work::Deliveries));
+        tasks.spawn(self.clone().deliver_loop(stop.clone()));
         tasks.spawn(each("tidy", TIDY_EVERY, Work::Tidy));
         Ok(Running { stop, tasks })
     }
@@ -89,11 +95,16 @@ impl Engine {
     /// # Errors
     /// The store's.
     pub async fn run_timers(&self) -> Result<(), EngineError> {
+        // One deposit that cannot be written does not keep the others waiting.
         for id in self.store().due_expiries(self.now(), BATCH).await? {
-            self.expire(&id).await?;
+            if let Err(error) = self.expire(&id).await {
+                tracing::error!(deposit = %id, %error, "expiry not committed");
+            }
         }
         for id in self.store().unpriced(BATCH).await? {
-            self.price(&id).await?;
+            if let Err(error) = self.price(&id).await {
+                tracing::error!(deposit = %id, %error, "payment not priced");
+            }
         }
         Ok(())
     }
@@ -104,16 +115,25 @@ impl Engine {
     /// The store's.
     pub async fn poll(&self, provider: &dyn PaymentProvider, limit: u32) -> Result<usize, EngineError> {
         let now = self.now();
+        if self.is_quiet(provider.id(), now) {
+            return Ok(0);
+        }
         let due = self.store().claim_checks(provider.id(), now, now.plus_secs(LEASE_SECS), limit).await?;
         let at_once = usize::try_from(provider.capabilities().budget.concurrency.max(1)).unwrap_or(1);
-        self.read_all(&due, at_once).await;
+        self.read_all(&due, at_once, &CancellationToken::new()).await;
         Ok(due.len())
     }
 
-    async fn read_all(&self, due: &[DepositId], at_once: usize) {
+    async fn read_all(&self, due: &[DepositId], at_once: usize, stop: &CancellationToken) {
         stream::iter(due)
             .for_each_concurrent(at_once, |id| async move {
-                if let Err(error) = self.observe(id, None).await {
+                // What is not begun at a stop is left to whoever comes next.
+                let read = if stop.is_cancelled() {
+                    self.store().check_at(id, self.now()).await.map_err(EngineError::from)
+                } else {
+                    self.observe(id, None).await.map(|_| ())
+                };
+                if let Err(error) = read {
                     tracing::error!(deposit = %id, %error, "observation failed");
                 }
             })
@@ -126,6 +146,9 @@ impl Engine {
             let round = async {
                 let wanted = u32::try_from(budget.concurrency()).unwrap_or(1).saturating_mul(4).min(BATCH);
                 let now = self.now();
+                if self.is_quiet(provider.id(), now) {
+                    return Ok(0);
+                }
                 // Claimed first, paid for after: what does not fit the budget is given back at once.
                 let due =
                     self.store().claim_checks(provider.id(), now, now.plus_secs(LEASE_SECS), wanted).await?;
@@ -134,7 +157,7 @@ impl Engine {
                 for id in later {
                     self.store().check_at(id, now).await?;
                 }
-                self.read_all(now_read, budget.concurrency()).await;
+                self.read_all(now_read, budget.concurrency(), &stop).await;
                 Ok::<_, EngineError>(now_read.len())
             };
             let read = match round.await {
@@ -157,22 +180,14 @@ impl Engine {
             let result = match work {
                 Work::Rates => self.refresh_rates().await,
                 Work::Timers => self.run_timers().await,
-                Work::Deliveries => self.handle_deliveries().await.map(|_| ()),
                 Work::Tidy => self.tidy().await,
             };
             if let Err(error) = result {
                 tracing::error!(task = name, %error, "background work failed");
             }
-            let woken = async {
-                match work {
-                    Work::Deliveries => self.inner.delivered.notified().await,
-                    Work::Rates | Work::Timers | Work::Tidy => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(every) => {}
-                () = woken => {}
             }
         }
     }
@@ -197,6 +212,5 @@ impl Engine {
 enum Work {
     Rates,
     Timers,
-    Deliveries,
     Tidy,
 }

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use deposit_core::{
-    Amount, DecimalText, DepositId, DepositIntent, ErrorKind, FormulaVersion, IntentRecord, LimitError, LookUpRequest,
-    OpenRequest, ProviderError, ProviderId, ProviderRef, Quote, Replay, Terms, Ticker, TickerKind, TickerSpec,
-    Timestamp,
+    Amount, DecimalText, DepositId, ErrorKind, FormulaVersion, IntentRecord, LimitError, Price, ProviderError, ProviderId,
+    Quote, Terms, Ticker, TickerKind, TickerSpec, Timestamp,
 };
 use deposit_facade::{AmountError, CheckError, Route, RouteError};
 use deposit_store::{
-    Admission, Admit, BeginCreate, Begun, DepositRow, FinishCreate, Finished, IdempotencyClaim, Lease, RateState,
-    Refuse, ResumeCreate, Resumed, StoredAnswer, StoredRate, crash_point,
+    Admission, Admit, BeginCreate, Begun, DepositRow, FinishCreate, Finished, IdempotencyClaim, Lease, RateState, Refuse,
+    StoredAnswer, StoredRate, crash_point,
 };
 use sha2::{Digest, Sha256};
 
@@ -18,6 +17,10 @@ use crate::error::{CreateError, EngineError, Refusal};
 use crate::query::{Caller, unknown_ticker_hint};
 use crate::view::DepositView;
 use crate::{Engine, random};
+
+use self::open::Opened;
+
+mod open;
 
 /// How long an idempotency key is remembered, in seconds.
 const KEY_LIFE_SECS: i64 = 24 * 3600;
@@ -71,7 +74,7 @@ struct Job<'a> {
     route: Route,
     amount: Amount,
     rate: StoredRate,
-    unit_price: deposit_core::Price,
+    unit_price: Price,
     owner: &'a str,
     key: Option<&'a str>,
 }
@@ -114,7 +117,7 @@ impl Engine {
         });
         let command = Admit {
             account: request.caller.account.id,
-            limiter: format!("key:{}", request.caller.key_id),
+            limiter: request.caller.limiter(),
             limit: self.config().create_limit,
             claim,
             now,
@@ -184,7 +187,13 @@ impl Engine {
         } else {
             self.newest_rate(spec.credit.priced_by, now).await?.ok_or_else(unavailable)?
         };
-        let amount = self.checked_amount(&spec, &request.amount, unit.price, now).await?;
+        let mut prices = self.acceptable_prices(&spec, unit.price, now).await?;
+        if let Some(id) = &resume {
+            // What was within the limits when it was begun is so while its quote lasts.
+            let begun = self.store().deposit(id).await?.and_then(|row| row.terms.quote);
+            prices.extend(begun.filter(|quote| now < quote.expires_at).map(|quote| quote.unit_price));
+        }
+        let amount = self.checked_amount(&spec, &request.amount, &prices)?;
         let job = Job {
             caller: &request.caller,
             route,
@@ -220,12 +229,11 @@ impl Engine {
         }
     }
 
-    async fn checked_amount(
+    fn checked_amount(
         &self,
         spec: &TickerSpec,
         input: &AmountInput,
-        newest: deposit_core::Price,
-        now: Timestamp,
+        prices: &[Price],
     ) -> Result<Amount, CreateError> {
         let number = match input {
             AmountInput::Unreadable => return Err(Refusal::InvalidJson.into()),
@@ -233,7 +241,6 @@ impl Engine {
             AmountInput::NotANumber(_) => return Err(Refusal::InvalidAmount.into()),
             AmountInput::Number(number) => number,
         };
-        let prices = self.acceptable_prices(spec, newest, now).await?;
         let amount = match deposit_facade::parse_amount(spec, number) {
             Ok(amount) => amount,
             Err(AmountError::NotPositive) => return Err(Refusal::InvalidAmount.into()),
@@ -243,7 +250,7 @@ impl Engine {
             // Too large for any integer here is above every maximum.
             Err(AmountError::AboveRange) => Amount::new(u128::MAX, spec.asset),
         };
-        self.config().limits.check_amount(spec, amount, &prices).map_err(|error| match error {
+        self.config().limits.check_amount(spec, amount, prices).map_err(|error| match error {
             CheckError::Outside(LimitError::BelowMinimum(minimum)) => {
                 CreateError::Refused(Refusal::BelowMinimum { minimum })
             }
@@ -296,109 +303,8 @@ impl Engine {
             Begun::ClaimLost => return Err(CreateError::IdempotencyRunning),
         }
         crash_point("create.begun");
-        let opened = self.open(job, &id, &terms, 1, now).await;
+        let opened = self.open(job, &id, &terms, 1, now, &[]).await;
         self.finish(job, &id, opened).await
-    }
-
-    async fn resume(&self, job: &Job<'_>, id: DepositId) -> Result<DepositView, CreateError> {
-        let now = self.now();
-        let command = ResumeCreate { id: id.clone(), lease: self.lease(job, now), now };
-        let row = match self.store().resume_create(command).await? {
-            Resumed::Yes(row) => row,
-            Resumed::Busy => return Err(CreateError::IdempotencyRunning),
-            Resumed::Open(row) => return self.first_view(&row).await,
-            // The janitor gave the row up meanwhile: nobody was ever shown where to pay, so a fresh one is right.
-            Resumed::Gone => return self.begin(job).await,
-        };
-        crash_point("create.resumed");
-        let opened = self.reopen(job, &row, now).await;
-        self.finish(job, &id, opened).await
-    }
-
-    /// Opens again after an attempt that did not finish, as the adapter's replay kind allows.
-    async fn reopen(&self, job: &Job<'_>, row: &DepositRow, now: Timestamp) -> Result<Opened, ProviderError> {
-        let provider = &job.route.provider;
-        let fresh = || self.terms(job, now);
-        match provider.capabilities().replay {
-            // The provider deduplicates by our id, and a changed body would be refused: the first terms stay.
-            Replay::Key => self.open(job, &row.id, &row.terms, 1, now).await,
-            Replay::None => self.open(job, &row.id, &fresh(), row.attempt, now).await,
-            Replay::LookUp => {
-                let found = self.look_up(job, &row.id, &row.terms).await?;
-                let expired = row.terms.expires_at().is_some_and(|at| at <= now);
-                match found {
-                    Some(opened) if !expired => Ok(opened),
-                    Some(opened) => {
-                        let mut orders = opened.others;
-                        orders.push(opened.intent.provider_ref);
-                        let mut again = self.open(job, &row.id, &fresh(), row.attempt, now).await?;
-                        again.others.extend(orders);
-                        Ok(again)
-                    }
-                    None => {
-                        let wait = provider.capabilities().open_timeout;
-                        let over = row.attempted_at.plus_millis(millis(wait));
-                        if now < over {
-                            // The lost call may still take effect: only a look-up after its own timeout proves that it did not.
-                            let left = u64::try_from(over.millis_since(now)).unwrap_or(0);
-                            let retry_after = Some(Duration::from_millis(left));
-                            let kind = ErrorKind::Transient { retry_after };
-                            return Err(ProviderError::new(provider.id(), deposit_core::Operation::LookUp, kind));
-                        }
-                        self.open(job, &row.id, &fresh(), row.attempt, now).await
-                    }
-                }
-            }
-        }
-    }
-
-    async fn open(
-        &self,
-        job: &Job<'_>,
-        id: &DepositId,
-        terms: &Terms,
-        attempt: u32,
-        now: Timestamp,
-    ) -> Result<Opened, ProviderError> {
-        let provider = &job.route.provider;
-        let request = OpenRequest {
-            deposit_id: id.clone(),
-            terms: *terms,
-            amount: job.amount,
-            expires_at: terms.expires_at().unwrap_or(now),
-            attempt,
-        };
-        match provider.open(&request).await {
-            Ok(intent) => Ok(Opened::only(&*intent)),
-            // The answer was lost, the order may be there. Finding it is conclusive at any time; not finding it is not.
-            Err(error)
-                if matches!(error.kind(), ErrorKind::OutcomeUnknown)
-                    && provider.capabilities().replay == Replay::LookUp =>
-            {
-                match self.look_up(job, id, terms).await {
-                    Ok(Some(opened)) => Ok(opened),
-                    Ok(None) | Err(_) => Err(error),
-                }
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn look_up(
-        &self,
-        job: &Job<'_>,
-        id: &DepositId,
-        terms: &Terms,
-    ) -> Result<Option<Opened>, ProviderError> {
-        let request = LookUpRequest { deposit_id: id.clone(), terms: *terms };
-        let found = job.route.provider.look_up(&request).await?;
-        let mut found = found.iter();
-        // Oldest first: the oldest is shown, all are observed.
-        Ok(found.next().map(|oldest| {
-            let mut opened = Opened::only(&**oldest);
-            opened.others = found.map(|other| other.provider_ref().clone()).collect();
-            opened
-        }))
     }
 
     async fn finish(
@@ -443,6 +349,7 @@ impl Engine {
             Finished::LeaseLost => Err(CreateError::IdempotencyRunning),
             Finished::OrderTaken(other) => {
                 tracing::error!(deposit = %id, %other, "the provider gave an order or address of another deposit");
+                self.store().release_create(id, job.owner, now).await?;
                 Err(CreateError::Unavailable { retry_after: None })
             }
         }
@@ -494,18 +401,6 @@ fn refused(rate: RateState, error: CreateError) -> CreateOutcome {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// What a provider opened, and the other orders that carry our id.
-struct Opened {
-    intent: IntentRecord,
-    others: Vec<ProviderRef>,
-}
-
-impl Opened {
-    fn only(intent: &dyn DepositIntent) -> Self {
-        Self { intent: IntentRecord::from(intent), others: Vec::new() }
-    }
 }
 
 /// The public object as it is created: history row 1.

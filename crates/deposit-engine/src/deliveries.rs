@@ -1,11 +1,21 @@
 //! Webhook deliveries: verified, journalled, acknowledged, and only then handled.
 
-use deposit_core::{DepositId, Observation as Message, Observed, RawDelivery, Target, Timestamp, WebhookError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use deposit_core::{
+    DepositId, Observation as Message, Observed, PaymentProvider, ProviderId, RawDelivery, Target, WebhookError,
+};
 use deposit_store::{JournalEntry, JournalOutcome, JournalRow, NewReview, Phase, ReviewReason, crash_point};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
 use crate::error::{DeliveryError, EngineError};
-use crate::observe::{Observation, order_review};
+use crate::observe::Observation;
 
 /// How long a worker keeps a delivery to itself, in seconds.
 const LEASE_SECS: i64 = 30;
@@ -13,6 +23,8 @@ const LEASE_SECS: i64 = 30;
 const PATIENCE_SECS: i64 = 120;
 /// How many deliveries a worker takes at once.
 const BATCH: u32 = 32;
+/// How often the journal is looked at without being told to.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 impl Engine {
     /// Takes a delivery: verifies it, stores it, and returns; handling follows in the background. A repeat is stored once.
@@ -49,6 +61,62 @@ impl Engine {
         Ok(())
     }
 
+    /// Handles deliveries as they come. Each provider has as many hands as it takes requests at once, so that one that does not answer
+    /// keeps nobody else's deliveries waiting.
+    pub(crate) async fn deliver_loop(self, stop: CancellationToken) {
+        let hands: BTreeMap<ProviderId, Arc<Semaphore>> = self.registry().providers().map(|p| (p.id(), hands(&**p))).collect();
+        let mut tasks = JoinSet::new();
+        let mut under_way: HashMap<tokio::task::Id, i64> = HashMap::new();
+        while !stop.is_cancelled() {
+            while let Some(done) = tasks.try_join_next_with_id() {
+                under_way.remove(&done.map_or_else(|error| error.id(), |(task, ())| task));
+            }
+            let now = self.now();
+            let rows = match self.store().claim_journal(now, now.plus_secs(LEASE_SECS), BATCH).await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    tracing::error!(%error, "deliveries not claimed");
+                    Vec::new()
+                }
+            };
+            let more = rows.len() >= usize::try_from(BATCH).unwrap_or(usize::MAX);
+            for row in rows {
+                // One that waits for a hand longer than its lease lasts is claimed again.
+                if under_way.values().any(|id| *id == row.id) {
+                    continue;
+                }
+                let (engine, hand) = (self.clone(), hands.get(&row.provider).cloned());
+                let id = row.id;
+                let task = tasks.spawn(async move { engine.deliver(row, hand).await });
+                under_way.insert(task.id(), id);
+            }
+            if !more {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                    () = self.inner.delivered.notified() => {}
+                }
+            }
+        }
+        // What waits for a hand is not begun, what is under way is finished.
+        hands.values().for_each(|hands| hands.close());
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn deliver(&self, row: JournalRow, hand: Option<Arc<Semaphore>>) {
+        let _permit = match &hand {
+            Some(hand) => match hand.acquire().await {
+                Ok(permit) => Some(permit),
+                Err(_) => return,
+            },
+            // A provider that is no longer configured: nothing of it can be read.
+            None => None,
+        };
+        if let Err(error) = self.handle_delivery(&row).await {
+            tracing::error!(provider = %row.provider, delivery = %row.delivery, %error, "delivery not handled");
+        }
+    }
+
     /// Handles stored deliveries that nobody has handled yet; returns how many were finished.
     ///
     /// # Errors
@@ -79,7 +147,7 @@ impl Engine {
         };
         let mut outcome = "nothing";
         for message in &messages {
-            match self.handle_message(message, row.received_at).await? {
+            match self.handle_message(message, row).await? {
                 Some(word) => outcome = word,
                 // Not yet: the lease ends, and it is looked at again.
                 None => return Ok(false),
@@ -94,8 +162,9 @@ impl Engine {
     async fn handle_message(
         &self,
         message: &Message,
-        heard_at: Timestamp,
+        delivery: &JournalRow,
     ) -> Result<Option<&'static str>, EngineError> {
+        let heard_at = delivery.received_at;
         if message.ours == Some(false) {
             return Ok(Some("not_ours"));
         }
@@ -103,9 +172,9 @@ impl Engine {
             Some(id) => self.store().deposit(&id).await?,
             None => None,
         };
-        let Some(row) = deposit.filter(|row| row.phase == Phase::Open) else {
-            return self.unmatched(message, heard_at).await;
-        };
+        // A provider speaks for its own deposits alone.
+        let theirs = deposit.filter(|row| row.phase == Phase::Open && row.provider == message.provider);
+        let Some(row) = theirs else { return self.unmatched(message, delivery).await };
         let outcome = match &message.observed {
             Observed::Hint | Observed::PaymentHint | Observed::Snapshot(_) | Observed::Payment(_) => {
                 self.observe(&row.id, Some(heard_at)).await?
@@ -139,16 +208,26 @@ impl Engine {
     async fn unmatched(
         &self,
         message: &Message,
-        heard_at: Timestamp,
+        delivery: &JournalRow,
     ) -> Result<Option<&'static str>, EngineError> {
+        let heard_at = delivery.received_at;
         let review = match &message.observed {
             // Not about money: an order whose create got lost and was never shown.
             Observed::Hint | Observed::Snapshot(_) => return Ok(Some("no_deposit")),
-            Observed::PaymentHint | Observed::Facts(_) => match &message.target {
-                Target::Order(order) => {
-                    order_review(message.provider, order, ReviewReason::NoDeposit, heard_at)
-                }
-                Target::Deposit(_) | Target::Address(_) | Target::Unknown => return Ok(Some("no_deposit")),
+            Observed::PaymentHint | Observed::Facts(_) => NewReview {
+                provider: message.provider,
+                reference: match &message.target {
+                    Target::Order(order) => order.to_string(),
+                    Target::Deposit(id) => id.to_string(),
+                    Target::Address(address) => address.clone(),
+                    // Nothing else names it: the journal does.
+                    Target::Unknown => format!("delivery {}", delivery.delivery),
+                },
+                amount: None,
+                ticker: message.ticker,
+                deposit: None,
+                reason: ReviewReason::NoDeposit,
+                since: heard_at,
             },
             Observed::Payment(payment) => NewReview {
                 provider: message.provider,
@@ -168,4 +247,9 @@ impl Engine {
         self.store().open_review(review).await?;
         Ok(Some("review"))
     }
+}
+
+fn hands(provider: &dyn PaymentProvider) -> Arc<Semaphore> {
+    let at_once = provider.capabilities().budget.concurrency.clamp(1, 64);
+    Arc::new(Semaphore::new(usize::try_from(at_once).unwrap_or(1)))
 }

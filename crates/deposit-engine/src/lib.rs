@@ -8,6 +8,7 @@ mod config;
 mod create;
 mod deliveries;
 mod error;
+mod health;
 pub mod keys;
 mod observe;
 mod pricing;
@@ -33,6 +34,7 @@ use deposit_core::{DepositId, ProviderId, Timestamp};
 use deposit_facade::Registry;
 use deposit_rates::Rates;
 use deposit_store::Store;
+use health::Failing;
 use tokio::sync::{Notify, broadcast};
 
 /// A committed change of a deposit's public object.
@@ -61,6 +63,8 @@ pub(crate) struct Inner {
     delivered: Notify,
     /// Providers that failed a moment ago: known to be down, see `create`.
     down_until: Mutex<BTreeMap<ProviderId, Timestamp>>,
+    /// Providers whose reads fail.
+    failing: Mutex<BTreeMap<ProviderId, Failing>>,
 }
 
 impl fmt::Debug for Engine {
@@ -89,6 +93,7 @@ impl Engine {
             changes,
             delivered: Notify::new(),
             down_until: Mutex::new(BTreeMap::new()),
+            failing: Mutex::new(BTreeMap::new()),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -1,7 +1,9 @@
 //! Observe: from what a provider shows to evidence, status and postings, in one commit.
 
+use std::time::Duration;
+
 use deposit_core::{
-    Amount, DepositId, Evidence, Facts, IntentRecord, PayInstructions, PaymentRef, ProviderError, ProviderRef,
+    Amount, DepositId, Evidence, Facts, IntentRecord, PayInstructions, PaymentProvider, PaymentRef, ProviderError,
     Snapshot, Timestamp,
 };
 use deposit_lifecycle::{self as lifecycle, Advance, Credit, PaymentCredit};
@@ -17,6 +19,8 @@ use crate::{Engine, random};
 const TRIES: u32 = 8;
 /// How soon a failed read is tried again at least, in seconds.
 const RETRY_SECS: i64 = 5;
+/// How long one read may take. Adapters have shorter timeouts of their own.
+const LONGEST_READ: Duration = Duration::from_secs(30);
 
 /// What an observation came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
@@ -62,10 +66,11 @@ impl Engine {
             let snapshots = match self.read_orders(&intent).await {
                 Ok(snapshots) => snapshots,
                 Err(error) => {
-                    self.read_failed(&row, &error).await?;
+                    self.read_failed(&row, number, &error).await?;
                     return Ok(Observation::Unread);
                 }
             };
+            self.note_read(row.provider);
             crash_point("observe.read");
             let news = News::Read { number, snapshots: &snapshots };
             match self.commit_news(row, &news, heard_at).await? {
@@ -129,10 +134,17 @@ impl Engine {
         };
         let provider = self.registry().provider(&intent.provider).ok_or_else(unconfigured)?;
         let orders = self.store().orders_of(&intent.deposit_id).await.map_err(|e| unconfigured().with_source(e))?;
-        let mut snapshots = vec![provider.read(intent).await?];
+        let mut snapshots = vec![read_in_time(&**provider, intent).await?];
         for order in orders.into_iter().filter(|order| *order != intent.provider_ref) {
             let other = IntentRecord { provider_ref: order, ..intent.clone() };
-            let mut snapshot = provider.read(&other).await?;
+            // One that nobody was shown (and that may be gone) never holds back what is known of the one that was.
+            let mut snapshot = match read_in_time(&**provider, &other).await {
+                Ok(snapshot) => snapshot,
+                Err(error) => {
+                    tracing::warn!(deposit = %intent.deposit_id, order = %other.provider_ref, %error, "further order not read");
+                    continue;
+                }
+            };
             // Nobody was shown where to pay this one: its state and address are not the deposit's.
             snapshot.instructions = None;
             snapshot.state = deposit_core::OrderState::Open;
@@ -141,19 +153,18 @@ impl Engine {
         Ok(snapshots)
     }
 
-    async fn read_failed(&self, row: &DepositRow, error: &ProviderError) -> Result<(), EngineError> {
+    /// Puts the next check off. Not a `check_at`, which only ever brings a check forward: the poller's lease would win over what the
+    /// provider asked for.
+    async fn read_failed(&self, row: &DepositRow, number: u64, error: &ProviderError) -> Result<(), EngineError> {
         tracing::warn!(deposit = %row.id, %error, "deposit not read");
-        let wait = match error.kind() {
-            deposit_core::ErrorKind::Transient { retry_after: Some(wait) } => {
-                i64::try_from(wait.as_secs()).unwrap_or(RETRY_SECS)
-            }
-            deposit_core::ErrorKind::Transient { retry_after: None }
-            | deposit_core::ErrorKind::OutcomeUnknown => RETRY_SECS,
-            // A person has to look, or the order is gone for good: not so often.
-            _ => self.config().old_secs,
-        };
-        let at = self.now().plus_millis(random::jittered_millis(wait.clamp(RETRY_SECS, 3600)));
-        Ok(self.store().check_at(&row.id, at).await?)
+        let now = self.now();
+        let secs = self.note_read_failed(error, now);
+        // Spread out, but never before the provider is willing.
+        let wait = random::jittered_millis(secs).max(secs.saturating_mul(1000));
+        let next_check_at = Some(now.plus_millis(wait));
+        // `false`: somebody else's read has told more meanwhile and has set the next check.
+        self.store().touch(Touch { id: row.id.clone(), snapshot: number, next_check_at, now }).await?;
+        Ok(())
     }
 
     /// Merges and commits. `None`: a newer snapshot has committed.
@@ -167,7 +178,11 @@ impl Engine {
         for _ in 0..TRIES {
             let id = row.id.clone();
             let step = self.step(&row, news, &taken, heard_at).await?;
-            if step.unchanged {
+            // Without a read, a commit is the only thing that can note what an operator should see.
+            if step.unchanged && (step.commit.snapshot.is_some() || step.commit.reviews.is_empty()) {
+                for review in step.commit.reviews {
+                    self.store().open_review(review).await?;
+                }
                 let Some(number) = step.commit.snapshot else { return Ok(Some(Observation::Unchanged)) };
                 let touch = Touch {
                     id,
@@ -221,7 +236,6 @@ impl Engine {
         }
         let reviews = reviews.items;
         let mut step = self.step_from(row, news, evidence, instructions, advance, now);
-        step.unchanged = step.unchanged && taken.is_empty();
         step.commit.unpriced = step.commit.unpriced && !withheld;
         step.commit.reviews = reviews;
         Ok(step)
@@ -249,20 +263,23 @@ impl Engine {
                 let late = lifecycle::is_late(&row.terms, &evidence.order, at);
                 PaymentCredit { at, late, price: None, posted: 0, postings: 0 }
             });
-            if entry.price.is_some() {
-                continue;
-            }
-            if lifecycle::net(payment) > 0 {
+            // Only the first posting is withheld: what is posted follows its payment, down as well as up.
+            if lifecycle::net(payment) > 0 && entry.postings == 0 {
                 if owner.is_none() {
                     owner = self.store().accounts().await?.into_iter().find(|a| a.id == row.account);
                 }
                 if owner.as_ref().is_none_or(|a| a.closed_at.is_some()) {
-                    // Money for a closed account stays unpriced, so unposted, and an operator sees it.
+                    // Money for a closed account stays unpriced, so unposted, and an operator sees it; also where a price was
+                    // noted while the payment was on its way.
                     let amount = Some((payment.asset, lifecycle::net(payment)));
                     reviews.add(id, amount, ReviewReason::AccountClosed);
+                    entry.price = None;
                     withheld = true;
                     continue;
                 }
+            }
+            if entry.price.is_some() {
+                continue;
             }
             entry.price = self.price_for(lifecycle::price_need(&row.terms, entry.at)).await?;
         }
@@ -424,12 +441,14 @@ fn merged(
     (evidence, instructions)
 }
 
-/// The reference of an order as a review item names it.
-pub(crate) fn order_review(
-    provider: deposit_core::ProviderId,
-    order: &ProviderRef,
-    reason: ReviewReason,
-    since: Timestamp,
-) -> NewReview {
-    NewReview { provider, reference: order.to_string(), amount: None, ticker: None, deposit: None, reason, since }
+/// A read that ends: an adapter that never answers must not hold its task for ever.
+async fn read_in_time(provider: &dyn PaymentProvider, intent: &IntentRecord) -> Result<Snapshot, ProviderError> {
+    match tokio::time::timeout(LONGEST_READ, provider.read(intent)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(ProviderError::new(
+            provider.id(),
+            deposit_core::Operation::Read,
+            deposit_core::ErrorKind::Transient { retry_after: None },
+        )),
+    }
 }

@@ -19,6 +19,13 @@ pub struct Caller {
     pub account: Account,
 }
 
+impl Caller {
+    /// What the sliding window counts: the key, whatever the address. Two keys of one account count apart.
+    pub(crate) fn limiter(&self) -> String {
+        format!("key:{}", self.key_id)
+    }
+}
+
 /// Limits of a ticker as they are quoted now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitsView {
@@ -65,6 +72,22 @@ impl Engine {
     /// The store's.
     pub async fn count_unauthenticated(&self, limiter: &str) -> Result<RateState, EngineError> {
         Ok(self.store().count_request(limiter, self.config().create_limit, self.now()).await?)
+    }
+
+    /// Counts a creation request of this caller that was refused at the door.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn count_refused(&self, caller: &Caller) -> Result<RateState, EngineError> {
+        Ok(self.store().count_request(&caller.limiter(), self.config().create_limit, self.now()).await?)
+    }
+
+    /// Where this caller's rate limit stands; nothing is counted.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn rate_state(&self, caller: &Caller) -> Result<RateState, EngineError> {
+        Ok(self.store().rate_state(&caller.limiter(), self.config().create_limit, self.now()).await?)
     }
 
     /// Reads a ticker. One that is known but switched off is fine here: its old deposits can still be asked for.

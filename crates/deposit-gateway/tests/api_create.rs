@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::as_conversions
 )]
 
@@ -38,10 +39,14 @@ async fn a_new_deposit_has_exactly_the_members_of_the_contract() {
         "amountCrypto": 0.0004, "amountFiat": 20,
     });
     assert_eq!(json, expected);
-    assert!(reply.body.contains(r#""amount":0.0004,"#) && reply.body.contains(r#""amountFiat":20}"#), "{}", reply.body);
+    assert!(
+        reply.body.contains(r#""amount":0.0004,"#) && reply.body.contains(r#""amountFiat":20}"#),
+        "{}",
+        reply.body
+    );
 
     // As it is a minute later.
-    gateway.advance(61);
+    gateway.advance(61).await;
     let status = gateway.status("btc", &id).await;
     assert_eq!(status.header("x-poll-after"), Some("5"));
     let mut expected = expected;
@@ -103,7 +108,9 @@ async fn from_request_to_balance() {
     );
     let id = gateway.create("btc", r#"{"amount":0.0004}"#).await.member("txId");
     // Half of it, not final yet.
-    let seen = gateway.control("/btcpay/pay", &format!(r#"{{"ref":"{id}","amount":"0.0002","stage":"seen"}}"#)).await;
+    let seen = gateway
+        .control("/btcpay/pay", &format!(r#"{{"ref":"{id}","amount":"0.0002","stage":"seen"}}"#))
+        .await;
     let payment = seen["payment"].as_str().unwrap();
     let reply = gateway.wait_for("btc", &id, "Processing").await;
     assert_eq!(reply.header("x-poll-after"), Some("10"));
@@ -142,7 +149,7 @@ async fn a_repeat_with_the_same_key_is_the_first_answer_byte_for_byte() {
     let first = gateway.create_with_key("btc", r#"{"amount":4e-4}"#, "k").await;
     assert_eq!(first.status, 200);
     assert_eq!(first.header("idempotent-replayed"), None);
-    gateway.advance(700);
+    gateway.advance(700).await;
     gateway.pay(&first.member("txId"), None).await;
     gateway.wait_for("btc", &first.member("txId"), "Completed").await;
     for (ticker, body) in [
@@ -190,7 +197,11 @@ async fn a_key_with_other_content_is_a_conflict() {
         assert_eq!(reply.header("retry-after"), None);
     }
     // Unreadable content equals nothing, not even itself.
-    gateway.create_with_key("btc", "{", "k2").await.assert_error(400, "Invalid JSON in request body", "invalid_json");
+    gateway.create_with_key("btc", "{", "k2").await.assert_error(
+        400,
+        "Invalid JSON in request body",
+        "invalid_json",
+    );
     let reply = gateway.create_with_key("btc", "{", "k2").await;
     reply.assert_error(409, "Idempotency key already used", "idempotency_conflict");
     for bad in ["", &"k".repeat(256)] {
@@ -249,12 +260,89 @@ async fn after_a_500_the_same_deposit_is_resumed() {
     let first = gateway.create_with_key("btc", body, "k").await;
     first.assert_error(500, "This payment method is currently not available", "payment_method_unavailable");
     gateway.faults("{}").await;
-    gateway.advance(120);
+    gateway.advance(120).await;
     let second = gateway.create_with_key("btc", body, "k").await;
     assert_eq!(second.status, 200, "{}", second.body);
     assert_eq!(second.header("idempotent-replayed"), None);
     let truth = gateway.truth().await;
     assert_eq!(truth.len(), 1, "{truth:?}");
     assert_eq!(truth[0]["order"], json!(second.member("txId")));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_forgets_nothing() {
+    let gateway = TestGateway::start().await;
+    let body = r#"{"amount":0.0004}"#;
+    let paid = gateway.create_with_key("btc", body, "paid").await;
+    gateway.pay(&paid.member("txId"), None).await;
+    let completed = gateway.wait_for("btc", &paid.member("txId"), "Completed").await;
+    let open = gateway.create_with_key("ltc", r#"{"amount":1}"#, "open").await;
+    let refused = gateway.create_with_key("ltc", "{}", "refused").await;
+    let gateway = gateway.restart().await;
+    assert_eq!(gateway.create_with_key("btc", body, "paid").await.body, paid.body);
+    assert_eq!(gateway.create_with_key("LTC", r#"{"amount":1.0}"#, "open").await.body, open.body);
+    assert_eq!(gateway.create_with_key("ltc", "{}", "refused").await.body, refused.body);
+    assert_eq!(gateway.status("btc", &paid.member("txId")).await.body, completed.body);
+    assert_eq!(gateway.post("/api/check-balance", "").await.member("usd_balance"), "20");
+    // What was open is still watched.
+    gateway.pay(&open.member("txId"), None).await;
+    gateway.wait_for("ltc", &open.member("txId"), "Completed").await;
+    assert_eq!(gateway.truth().await.len(), 2);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_is_forgotten_after_a_day() {
+    let gateway = TestGateway::start_with(Options { background: false, ..Options::default() }).await;
+    let first = gateway.create_with_key("btc", r#"{"amount":0.0004}"#, "k").await.member("txId");
+    gateway.advance(24 * 3600 - 1).await;
+    assert_eq!(gateway.create_with_key("btc", r#"{"amount":0.0004}"#, "k").await.member("txId"), first);
+    gateway.advance(2).await;
+    let later = gateway.create_with_key("btc", r#"{"amount":0.0004}"#, "k").await;
+    assert_eq!(later.header("idempotent-replayed"), None);
+    assert_ne!(later.member("txId"), first, "{}", later.body);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn late_partial_and_reversed_deposits_say_so() {
+    let gateway = TestGateway::start().await;
+    let create = async || gateway.create("btc", r#"{"amount":0.0004}"#).await.member("txId");
+    let scenario = async |id: &str, name: &str| {
+        gateway.control("/btcpay/scenario", &format!(r#"{{"ref":"{id}","name":"{name}"}}"#)).await;
+    };
+    let id = create().await;
+    scenario(&id, "expire").await;
+    let expired = gateway.wait_for("btc", &id, "Expired").await;
+    assert_eq!(expired.header("x-poll-after"), Some("60"));
+    gateway.advance(1).await;
+    gateway.pay(&id, Some("0.0004")).await;
+    let late = gateway.wait_for("btc", &id, "Completed").await;
+    assert_eq!(late.json()["late"], true, "{}", late.body);
+    let id = create().await;
+    scenario(&id, "partial").await;
+    let partial = gateway.wait_for("btc", &id, "Pending").await;
+    assert_eq!(partial.header("x-poll-after"), Some("5"));
+    assert!(partial.json()["statusReason"].is_string(), "{}", partial.body);
+    let id = create().await;
+    gateway.pay(&id, None).await;
+    gateway.wait_for("btc", &id, "Completed").await;
+    scenario(&id, "reorg").await;
+    gateway.advance(60).await;
+    for _ in 0..400 {
+        if gateway.status("btc", &id).await.json()["reversed"] == true {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+        gateway.advance(10).await;
+    }
+    let reversed = gateway.status("btc", &id).await;
+    assert_eq!(reversed.json()["reversed"], true, "{}", reversed.body);
+    assert_eq!(reversed.member("status"), "Completed");
+    assert_eq!(reversed.header("x-poll-after"), Some("60"));
+    assert_eq!(reversed.member("creditedUsd"), "0");
+    assert_eq!(reversed.member("paidAmountCrypto"), "0");
+    assert_eq!(reversed.json()["payments"][0]["stage"], "reversed");
     gateway.stop().await;
 }

@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::as_conversions
 )]
 
@@ -56,10 +57,30 @@ async fn every_client_error_of_create() {
         ("btc", r#"{"amount":.5}"#, 400, "Invalid JSON in request body", "invalid_json"),
         ("btc", r#"{"amount":NaN}"#, 400, "Invalid JSON in request body", "invalid_json"),
         ("btc", r#"{"amount":0.001,"amount":0.002}"#, 400, "Invalid JSON in request body", "invalid_json"),
-        ("kas", r#"{"amount":200}"#, 500, "This payment method is currently not available", "payment_method_unavailable"),
-        ("usd", r#"{"amount":10}"#, 500, "This payment method is currently not available", "payment_method_unavailable"),
-        ("daimo/usdc", r#"{"amount":10}"#, 500, "This payment method is currently not available", "payment_method_unavailable"),
+        (
+            "kas",
+            r#"{"amount":200}"#,
+            500,
+            "This payment method is currently not available",
+            "payment_method_unavailable",
+        ),
+        (
+            "usd",
+            r#"{"amount":10}"#,
+            500,
+            "This payment method is currently not available",
+            "payment_method_unavailable",
+        ),
+        (
+            "daimo/usdc",
+            r#"{"amount":10}"#,
+            500,
+            "This payment method is currently not available",
+            "payment_method_unavailable",
+        ),
         ("daimo/btc", r#"{"amount":0.001}"#, 400, "Unsupported ticker", "unsupported_ticker"),
+        ("daimo/kas", r#"{"amount":200}"#, 400, "Unsupported ticker", "unsupported_ticker"),
+        ("daimo/nope", r#"{"amount":200}"#, 400, "Unsupported ticker", "unsupported_ticker"),
     ];
     for (ticker, body, status, error, code) in rows {
         let reply = gateway.create(ticker, body).await;
@@ -106,7 +127,8 @@ async fn bodies_are_at_most_16_kib() {
         body
     };
     assert_eq!(gateway.create("btc", &sized(16_384)).await.status, 200);
-    let too_large = |reply: common::Reply| reply.assert_error(413, "Request body too large", "body_too_large");
+    let too_large =
+        |reply: common::Reply| reply.assert_error(413, "Request body too large", "body_too_large");
     too_large(gateway.create("btc", &sized(16_385)).await);
     too_large(gateway.create("nope", &sized(200_000)).await);
     too_large(gateway.create_with_key("btc", &sized(16_385), "").await);
@@ -115,7 +137,9 @@ async fn bodies_are_at_most_16_kib() {
     let reply = gateway.send("POST", BTC, &[], sized(1_000_000)).await;
     reply.assert_error(401, "Incorrect API key", "missing_api_key");
     // Chunked, without Content-Length, and one that lies.
-    let head = |more: &str| format!("POST {BTC} HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\n{more}\r\n\r\n", gateway.key);
+    let head = |more: &str| {
+        format!("POST {BTC} HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\n{more}\r\n\r\n", gateway.key)
+    };
     let chunked = format!("{}4001\r\n{}\r\n0\r\n\r\n", head("transfer-encoding: chunked"), sized(16_385));
     assert!(gateway.raw(chunked.as_bytes()).await.starts_with("HTTP/1.1 413"));
     let chunked = format!("{}4000\r\n{}\r\n0\r\n\r\n", head("transfer-encoding: chunked"), sized(16_384));
@@ -225,11 +249,14 @@ async fn which_error_wins() {
     gateway.faults(r#"{"down":true}"#).await;
     assert_eq!(send(BTC, None, r#"{"amount":99999}"#).await, "amount_above_maximum");
     assert_eq!(send(BTC, None, r#"{"amount":0.0004}"#).await, "payment_method_unavailable");
-    // Known to be down by now: that wins over the body.
+    // Down, but not known to be: the refusal of a proxy is a certain answer, a cut connection is not.
+    assert_eq!(send(BTC, None, "{").await, "invalid_json");
+    gateway.faults(r#"{"status_429":true}"#).await;
+    assert_eq!(send(BTC, None, r#"{"amount":0.0004}"#).await, "payment_method_unavailable");
     assert_eq!(send(BTC, None, "{").await, "payment_method_unavailable");
     // A replay wins over everything that comes after it.
     gateway.faults("{}").await;
-    gateway.advance(60);
+    gateway.advance(60).await;
     assert_eq!(gateway.create_with_key("btc", "{", "k1").await.member("code"), "invalid_json");
     assert_eq!(send(BTC, Some("k1"), r#"{"amount":0.0004}"#).await, "idempotency_conflict");
     gateway.stop().await;
@@ -246,7 +273,9 @@ async fn status_errors_in_their_order() {
     }
     let created = gateway.create("btc", r#"{"amount":0.0004}"#).await;
     let id = created.member("txId");
-    for (ticker, id) in [("btc", "unknown"), ("btc", &long[..255]), ("ltc", id.as_str()), ("kas", id.as_str())] {
+    for (ticker, id) in
+        [("btc", "unknown"), ("btc", &long[..255]), ("ltc", id.as_str()), ("kas", id.as_str())]
+    {
         gateway.status(ticker, id).await.assert_error(404, "Transaction not found", "not_found");
     }
     let other = gateway.issue_key("ben").await;
@@ -279,11 +308,19 @@ async fn request_ids_and_head_requests() {
 async fn without_a_provider_and_without_a_rate() {
     let gateway = TestGateway::start_with(Options { btcpay: false, ..Options::default() }).await;
     let unavailable = |reply: common::Reply| {
-        reply.assert_error(500, "This payment method is currently not available", "payment_method_unavailable");
+        reply.assert_error(
+            500,
+            "This payment method is currently not available",
+            "payment_method_unavailable",
+        );
     };
     unavailable(gateway.create("btc", "{").await);
     unavailable(gateway.get("/api/transaction/limits/btc").await);
-    gateway.get("/api/transaction/limits/nope").await.assert_error(400, "Unsupported ticker", "unsupported_ticker");
+    gateway.get("/api/transaction/limits/nope").await.assert_error(
+        400,
+        "Unsupported ticker",
+        "unsupported_ticker",
+    );
     gateway.status("btc", "unknown").await.assert_error(404, "Transaction not found", "not_found");
     gateway.stop().await;
     let gateway = TestGateway::start_with(Options { rates: &[], ..Options::default() }).await;

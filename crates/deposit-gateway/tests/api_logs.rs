@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::as_conversions
 )]
 
@@ -50,7 +51,9 @@ async fn requests_are_logged_without_secrets() {
     assert_eq!(created.status, 200, "{}", created.body);
     let wrong = format!("{}x", gateway.key);
     gateway.send("POST", "/api/check-balance", &[("x-api-key", &wrong)], "").await;
-    gateway.send("POST", "/webhooks/btcpay?token=query-s3cr3t", &[("btcpay-sig", "sha256=5161")], "body-s3cr3t").await;
+    gateway
+        .send("POST", "/webhooks/btcpay?token=query-s3cr3t", &[("btcpay-sig", "sha256=5161")], "body-s3cr3t")
+        .await;
     gateway.pay(&created.member("txId"), None).await;
     gateway.wait_for("btc", &created.member("txId"), "Completed").await;
     gateway.faults(r#"{"reject_key":true}"#).await;

@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::as_conversions
 )]
 
@@ -22,7 +23,8 @@ fn strict() -> Options {
 }
 
 fn rate(reply: &Reply) -> (u32, u32, u32) {
-    let number = |name| reply.header(name).unwrap_or_else(|| panic!("no {name}: {}", reply.body)).parse().unwrap();
+    let number =
+        |name| reply.header(name).unwrap_or_else(|| panic!("no {name}: {}", reply.body)).parse().unwrap();
     (number("ratelimit-limit"), number("ratelimit-remaining"), number("ratelimit-reset"))
 }
 
@@ -36,7 +38,7 @@ async fn at_most_ten_in_any_window() {
     let gateway = TestGateway::start_with(strict()).await;
     // Good and bad requests count alike, over all creation endpoints.
     assert_eq!(rate(&gateway.create("btc", GOOD).await), (10, 9, 600));
-    gateway.advance(100);
+    gateway.advance(100).await;
     for (n, (ticker, body)) in
         [("btc", "{"), ("nope", GOOD), ("kas", GOOD), ("ltc", "{}"), ("daimo/usdc", GOOD)].iter().enumerate()
     {
@@ -48,12 +50,13 @@ async fn at_most_ten_in_any_window() {
     assert_eq!(rate(&gateway.create_with_key("btc", GOOD, "k").await).1, 1, "a replay does not");
     let too_large = gateway.create("btc", &" ".repeat(16_385)).await;
     assert_eq!(too_large.status, 413);
+    assert_eq!(rate(&too_large), (10, 1, 500), "not counted, but it says where the limit stands");
     assert_eq!(rate(&gateway.create("doge", r#"{"amount":10}"#).await).1, 0);
     // Full: nothing gets in, and asking does not lengthen the wait.
     let refused = gateway.create("nope", "{").await;
     assert_limited(&refused, "500");
     assert_eq!(rate(&refused), (10, 0, 500));
-    gateway.advance(499);
+    gateway.advance(499).await;
     assert_limited(&gateway.create("btc", GOOD).await, "1");
     // These win over the limit.
     let replay = gateway.create_with_key("btc", GOOD, "k").await;
@@ -62,10 +65,10 @@ async fn at_most_ten_in_any_window() {
     assert_eq!(gateway.create_with_key("btc", GOOD, "").await.member("code"), "invalid_idempotency_key");
     assert_eq!(gateway.create("btc", &" ".repeat(16_385)).await.status, 413);
     // The first has left the window; the nine others have not.
-    gateway.advance(1);
+    gateway.advance(1).await;
     assert_eq!(gateway.create("btc", GOOD).await.status, 200);
     assert_limited(&gateway.create("btc", GOOD).await, "100");
-    gateway.advance(100);
+    gateway.advance(100).await;
     assert_eq!(rate(&gateway.create("btc", GOOD).await).1, 8);
     gateway.stop().await;
 }
@@ -102,13 +105,14 @@ async fn without_a_key_the_address_counts() {
     };
     let btc = "/api/transaction/create/btc";
     for n in 0..10 {
-        let (key, code) = if n % 2 == 0 { (None, "missing_api_key") } else { (Some("wrong"), "invalid_api_key") };
+        let (key, code) =
+            if n % 2 == 0 { (None, "missing_api_key") } else { (Some("wrong"), "invalid_api_key") };
         let path = if n % 3 == 0 { btc } else { "/api/transaction/create/nope" };
         let reply = from("203.0.113.7", key, path).await;
         reply.assert_error(401, "Incorrect API key", code);
         assert_eq!(reply.header("ratelimit-limit"), None);
     }
-    gateway.advance(60);
+    gateway.advance(60).await;
     let reply = from("203.0.113.7", None, btc).await;
     assert_limited(&reply, "540");
     assert_eq!(reply.header("www-authenticate"), None);
@@ -117,7 +121,7 @@ async fn without_a_key_the_address_counts() {
     // Another address, and a valid key from the same one, are not concerned.
     assert_eq!(from("203.0.113.8", None, btc).await.status, 401);
     assert_eq!(rate(&from("203.0.113.7", Some(&gateway.key), btc).await), (10, 9, 600));
-    gateway.advance(540);
+    gateway.advance(540).await;
     assert_eq!(from("203.0.113.7", None, btc).await.status, 401);
     gateway.stop().await;
 }

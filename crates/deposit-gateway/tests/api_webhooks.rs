@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::as_conversions
 )]
 
@@ -146,6 +147,23 @@ async fn slow_clients_are_cut_off() {
 }
 
 #[tokio::test]
+async fn connections_beyond_the_limit_wait_their_turn() {
+    let http = HttpConfig {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        header_timeout: Duration::from_millis(500),
+        max_connections: 1,
+        ..HttpConfig::default()
+    };
+    let gateway = TestGateway::start_with(Options { http, background: false, ..Options::default() }).await;
+    let _silent = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let started = std::time::Instant::now();
+    assert_eq!(gateway.get("/healthz").await.status, 200);
+    assert!(started.elapsed() > Duration::from_millis(300), "it did not wait");
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_request_under_way_is_answered_before_the_stop() {
     let gateway = TestGateway::start().await;
     gateway.faults(r#"{"latency_ms":700}"#).await;
@@ -160,6 +178,18 @@ async fn a_request_under_way_is_answered_before_the_stop() {
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert!(refused.is_err(), "still listening");
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn idle_connections_do_not_hold_the_stop_up() {
+    let gateway = TestGateway::start_with(Options { background: false, ..Options::default() }).await;
+    // One that never said anything, one that waits between requests, one in the middle of a head.
+    let _silent = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    assert_eq!(gateway.get("/healthz").await.status, 200);
+    let mut slow = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::timeout(Duration::from_secs(5), gateway.stop()).await.unwrap();
 }
 
 #[tokio::test]

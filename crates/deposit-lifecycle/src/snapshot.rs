@@ -41,10 +41,12 @@ pub fn facts_of(before: &Evidence, snapshot: &Snapshot, observed_at: Timestamp) 
             }
         }
     }
+    // A provider's clock ahead of ours cannot date a deadline into the future: what was observed has passed.
+    let told = snapshot.expired_at.map(|at| at.min(observed_at));
     let order = match snapshot.state {
-        OrderState::Open => OrderEvidence::default(),
-        OrderState::Expired => OrderEvidence { expired_at: Some(observed_at), failed: None },
-        OrderState::Failed(why) => OrderEvidence { expired_at: None, failed: Some((observed_at, why)) },
+        OrderState::Open => OrderEvidence { expired_at: told, failed: None },
+        OrderState::Expired => OrderEvidence { expired_at: told.or(Some(observed_at)), failed: None },
+        OrderState::Failed(why) => OrderEvidence { expired_at: told, failed: Some((observed_at, why)) },
     };
     Facts { payments, order }
 }

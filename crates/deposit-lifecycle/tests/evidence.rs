@@ -221,6 +221,14 @@ fn a_payment_that_is_listed_twice_counts_once() {
 
 #[test]
 fn the_order_s_end_is_dated_by_the_observation() {
+    // The provider's own date is better than that of our observation, unless its clock is ahead of ours.
+    let told = |at, state| {
+        let snapshot = Snapshot { state, expired_at: Some(at), ..read(vec![]) };
+        facts_of(&Evidence::default(), &snapshot, NOW).order.expired_at
+    };
+    assert_eq!(told(NOW.plus_secs(-60), OrderState::Expired), Some(NOW.plus_secs(-60)));
+    assert_eq!(told(NOW.plus_secs(-60), OrderState::Open), Some(NOW.plus_secs(-60)));
+    assert_eq!(told(NOW.plus_secs(60), OrderState::Expired), Some(NOW));
     let facts = |state| facts_of(&Evidence::default(), &Snapshot { state, ..read(vec![]) }, NOW).order;
     assert_eq!(facts(OrderState::Open), OrderEvidence::default());
     assert_eq!(facts(OrderState::Expired), OrderEvidence { expired_at: Some(NOW), failed: None });

@@ -61,6 +61,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn admit(&self, command: Admit) -> StoreResult<Admission>;
     /// Counts one request without a key against `limiter` (an IP address), if there is room.
     async fn count_request(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState>;
+    /// The limiter as it stands; nothing is counted.
+    async fn rate_state(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState>;
     /// Stores a refusal (400) as the first answer of an idempotency key.
     async fn refuse(&self, command: Refuse) -> StoreResult<()>;
     /// Gives an idempotency claim back without an answer (after a 500), so that a retry need not wait for the lease.

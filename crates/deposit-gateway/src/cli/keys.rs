@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use deposit_core::AccountName;
 use deposit_engine::{Clock, SystemClock, keys};
 use deposit_store::Store;
@@ -58,7 +58,7 @@ pub(super) async fn run(global: &Global, command: KeysCommand) -> anyhow::Result
                 }
             } else {
                 let mut table = Table::new();
-                table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["id", "account", "created", "revoked"]);
+                table.load_style(crate::cli::TABLE).set_header(["id", "account", "created", "revoked"]);
                 for key in keys {
                     let revoked = key.revoked_at.map_or_else(|| "-".to_owned(), rfc3339);
                     table.add_row([key.id, key.account.name.to_string(), rfc3339(key.created_at), revoked]);

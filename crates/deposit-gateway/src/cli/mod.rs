@@ -11,9 +11,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use comfy_table::{LineStyle, TableStyle, presets};
 
 use crate::config::{Environment, Loaded};
 use crate::logging::{self, LogFormat};
+
+/// Tables: lines around the header and the end, none between rows.
+pub(crate) const TABLE: TableStyle = presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
 
 const EXAMPLES: &str = "Examples:
   deposit demo                                 everything at once, offline, nothing to configure

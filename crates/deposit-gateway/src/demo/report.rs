@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table};
 use deposit_core::Ticker;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ impl Outcome {
 pub(crate) fn table(outcomes: &[Outcome]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(crate::cli::TABLE)
         .set_header(["ticker", "provider", "asked", "paid", "credited", "status", "seconds"]);
     for outcome in outcomes {
         table.add_row([

@@ -118,8 +118,7 @@ impl<'de> Deserialize<'de> for TopLevel {
 /// The `amount` of a create request's body.
 pub(crate) fn amount(body: &[u8]) -> AmountInput {
     let Ok(text) = std::str::from_utf8(body) else { return AmountInput::Unreadable };
-    let text = text.trim();
-    if text.is_empty() || text == "null" {
+    if text.trim().is_empty() || text.trim_matches([' ', '\t', '\r', '\n']) == "null" {
         return AmountInput::Missing;
     }
     let Ok(TopLevel { amount }) = serde_json::from_str(text) else { return AmountInput::Unreadable };
@@ -174,7 +173,6 @@ pub(crate) fn text_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     texts.map(|(name, value)| (name.as_str().to_owned(), value.to_owned())).collect()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,8 +195,14 @@ mod tests {
             (r#"{"amount":-0}"#.into(), number("0")),
             (r#"{"amount":-1}"#.into(), number("-1")),
             (r#"{"amount":1e999999999}"#.into(), number("1e999999999")),
-            (r#"{"amount":0.1000000000000000055511151231257827}"#.into(), number("0.1000000000000000055511151231257827")),
-            (r#"{"amount":340282366920938463463374607431768211456}"#.into(), number("340282366920938463463374607431768211456")),
+            (
+                r#"{"amount":0.1000000000000000055511151231257827}"#.into(),
+                number("0.1000000000000000055511151231257827"),
+            ),
+            (
+                r#"{"amount":340282366920938463463374607431768211456}"#.into(),
+                number("340282366920938463463374607431768211456"),
+            ),
             (format!(r#"{{"amount":{long}}}"#), number("0.1")),
             (" \n{ \"amount\" :\t1 } \r\n".into(), number("1")),
             (r#"{"\u0061mount":2}"#.into(), number("2")),
@@ -207,6 +211,8 @@ mod tests {
             ("".into(), AmountInput::Missing),
             (" \t\r\n".into(), AmountInput::Missing),
             ("null".into(), AmountInput::Missing),
+            ("\u{a0}".into(), AmountInput::Missing),
+            ("\u{a0}{\"amount\":1}".into(), AmountInput::Unreadable),
             ("{}".into(), AmountInput::Missing),
             (r#"{"Amount":1}"#.into(), AmountInput::Missing),
             (r#"{"amount":null}"#.into(), AmountInput::Missing),
@@ -270,7 +276,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_never_ends_is_given_up() {
         let stalled = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
-        assert_eq!(read(&HeaderMap::new(), Body::from_stream(stalled), JSON_LIMIT).await, Err(Unread::Broken));
+        assert_eq!(
+            read(&HeaderMap::new(), Body::from_stream(stalled), JSON_LIMIT).await,
+            Err(Unread::Broken)
+        );
     }
 
     proptest! {

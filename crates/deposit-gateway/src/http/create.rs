@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
-use deposit_core::{ProviderId, Timestamp};
+use deposit_core::{ProviderId, Ticker, Timestamp};
 use deposit_engine::{AmountInput, Caller, CreateError, CreateOutcome, CreateRequest};
 use deposit_store::RateState;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -20,15 +20,22 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const RATE_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RATE_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
+/// What `/create/daimo/{ticker}` takes.
+const DAIMO: [Ticker; 4] = [Ticker::USDC, Ticker::USDT, Ticker::ETH, Ticker::SOL];
+
 /// Any ticker.
 pub(crate) async fn create(State(app): State<App>, request: Request) -> Response {
     let ticker = segment(request.uri(), 3);
     answer(&app, ticker, None, request).await
 }
 
-/// Daimo's tickers only.
+/// Daimo's tickers only (section 3.2).
 pub(crate) async fn create_daimo(State(app): State<App>, request: Request) -> Response {
-    let ticker = segment(request.uri(), 4);
+    let mut ticker = segment(request.uri(), 4);
+    if !DAIMO.iter().any(|known| ticker.eq_ignore_ascii_case(known.as_str())) {
+        // Unsupported here, whether or not it is elsewhere, and whether or not its provider is on: no ticker has a slash.
+        ticker.insert_str(0, "daimo/");
+    }
     answer(&app, ticker, Some(ProviderId::constant("daimo")), request).await
 }
 
@@ -47,7 +54,7 @@ async fn answer(app: &App, ticker: String, family: Option<ProviderId>, request: 
     };
     let amount = match body::read(headers, body, JSON_LIMIT).await {
         Ok(bytes) => body::amount(&bytes),
-        Err(Unread::TooLarge) => return ApiError::body_too_large(JSON_LIMIT).into_response(),
+        Err(Unread::TooLarge) => return too_large(app, &caller).await,
         Err(Unread::Broken) => AmountInput::Unreadable,
     };
     let Ok(idempotency_key) = idempotency_key(headers) else {
@@ -59,7 +66,12 @@ async fn answer(app: &App, ticker: String, family: Option<ProviderId>, request: 
 }
 
 /// A request without a valid key counts on its address: 401 while there is room, then 429.
-async fn count_stranger(app: &App, peer: Option<SocketAddr>, headers: &HeaderMap, error: ApiError) -> ApiError {
+async fn count_stranger(
+    app: &App,
+    peer: Option<SocketAddr>,
+    headers: &HeaderMap,
+    error: ApiError,
+) -> ApiError {
     if !error.is_unauthorized() {
         return error;
     }
@@ -86,9 +98,18 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ()> {
 /// This error wins over the rate limit, but like every 400 it counts where there is room.
 async fn malformed_key(app: &App, caller: &Caller) -> Response {
     let error = ApiError::invalid_idempotency_key();
-    match app.engine.count_unauthenticated(&format!("key:{}", caller.key_id)).await {
+    match app.engine.count_refused(caller).await {
         Ok(state) => with_rate(app, error.into_response(), &state),
         Err(error) => ApiError::from_engine(&error).into_response(),
+    }
+}
+
+/// Not counted, but an authenticated creation answer like any other: it says where the limit stands.
+async fn too_large(app: &App, caller: &Caller) -> Response {
+    let error = ApiError::body_too_large(JSON_LIMIT).into_response();
+    match app.engine.rate_state(caller).await {
+        Ok(state) => with_rate(app, error, &state),
+        Err(_) => error,
     }
 }
 

@@ -197,8 +197,7 @@ impl From<&Refusal> for ApiError {
 
 impl From<&CreateError> for ApiError {
     fn from(error: &CreateError) -> Self {
-        let conflict =
-            |code| Self::new(StatusCode::CONFLICT, code, "Idempotency key already used");
+        let conflict = |code| Self::new(StatusCode::CONFLICT, code, "Idempotency key already used");
         match error {
             CreateError::Refused(refusal) => refusal.into(),
             CreateError::IdempotencyConflict => {
@@ -237,7 +236,8 @@ impl From<DeliveryError> for ApiError {
             DeliveryError::Malformed(_) => Self::webhook_cut_short(),
             DeliveryError::NotStored(error) => {
                 tracing::error!(error = %chain(&error), "a webhook delivery could not be stored");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored", "Try again later").retry_after_secs(10)
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored", "Try again later")
+                    .retry_after_secs(10)
             }
         }
     }
@@ -281,7 +281,12 @@ mod tests {
         let engine = || EngineError::Inconsistent("secret inner text");
         let rows: Vec<(ApiError, u16, &str, &str)> = vec![
             (from(Refusal::AmountMissing), 400, "No amount specified", "amount_missing"),
-            (from(Refusal::InvalidAmount), 400, "Invalid amount. Must be a positive number.", "invalid_amount"),
+            (
+                from(Refusal::InvalidAmount),
+                400,
+                "Invalid amount. Must be a positive number.",
+                "invalid_amount",
+            ),
             (
                 from(Refusal::AmountPrecision { ticker: Ticker::BTC, decimals: 8 }),
                 400,
@@ -294,7 +299,12 @@ mod tests {
                 "Minimum amount is 0.000002",
                 "amount_below_minimum",
             ),
-            (from(Refusal::AboveMaximum { maximum: btc("0.01") }), 400, "Maximum amount is 0.01", "amount_above_maximum"),
+            (
+                from(Refusal::AboveMaximum { maximum: btc("0.01") }),
+                400,
+                "Maximum amount is 0.01",
+                "amount_above_maximum",
+            ),
             (
                 from(Refusal::UnsupportedTicker { hint: "available: BTC".into() }),
                 400,
@@ -315,7 +325,12 @@ mod tests {
                 "Idempotency key already used",
                 "idempotency_conflict",
             ),
-            ((&CreateError::IdempotencyRunning).into(), 409, "Idempotency key already used", "idempotency_conflict"),
+            (
+                (&CreateError::IdempotencyRunning).into(),
+                409,
+                "Idempotency key already used",
+                "idempotency_conflict",
+            ),
             (ApiError::body_too_large(16384), 413, "Request body too large", "body_too_large"),
             (
                 (&CreateError::RateLimited).into(),

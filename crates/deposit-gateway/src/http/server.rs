@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -23,6 +24,9 @@ use super::{App, HttpConfig};
 const HEAD_LIMIT: usize = 64 * 1024;
 /// Pause after a failed accept (out of file descriptors, say): others may be given back meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a connection is looked at during the drain.
+const QUIET_LOOK: Duration = Duration::from_millis(400);
 
 /// The gateway cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -122,10 +126,19 @@ async fn connection(
 ) {
     // Small answers should not wait for the client's acknowledgement; where it cannot be set they only come later.
     let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+    let busy = Arc::new(AtomicUsize::new(0));
+    let service = hyper::service::service_fn({
+        let busy = Arc::clone(&busy);
+        move |request: hyper::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let (answer, mark) = (router.clone().oneshot(request), Busy::mark(&busy));
+            async move {
+                let answer = answer.await;
+                drop(mark);
+                answer
+            }
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -137,10 +150,39 @@ async fn connection(
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = quiet(&busy) => Ok(()),
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// One request under way on a connection; ends with it, also when its future is dropped.
+struct Busy(Arc<AtomicUsize>);
+
+impl Busy {
+    fn mark(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Returns once no request has been under way for two looks in a row: a client that has sent half a head is owed no answer, while one
+/// whose handler has just ended still gets its bytes.
+async fn quiet(busy: &AtomicUsize) {
+    let mut idle_looks = 0_u8;
+    while idle_looks < 2 {
+        tokio::time::sleep(QUIET_LOOK).await;
+        idle_looks = if busy.load(Ordering::SeqCst) == 0 { idle_looks.saturating_add(1) } else { 0 };
     }
 }

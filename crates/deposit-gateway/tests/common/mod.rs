@@ -1,7 +1,15 @@
 //! A whole gateway for tests: engine, SQLite in a temporary directory, the BTCPay adapter and its emulator, all over real sockets.
 //!
 //! Both clocks (the engine's and the emulators') stand still until [`TestGateway::advance`].
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -76,9 +84,54 @@ pub struct TestGateway {
     pub key: String,
     client: Client<HttpConnector, Full<Bytes>>,
     directory: tempfile::TempDir,
+    options: Options,
     running: Option<Running>,
     shutdown: CancellationToken,
     server: tokio::task::JoinHandle<()>,
+}
+
+/// What dies with a process.
+struct Process {
+    engine: Engine,
+    store: Arc<SqliteStore>,
+    address: SocketAddr,
+    running: Option<Running>,
+    shutdown: CancellationToken,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Process {
+    async fn start(
+        options: &Options,
+        sandbox: &Sandbox,
+        clock: &ManualClock,
+        directory: &tempfile::TempDir,
+    ) -> Self {
+        let url = format!("sqlite://{}", directory.path().join("deposit.db").display());
+        let store = Arc::new(SqliteStore::open(&url).await.unwrap());
+        let registry = providers(sandbox, options.btcpay).build().unwrap();
+        let prices: BTreeMap<Ticker, Price> =
+            options.rates.iter().map(|(t, p)| (t.parse().unwrap(), p.parse().unwrap())).collect();
+        let rates = Rates::new(vec![Arc::new(StaticRates::new(prices).unwrap())], Duration::from_secs(300));
+        let config = options.engine.clone();
+        let engine = Engine::new(store.clone(), registry, Arc::new(rates), config, Arc::new(clock.clone()));
+        let running = if options.background {
+            Some(engine.start().await.unwrap())
+        } else {
+            engine.seed_rates().await.unwrap();
+            None
+        };
+        let http = options.http.clone();
+        let listener = bind(&http).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        sandbox.set_gateways(vec![format!("http://{address}")]);
+        let shutdown = CancellationToken::new();
+        let server = tokio::spawn({
+            let (engine, shutdown) = (engine.clone(), shutdown.clone());
+            async move { serve(listener, engine, http, shutdown).await.unwrap() }
+        });
+        Self { engine, store, address, running, shutdown, server }
+    }
 }
 
 /// An answer, read to its end.
@@ -130,29 +183,9 @@ impl TestGateway {
         let sandbox =
             Sandbox::start(SandboxConfig { clock: Some(START), ..SandboxConfig::default() }).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", directory.path().join("deposit.db").display());
-        let store = Arc::new(SqliteStore::open(&url).await.unwrap());
         let clock = ManualClock::at(Timestamp::from_secs(START));
-        let registry = providers(&sandbox, options.btcpay).build().unwrap();
-        let prices: BTreeMap<Ticker, Price> =
-            options.rates.iter().map(|(t, p)| (t.parse().unwrap(), p.parse().unwrap())).collect();
-        let rates = Rates::new(vec![Arc::new(StaticRates::new(prices).unwrap())], Duration::from_secs(300));
-        let engine =
-            Engine::new(store.clone(), registry, Arc::new(rates), options.engine, Arc::new(clock.clone()));
-        let running = if options.background {
-            Some(engine.start().await.unwrap())
-        } else {
-            engine.seed_rates().await.unwrap();
-            None
-        };
-        let listener = bind(&options.http).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        sandbox.set_gateways(vec![format!("http://{address}")]);
-        let shutdown = CancellationToken::new();
-        let server = tokio::spawn({
-            let (engine, shutdown) = (engine.clone(), shutdown.clone());
-            async move { serve(listener, engine, options.http, shutdown).await.unwrap() }
-        });
+        let process = Process::start(&options, &sandbox, &clock, &directory).await;
+        let Process { engine, store, address, running, shutdown, server } = process;
         let client = Client::builder(TokioExecutor::new()).build_http();
         let mut gateway = Self {
             sandbox,
@@ -163,12 +196,54 @@ impl TestGateway {
             key: String::new(),
             client,
             directory,
+            options,
             running,
             shutdown,
             server,
         };
         gateway.key = gateway.issue_key("ana").await;
         gateway
+    }
+
+    /// Stops the gateway and starts another on the same database, clocks and sandbox.
+    pub async fn restart(self) -> Self {
+        let Self {
+            sandbox,
+            engine,
+            store,
+            clock,
+            key,
+            client,
+            directory,
+            options,
+            running,
+            shutdown,
+            server,
+            ..
+        } = self;
+        shutdown.cancel();
+        server.await.unwrap();
+        if let Some(running) = running {
+            running.stop().await;
+        }
+        drop(engine);
+        store.close().await;
+        let process = Process::start(&options, &sandbox, &clock, &directory).await;
+        let Process { engine, store, address, running, shutdown, server } = process;
+        Self {
+            sandbox,
+            engine,
+            store,
+            clock,
+            address,
+            key,
+            client,
+            directory,
+            options,
+            running,
+            shutdown,
+            server,
+        }
     }
 
     /// A fresh API key.
@@ -178,10 +253,11 @@ impl TestGateway {
         keys::issue(store, &name, self.engine.now()).await.unwrap().key.expose().to_owned()
     }
 
-    /// Moves both clocks.
-    pub fn advance(&self, secs: u32) {
+    /// Moves both clocks, and asks the rate sources again as the engine would have done meanwhile.
+    pub async fn advance(&self, secs: u32) {
         self.clock.advance_secs(i64::from(secs));
         self.sandbox.advance(secs);
+        self.engine.seed_rates().await.unwrap();
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -189,7 +265,13 @@ impl TestGateway {
     }
 
     /// Any request.
-    pub async fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
+    pub async fn send(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Reply {
         let url = if url.starts_with('/') { self.url(url) } else { url.to_owned() };
         let mut request = Request::builder().method(method.parse::<Method>().unwrap()).uri(url);
         for (name, value) in headers {

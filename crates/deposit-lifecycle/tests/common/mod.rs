@@ -335,10 +335,12 @@ pub(crate) fn any_snapshot(
         state,
         vec(any_reading(figure, assets), 0..4),
         prop_oneof![4 => Just(Vec::new()), 1 => vec(any_ref(), 1..2)],
+        option::weighted(0.2, any_time()),
     )
-        .prop_map(|(order, complete, state, payments, undecided)| Snapshot {
+        .prop_map(|(order, complete, state, payments, undecided, expired_at)| Snapshot {
             complete,
             state,
+            expired_at,
             payments,
             undecided,
             ..Snapshot::empty(order)

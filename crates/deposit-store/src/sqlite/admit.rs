@@ -162,7 +162,7 @@ pub(super) async fn count(
 }
 
 /// The limiter as it stands, nothing counted.
-async fn look(
+pub(super) async fn look(
     connection: &mut SqliteConnection,
     limiter: &str,
     limit: RateLimit,

@@ -135,6 +135,10 @@ impl Store for SqliteStore {
         self.writer.run(move |c| Box::pin(admit::count(c, limiter, limit, now))).await
     }
 
+    async fn rate_state(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState> {
+        admit::look(&mut *self.reader().await?, limiter, limit, now).await
+    }
+
     async fn refuse(&self, command: Refuse) -> StoreResult<()> {
         self.writer.run(move |c| Box::pin(admit::refuse(c, command))).await
     }

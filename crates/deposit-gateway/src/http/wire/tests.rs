@@ -239,7 +239,8 @@ fn time_left_is_whole_seconds_and_never_negative() {
 #[test]
 fn cents_are_rounded_half_up() {
     let fiat = |text: &str, price: &str| {
-        let view = DepositView { amount: Some(btc(text)), unit_price: Some(price.parse().unwrap()), ..new_btc() };
+        let view =
+            DepositView { amount: Some(btc(text)), unit_price: Some(price.parse().unwrap()), ..new_btc() };
         cents(&view).unwrap().as_str().to_owned()
     };
     assert_eq!(fiat("0.0000001", "50000"), "0.01");
@@ -251,7 +252,8 @@ fn cents_are_rounded_half_up() {
 #[test]
 fn no_success_body_can_be_taken_for_a_failure() {
     for body in [created(&new_btc()), current(&completed(), 1), created(&lightning())] {
-        let object: std::collections::BTreeMap<String, serde_json::Value> = serde_json::from_str(&body).unwrap();
+        let object: std::collections::BTreeMap<String, serde_json::Value> =
+            serde_json::from_str(&body).unwrap();
         assert!(!object.contains_key("error") && !object.contains_key("message"), "{body}");
     }
 }
@@ -273,7 +275,10 @@ fn poll_hints() {
 fn limits_and_balance() {
     let limits = LimitsView {
         ticker: Ticker::KAS,
-        limits: deposit_core::Limits { minimum: amount("125", Asset::KAS), maximum: amount("6250", Asset::KAS) },
+        limits: deposit_core::Limits {
+            minimum: amount("125", Asset::KAS),
+            maximum: amount("6250", Asset::KAS),
+        },
         usd: UsdLimits::new("10.00".parse().unwrap(), "500".parse().unwrap()).unwrap(),
         at: at(0),
     };

@@ -1,0 +1,265 @@
+//! A gateway that is killed between any two steps and started again ends in the same ledger as one that was not.
+//!
+//! The feature `crash-points` compiles `crash_point("…")` into an abort of the child process, so this file's binary is not the one that
+//! is shipped. Every point of the sources is in [`TABLE`]; a new one that is not fails [`every_point_is_killed`].
+#![cfg(unix)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod process;
+
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use process::{Book, Mortal, Played, Program, check_truth};
+
+/// Signal numbers of POSIX.
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
+
+/// How many gateways of one group run at once.
+const AT_ONCE: usize = 4;
+
+/// A group of runs; each run is a list of points at which one gateway after the other dies.
+type Group = &'static [&'static [&'static str]];
+
+/// From a client's request to its answer. The fourth create is killed too: others' payments are under way then.
+const CREATE: Group = &[
+    &["create.admitted"],
+    &["create.begun"],
+    &["create.opened"],
+    &["create.finished"],
+    &["store.in_finish_create"],
+    &["create.admitted#4"],
+    &["create.begun#4"],
+    &["create.opened#4"],
+    &["create.finished#4"],
+    &["store.in_finish_create#4"],
+    // Taken up by the second process, which dies in turn: nothing was opened at the provider, or something was.
+    &["create.begun", "create.resumed"],
+    &["create.opened", "create.resumed"],
+    &["create.opened", "create.opened", "store.in_finish_create", "create.finished"],
+];
+
+/// From a provider's message to what was made of it.
+const WEBHOOK: Group = &[
+    &["webhook.verified"],
+    &["webhook.verified#6"],
+    &["webhook.journalled"],
+    &["webhook.journalled#6"],
+    &["webhook.handled"],
+    &["webhook.handled#3"],
+    &["webhook.handled#6"],
+    &["webhook.journalled", "webhook.handled", "webhook.verified"],
+];
+
+/// From a read to the ledger.
+const OBSERVE: Group = &[
+    &["observe.read"],
+    &["observe.read#4"],
+    &["observe.before_commit"],
+    &["observe.before_commit#2"],
+    &["observe.before_commit#3"],
+    &["observe.before_commit#5"],
+    &["observe.committed"],
+    &["observe.committed#2"],
+    &["observe.committed#3"],
+    &["observe.committed#5"],
+    &["observe.before_commit", "observe.committed", "observe.before_commit#2", "observe.committed#2"],
+];
+
+/// Within the transaction that credits, at each of the scenario's first credits and reversals.
+const CREDIT: Group = &[
+    &["store.in_commit.evidence"],
+    &["store.in_commit.evidence#2"],
+    &["store.in_commit.evidence#4"],
+    &["store.in_commit.evidence#7"],
+    &["store.in_commit.postings"],
+    &["store.in_commit.postings#2"],
+    &["store.in_commit.postings#4"],
+    &["store.in_commit.postings#7"],
+    &["store.in_commit.postings#8"],
+    &["store.in_commit.postings", "store.in_commit.postings", "store.in_commit.evidence", "observe.before_commit"],
+];
+
+/// Around the writer's own commits, whatever is in them; the first ones are those of the start.
+const WRITER: Group = &[
+    &["store.before_commit"],
+    &["store.before_commit#2"],
+    &["store.before_commit#5"],
+    &["store.before_commit#11"],
+    &["store.before_commit#23"],
+    &["store.after_commit"],
+    &["store.after_commit#3"],
+    &["store.after_commit#7"],
+    &["store.after_commit#13"],
+    &["store.after_commit#29"],
+];
+
+const TABLE: &[Group] = &[CREATE, WEBHOOK, OBSERVE, CREDIT, WRITER];
+
+/// Those that the promise "between any two steps of create and of credit" was made for: the list may grow, never shrink.
+const LEAST: &[&str] = &[
+    "create.admitted",
+    "create.begun",
+    "create.finished",
+    "create.opened",
+    "create.resumed",
+    "observe.before_commit",
+    "observe.committed",
+    "observe.read",
+    "store.after_commit",
+    "store.before_commit",
+    "store.in_commit.evidence",
+    "store.in_commit.postings",
+    "store.in_finish_create",
+    "webhook.handled",
+    "webhook.journalled",
+    "webhook.verified",
+];
+
+#[test]
+fn every_point_is_killed() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = BTreeSet::new();
+    for file in sources(crates) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for rest in text.split("crash_point(\"").skip(1) {
+            found.insert(rest.split('"').next().unwrap().to_owned());
+        }
+    }
+    for point in LEAST {
+        assert!(found.contains(*point), "the sources have no crash point {point} any more");
+    }
+    let killed: BTreeSet<String> =
+        TABLE.iter().copied().flatten().copied().flatten().map(|point| name(point).to_owned()).collect();
+    assert_eq!(found, killed, "the crash points of the sources, and those that are killed at");
+}
+
+fn sources(crates: &Path) -> Vec<PathBuf> {
+    let list = |folder: &Path| -> Vec<PathBuf> {
+        std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+    };
+    let mut folders: Vec<PathBuf> = list(crates).into_iter().map(|krate| krate.join("src")).collect();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for path in list(&folder) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
+fn name(point: &str) -> &str {
+    point.split('#').next().unwrap()
+}
+
+/// Plays the scenario with a gateway that dies as planned; what comes of it.
+async fn run(program: &Program, plan: &[&str]) -> Book {
+    let mut shop = Mortal::shop(program, plan, &[]).await;
+    let played = shop.play(0).await;
+    let book = settle(&mut shop, &[played]).await;
+    let deaths = &shop.site.deaths;
+    assert_eq!(
+        deaths.len(),
+        plan.len(),
+        "{plan:?}: the scenario does not reach {:?}, or the program was built again without the feature crash-points",
+        plan.get(deaths.len())
+    );
+    for (death, point) in deaths.iter().zip(plan) {
+        assert_eq!(death.signal(), Some(SIGABRT), "{point}: {death}");
+    }
+    shop.site.stop().await;
+    book
+}
+
+/// Compares with the provider's truth and reads the book of the last round.
+async fn settle(shop: &mut process::Shop<Mortal>, rounds: &[Played]) -> Book {
+    let store = shop.site.store().await;
+    let book = Book::read(shop, rounds.last().unwrap(), &store).await;
+    check_truth(shop, rounds, &store, &shop.site.courier.heard()).await;
+    store.close().await;
+    book
+}
+
+async fn kill_at_each(group: Group) {
+    let program = Program::keep();
+    let calm = run(&program, &[]).await;
+    assert_eq!(calm.credits, 9, "{calm:#?}");
+    stream::iter(group)
+        .for_each_concurrent(AT_ONCE, |plan| {
+            let (program, calm) = (&program, &calm);
+            async move {
+                // Shown by the runner if it fails: a panic in the middle of a step does not know the plan.
+                println!("killed at {plan:?}");
+                assert_eq!(run(program, plan).await, *calm, "killed at {plan:?}");
+                println!("as calm: {plan:?}");
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn killed_within_create() {
+    kill_at_each(CREATE).await;
+}
+
+#[tokio::test]
+async fn killed_within_a_webhook() {
+    kill_at_each(WEBHOOK).await;
+}
+
+#[tokio::test]
+async fn killed_within_an_observation() {
+    kill_at_each(OBSERVE).await;
+}
+
+#[tokio::test]
+async fn killed_within_the_crediting_transaction() {
+    kill_at_each(CREDIT).await;
+}
+
+#[tokio::test]
+async fn killed_around_a_commit() {
+    kill_at_each(WRITER).await;
+}
+
+/// SIGKILL from outside, at moments that nobody chose; the scenario is played until all have happened.
+#[tokio::test]
+async fn killed_at_random_moments() {
+    let program = Program::keep();
+    let calm = run(&program, &[]).await;
+    for seed in [3, 11] {
+        let mut state: u64 = seed;
+        let lives: Vec<Duration> = (0..5)
+            .map(|_| {
+                // A linear congruential generator is random enough for moments.
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                Duration::from_millis(20 + (state >> 33) % 600)
+            })
+            .collect();
+        let mut shop = Mortal::shop(&program, &[], &lives).await;
+        let mut rounds = Vec::new();
+        while rounds.is_empty() || shop.site.is_doomed() {
+            let played = shop.play(rounds.len()).await;
+            rounds.push(played);
+        }
+        let deaths: Vec<_> = shop.site.deaths.iter().map(|death| death.signal()).collect();
+        assert_eq!(deaths, vec![Some(SIGKILL); lives.len()], "seed {seed}");
+        let store = shop.site.store().await;
+        for (round, played) in rounds.iter().enumerate() {
+            let book = Book::read(&mut shop, played, &store).await;
+            assert_eq!(book.lines, calm.lines, "seed {seed}, round {round}, killed after {lives:?}");
+        }
+        store.close().await;
+        let book = settle(&mut shop, &rounds).await;
+        assert_eq!(book.credits, calm.credits * u64::try_from(rounds.len()).unwrap(), "seed {seed}");
+        shop.site.stop().await;
+    }
+}
