@@ -37,7 +37,8 @@ pub async fn run(mut say: impl FnMut(String)) -> Result<String, Box<dyn Error>> 
 
     // What an engine is made of: a store, providers, prices, settings, a clock.
     let folder = tempfile::tempdir()?;
-    let store = SqliteStore::open(&format!("sqlite://{}", folder.path().join("deposits.db").display())).await?;
+    let store =
+        SqliteStore::open(&format!("sqlite://{}", folder.path().join("deposits.db").display())).await?;
     let rates = config.rates.build(&config.providers)?;
     let registry = config.providers.build()?;
     // Without webhooks, a program that wants to know soon asks often.
@@ -68,13 +69,20 @@ pub async fn run(mut say: impl FnMut(String)) -> Result<String, Box<dyn Error>> 
         // The payer: first the payment is seen, then confirmed.
         if status == Status::New || status == Status::Processing {
             let stage = if payment.is_none() { PayStage::Seen } else { PayStage::Confirmed };
-            let pay = PayRequest { reference: address.clone(), amount: None, stage, payment: payment.take(), ticker: None };
-            payment = Some(sandbox.emulators().btcpay.pay(pay)?);
+            let pay = PayRequest {
+                reference: address.clone(),
+                amount: None,
+                stage,
+                payment: payment.take(),
+                ticker: None,
+            };
+            payment = Some(sandbox.emulators().btcpay.pay(&pay)?);
         }
         // Each change is told after it is committed. Other programs may read `store().history(...)` instead.
         loop {
             let change = tokio::time::timeout(Duration::from_secs(10), changes.recv()).await??;
-            let now = engine.deposit(account.id, deposit.ticker, change.id.as_str()).await?.ok_or("no deposit")?;
+            let now =
+                engine.deposit(account.id, deposit.ticker, change.id.as_str()).await?.ok_or("no deposit")?;
             if now.status != status {
                 status = now.status;
                 break;

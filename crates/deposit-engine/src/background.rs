@@ -58,6 +58,9 @@ impl Engine {
         let mut tasks = JoinSet::new();
         for provider in self.registry().providers() {
             tasks.spawn(self.clone().poll_loop(Arc::clone(provider), stop.clone()));
+            if provider.capabilities().scan {
+                tasks.spawn(self.clone().scan_loop(Arc::clone(provider), stop.clone()));
+            }
         }
         let each = |name: &'static str, every: Duration, work: Work| {
             let (engine, stop) = (self.clone(), stop.clone());

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use deposit_core::{
-    Amount, DecimalText, DepositId, ErrorKind, FormulaVersion, IntentRecord, LimitError, Price, ProviderError, ProviderId,
-    Quote, Terms, Ticker, TickerKind, TickerSpec, Timestamp,
+    Amount, DecimalText, DepositId, ErrorKind, FormulaVersion, IntentRecord, LimitError, Price,
+    ProviderError, ProviderId, Quote, Terms, Ticker, TickerKind, TickerSpec, Timestamp,
 };
 use deposit_facade::{AmountError, CheckError, Route, RouteError};
 use deposit_store::{
-    Admission, Admit, BeginCreate, Begun, DepositRow, FinishCreate, Finished, IdempotencyClaim, Lease, RateState, Refuse,
-    StoredAnswer, StoredRate, crash_point,
+    Admission, Admit, BeginCreate, Begun, DepositRow, FinishCreate, Finished, IdempotencyClaim, Lease,
+    RateState, Refuse, StoredAnswer, StoredRate, crash_point,
 };
 use sha2::{Digest, Sha256};
 
@@ -323,7 +323,7 @@ impl Engine {
         };
         crash_point("create.opened");
         let now = self.now();
-        let view = opening_view(&opened.intent);
+        let view = opening_view(&opened.intent, now);
         let text = serde_json::to_string(&view)
             .map_err(|_| EngineError::Inconsistent("a deposit's view cannot be written"))?;
         let finished = self
@@ -369,7 +369,13 @@ impl Engine {
                 retry_after.or(Some(Duration::from_secs(1)))
             }
             ErrorKind::OutcomeUnknown => Some(Duration::from_secs(1)),
-            _ => None,
+            ErrorKind::Rejected(_)
+            | ErrorKind::NotFound
+            | ErrorKind::Authentication
+            | ErrorKind::Configuration
+            | ErrorKind::Protocol
+            | ErrorKind::Unsupported
+            | _ => None,
         };
         CreateError::Unavailable { retry_after }
     }
@@ -404,7 +410,7 @@ fn millis(duration: Duration) -> i64 {
 }
 
 /// The public object as it is created: history row 1.
-fn opening_view(intent: &IntentRecord) -> DepositView {
+fn opening_view(intent: &IntentRecord, now: Timestamp) -> DepositView {
     let terms = &intent.terms;
     DepositView {
         id: intent.deposit_id.clone(),
@@ -415,7 +421,7 @@ fn opening_view(intent: &IntentRecord) -> DepositView {
         bonus_percent: terms.bonus_percent.normalize().to_string(),
         created_at: terms.created_at,
         expires_at: terms.expires_at(),
-        updated_at: terms.created_at,
+        updated_at: now,
         paid: Amount::zero(terms.asset),
         instructions: intent.instructions.clone(),
         payments: Vec::new(),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deposit_core::{
-    DepositId, Observation as Message, Observed, PaymentProvider, ProviderId, RawDelivery, Target, WebhookError,
+    DepositId, Observation as Message, Observed, PaymentProvider, ProviderId, RawDelivery, Target,
+    WebhookError,
 };
 use deposit_store::{JournalEntry, JournalOutcome, JournalRow, NewReview, Phase, ReviewReason, crash_point};
 
@@ -37,13 +38,14 @@ impl Engine {
         let verified = adapter.webhook(delivery).map_err(|error| match error {
             WebhookError::Unauthenticated => DeliveryError::Unauthenticated,
             WebhookError::Malformed(what) => DeliveryError::Malformed(what),
-            _ => DeliveryError::UnknownProvider,
+            WebhookError::Unsupported | _ => DeliveryError::UnknownProvider,
         })?;
         for concern in &verified.concerns {
             tracing::warn!(provider = %id, delivery = %verified.id, code = %concern.code, detail = %concern.detail, "webhook delivery");
         }
-        let observations = serde_json::to_string(&verified.observations)
-            .map_err(|_| DeliveryError::NotStored(EngineError::Inconsistent("an observation cannot be written")))?;
+        let observations = serde_json::to_string(&verified.observations).map_err(|_| {
+            DeliveryError::NotStored(EngineError::Inconsistent("an observation cannot be written"))
+        })?;
         let entry = JournalEntry {
             provider: id,
             delivery: verified.id,
@@ -64,7 +66,8 @@ impl Engine {
     /// Handles deliveries as they come. Each provider has as many hands as it takes requests at once, so that one that does not answer
     /// keeps nobody else's deliveries waiting.
     pub(crate) async fn deliver_loop(self, stop: CancellationToken) {
-        let hands: BTreeMap<ProviderId, Arc<Semaphore>> = self.registry().providers().map(|p| (p.id(), hands(&**p))).collect();
+        let hands: BTreeMap<ProviderId, Arc<Semaphore>> =
+            self.registry().providers().map(|p| (p.id(), hands(&**p))).collect();
         let mut tasks = JoinSet::new();
         let mut under_way: HashMap<tokio::task::Id, i64> = HashMap::new();
         while !stop.is_cancelled() {
@@ -195,7 +198,7 @@ impl Engine {
         })
     }
 
-    async fn deposit_of(&self, message: &Message) -> Result<Option<DepositId>, EngineError> {
+    pub(crate) async fn deposit_of(&self, message: &Message) -> Result<Option<DepositId>, EngineError> {
         Ok(match &message.target {
             Target::Deposit(id) => Some(id.clone()),
             Target::Order(order) => self.store().deposit_by_ref(message.provider, order).await?,
@@ -233,7 +236,8 @@ impl Engine {
                 provider: message.provider,
                 reference: payment.id.to_string(),
                 amount: Some(
-                    deposit_core::Amount::new(payment.confirmed.max(payment.in_flight), payment.asset).to_string(),
+                    deposit_core::Amount::new(payment.confirmed.max(payment.in_flight), payment.asset)
+                        .to_string(),
                 ),
                 ticker: message.ticker,
                 deposit: None,

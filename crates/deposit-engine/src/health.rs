@@ -25,13 +25,19 @@ impl Engine {
     /// one attempt to the next.
     pub(crate) fn note_read_failed(&self, error: &ProviderError, now: Timestamp) -> i64 {
         let asked = match error.kind() {
-            ErrorKind::Transient { retry_after: Some(wait) } => {
+            ErrorKind::Transient { retry_after } => retry_after.map(|wait| {
                 let secs = i64::try_from(wait.as_secs()).unwrap_or(LONGEST_ASKED_SECS).saturating_add(1);
-                Some(secs.clamp(SOONEST_SECS, LONGEST_ASKED_SECS))
-            }
-            ErrorKind::Transient { retry_after: None } | ErrorKind::OutcomeUnknown => None,
+                secs.clamp(SOONEST_SECS, LONGEST_ASKED_SECS)
+            }),
+            ErrorKind::OutcomeUnknown => None,
             // A person has to look, or the order is gone for good: not so often. The provider itself may be well.
-            _ => return self.config().old_secs.max(SOONEST_SECS),
+            ErrorKind::Rejected(_)
+            | ErrorKind::NotFound
+            | ErrorKind::Authentication
+            | ErrorKind::Configuration
+            | ErrorKind::Protocol
+            | ErrorKind::Unsupported
+            | _ => return self.config().old_secs.max(SOONEST_SECS),
         };
         let Ok(mut failing) = self.inner.failing.lock() else { return LATEST_SECS };
         let entry = failing.entry(error.provider()).or_insert(Failing { since: now, quiet_until: now });
@@ -53,6 +59,9 @@ impl Engine {
 
     /// Whether the provider asked to be left alone for now.
     pub(crate) fn is_quiet(&self, provider: ProviderId, now: Timestamp) -> bool {
-        self.inner.failing.lock().is_ok_and(|failing| failing.get(&provider).is_some_and(|f| now < f.quiet_until))
+        self.inner
+            .failing
+            .lock()
+            .is_ok_and(|failing| failing.get(&provider).is_some_and(|f| now < f.quiet_until))
     }
 }

@@ -23,13 +23,23 @@ pub struct IssuedKey {
 ///
 /// # Errors
 /// The store's, or the system's random numbers.
-pub async fn issue(store: &dyn Store, account: &AccountName, now: Timestamp) -> Result<IssuedKey, EngineError> {
+pub async fn issue(
+    store: &dyn Store,
+    account: &AccountName,
+    now: Timestamp,
+) -> Result<IssuedKey, EngineError> {
     let account = store.ensure_account(account, now).await?;
     let id = random::token(8)?;
     let text = format!("{SCHEME}_{id}_{}", random::token(32)?);
     let hash = digest(&text);
     store
-        .insert_api_key(NewApiKey { id: id.clone(), account: account.id, prefix: id.clone(), hash, created_at: now })
+        .insert_api_key(NewApiKey {
+            id: id.clone(),
+            account: account.id,
+            prefix: id.clone(),
+            hash,
+            created_at: now,
+        })
         .await?;
     Ok(IssuedKey { id, key: Secret::new(text) })
 }

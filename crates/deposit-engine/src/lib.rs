@@ -14,8 +14,9 @@ mod observe;
 mod pricing;
 mod query;
 mod random;
+mod reading;
+mod scan;
 mod view;
-
 
 pub use background::Running;
 pub use clock::{Clock, ManualClock, SystemClock};

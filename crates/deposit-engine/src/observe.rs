@@ -1,11 +1,6 @@
 //! Observe: from what a provider shows to evidence, status and postings, in one commit.
 
-use std::time::Duration;
-
-use deposit_core::{
-    Amount, DepositId, Evidence, Facts, IntentRecord, PayInstructions, PaymentProvider, PaymentRef, ProviderError,
-    Snapshot, Timestamp,
-};
+use deposit_core::{Amount, DepositId, Evidence, Facts, PayInstructions, PaymentRef, Snapshot, Timestamp};
 use deposit_lifecycle::{self as lifecycle, Advance, Credit, PaymentCredit};
 use deposit_store::{
     Account, Commit, Committed, DepositRow, NewReview, Phase, Posting, ReviewReason, Touch, crash_point,
@@ -19,8 +14,6 @@ use crate::{Engine, random};
 const TRIES: u32 = 8;
 /// How soon a failed read is tried again at least, in seconds.
 const RETRY_SECS: i64 = 5;
-/// How long one read may take. Adapters have shorter timeouts of their own.
-const LONGEST_READ: Duration = Duration::from_secs(30);
 
 /// What an observation came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
@@ -96,6 +89,19 @@ impl Engine {
         self.commit_without_read(id, &News::Facts(facts), heard_at).await
     }
 
+    /// Commits what a feed showed of one order.
+    pub(crate) async fn observe_snapshot(
+        &self,
+        id: &DepositId,
+        snapshot: &Snapshot,
+    ) -> Result<Observation, EngineError> {
+        let Some((row, number)) = self.store().begin_read(id).await? else {
+            return Ok(Observation::NotOpen);
+        };
+        let news = News::Read { number, snapshots: std::slice::from_ref(snapshot) };
+        Ok(self.commit_news(row, &news, None).await?.unwrap_or(Observation::Contended))
+    }
+
     /// Commits an expiry that is due.
     ///
     /// # Errors
@@ -121,50 +127,6 @@ impl Engine {
         let row = self.store().deposit(id).await?.filter(|row| row.phase == Phase::Open);
         let Some(row) = row else { return Ok(Observation::NotOpen) };
         Ok(self.commit_news(row, news, heard_at).await?.unwrap_or(Observation::Contended))
-    }
-
-    /// Reads the shown order and every other one that carries our id.
-    async fn read_orders(&self, intent: &IntentRecord) -> Result<Vec<Snapshot>, ProviderError> {
-        let unconfigured = || {
-            ProviderError::new(
-                intent.provider,
-                deposit_core::Operation::Read,
-                deposit_core::ErrorKind::Configuration,
-            )
-        };
-        let provider = self.registry().provider(&intent.provider).ok_or_else(unconfigured)?;
-        let orders = self.store().orders_of(&intent.deposit_id).await.map_err(|e| unconfigured().with_source(e))?;
-        let mut snapshots = vec![read_in_time(&**provider, intent).await?];
-        for order in orders.into_iter().filter(|order| *order != intent.provider_ref) {
-            let other = IntentRecord { provider_ref: order, ..intent.clone() };
-            // One that nobody was shown (and that may be gone) never holds back what is known of the one that was.
-            let mut snapshot = match read_in_time(&**provider, &other).await {
-                Ok(snapshot) => snapshot,
-                Err(error) => {
-                    tracing::warn!(deposit = %intent.deposit_id, order = %other.provider_ref, %error, "further order not read");
-                    continue;
-                }
-            };
-            // Nobody was shown where to pay this one: its state and address are not the deposit's.
-            snapshot.instructions = None;
-            snapshot.state = deposit_core::OrderState::Open;
-            snapshots.push(snapshot);
-        }
-        Ok(snapshots)
-    }
-
-    /// Puts the next check off. Not a `check_at`, which only ever brings a check forward: the poller's lease would win over what the
-    /// provider asked for.
-    async fn read_failed(&self, row: &DepositRow, number: u64, error: &ProviderError) -> Result<(), EngineError> {
-        tracing::warn!(deposit = %row.id, %error, "deposit not read");
-        let now = self.now();
-        let secs = self.note_read_failed(error, now);
-        // Spread out, but never before the provider is willing.
-        let wait = random::jittered_millis(secs).max(secs.saturating_mul(1000));
-        let next_check_at = Some(now.plus_millis(wait));
-        // `false`: somebody else's read has told more meanwhile and has set the next check.
-        self.store().touch(Touch { id: row.id.clone(), snapshot: number, next_check_at, now }).await?;
-        Ok(())
     }
 
     /// Merges and commits. `None`: a newer snapshot has committed.
@@ -229,7 +191,11 @@ impl Engine {
         let (credit, withheld) = self.priced(row, &evidence, heard_at, now, &mut reviews).await?;
         let advance = lifecycle::advance(&row.terms, &evidence, credit, now);
         for payment in &advance.foreign {
-            reviews.add(payment, evidence.payments.get(payment).map(|p| (p.asset, lifecycle::paid(p))), ReviewReason::WrongAsset);
+            reviews.add(
+                payment,
+                evidence.payments.get(payment).map(|p| (p.asset, lifecycle::paid(p))),
+                ReviewReason::WrongAsset,
+            );
         }
         for payment in &advance.overflow {
             reviews.add(payment, None, ReviewReason::Overflow);
@@ -360,7 +326,11 @@ impl Engine {
         let config = self.config();
         let age_secs = now.millis_since(row.terms.created_at) / 1000;
         let end = row.terms.expires_at().unwrap_or(row.terms.created_at);
-        let secs = if under_way || age_secs < 3600 {
+        // A payment to a standing address is all of its deposit: once credited, only a taking-back could come.
+        let whole = row.terms.quote.is_none() && row.credit.completed_at.is_some();
+        let secs = if whole {
+            config.old_secs.max(86_400)
+        } else if under_way || age_secs < 3600 {
             config.young_secs
         } else if now.millis_since(end) < config.watch_days.saturating_mul(86_400_000) {
             config.old_secs
@@ -384,7 +354,12 @@ struct Reviews<'a> {
 }
 
 impl Reviews<'_> {
-    fn add(&mut self, payment: &PaymentRef, amount: Option<(deposit_core::Asset, u128)>, reason: ReviewReason) {
+    fn add(
+        &mut self,
+        payment: &PaymentRef,
+        amount: Option<(deposit_core::Asset, u128)>,
+        reason: ReviewReason,
+    ) {
         self.items.push(NewReview {
             provider: self.row.provider,
             reference: payment.to_string(),
@@ -439,16 +414,4 @@ fn merged(
         News::Time { .. } => {}
     }
     (evidence, instructions)
-}
-
-/// A read that ends: an adapter that never answers must not hold its task for ever.
-async fn read_in_time(provider: &dyn PaymentProvider, intent: &IntentRecord) -> Result<Snapshot, ProviderError> {
-    match tokio::time::timeout(LONGEST_READ, provider.read(intent)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(ProviderError::new(
-            provider.id(),
-            deposit_core::Operation::Read,
-            deposit_core::ErrorKind::Transient { retry_after: None },
-        )),
-    }
 }

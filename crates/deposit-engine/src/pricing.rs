@@ -120,5 +120,11 @@ impl Engine {
 }
 
 fn one_to_one(now: Timestamp) -> StoredRate {
-    StoredRate { ticker: Ticker::USD, price: Price::ONE, source: "fixed".to_owned(), valid_from: now, seen_until: now }
+    StoredRate {
+        ticker: Ticker::USD,
+        price: Price::ONE,
+        source: "fixed".to_owned(),
+        valid_from: now,
+        seen_until: now,
+    }
 }

@@ -1,8 +1,6 @@
 //! Questions: who is calling, what are the limits, how does a deposit stand.
 
-use deposit_core::{
-    Asset, DepositId, Limits, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits,
-};
+use deposit_core::{Asset, DepositId, Limits, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits};
 use deposit_facade::RouteError;
 use deposit_store::{Account, AccountId, LedgerCheck, Phase, RateState};
 
@@ -53,7 +51,11 @@ pub struct Balances {
 /// The answer to an unknown ticker: what would work.
 pub(crate) fn unknown_ticker_hint(available: impl Iterator<Item = Ticker>) -> String {
     let names: Vec<String> = available.map(|ticker| ticker.to_string()).collect();
-    if names.is_empty() { "no ticker is configured".to_owned() } else { format!("available: {}", names.join(", ")) }
+    if names.is_empty() {
+        "no ticker is configured".to_owned()
+    } else {
+        format!("available: {}", names.join(", "))
+    }
 }
 
 impl Engine {

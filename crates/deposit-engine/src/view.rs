@@ -1,8 +1,6 @@
 //! The public object of a deposit, as data: what history rows hold and what the gateway puts into its JSON.
 
-use deposit_core::{
-    Amount, DepositId, PayInstructions, PaymentRef, Price, Stage, Status, Ticker, Timestamp,
-};
+use deposit_core::{Amount, DepositId, PayInstructions, PaymentRef, Price, Stage, Status, Ticker, Timestamp};
 use deposit_lifecycle as lifecycle;
 use deposit_store::DepositRow;
 use serde::{Deserialize, Serialize};

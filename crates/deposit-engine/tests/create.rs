@@ -1,12 +1,18 @@
 //! Create: the answer, every refusal, limits to the last digit, the rate limit.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions
+)]
 
 mod common;
 
 use std::time::Duration;
 
 use common::*;
-
 
 fn number(text: &str) -> AmountInput {
     AmountInput::Number(text.parse().unwrap())
@@ -62,8 +68,10 @@ async fn each_refusal_says_what_is_wrong() {
     let precision = Refusal::AmountPrecision { ticker: Ticker::BTC, decimals: 8 };
     assert_eq!(refused(&bench, number("0.004000001")).await, precision);
     for ticker in ["nope", "xno", "b t c", ""] {
-        let outcome =
-            bench.engine.create(CreateRequest { ticker: ticker.into(), ..bench.request("0.004", None) }).await;
+        let outcome = bench
+            .engine
+            .create(CreateRequest { ticker: ticker.into(), ..bench.request("0.004", None) })
+            .await;
         assert!(matches!(refusal(outcome), Refusal::UnsupportedTicker { .. }), "{ticker}");
     }
     let family = Some(ProviderId::constant("daimo"));
@@ -75,7 +83,8 @@ async fn each_refusal_says_what_is_wrong() {
 #[tokio::test]
 async fn a_known_ticker_without_provider_is_unavailable() {
     let bench = bench().await;
-    let outcome = bench.engine.create(CreateRequest { ticker: "doge".into(), ..bench.request("1", None) }).await;
+    let outcome =
+        bench.engine.create(CreateRequest { ticker: "doge".into(), ..bench.request("1", None) }).await;
     assert!(matches!(outcome.result, Err(CreateError::Unavailable { retry_after: None })));
 }
 
@@ -161,7 +170,9 @@ async fn a_provider_that_fails_is_known_to_be_down_for_a_moment() {
     let wait = Duration::from_secs(42);
     bench.till().next_open(Opening::Fails(ErrorKind::Transient { retry_after: Some(wait) }));
     let outcome = bench.try_create("0.004", None).await;
-    assert!(matches!(outcome.result, Err(CreateError::Unavailable { retry_after }) if retry_after == Some(wait)));
+    assert!(
+        matches!(outcome.result, Err(CreateError::Unavailable { retry_after }) if retry_after == Some(wait))
+    );
     bench.clock.advance_secs(1);
     // Refused for good: no use in trying again soon.
     bench.till().next_open(Opening::Fails(ErrorKind::Authentication));

@@ -1,5 +1,12 @@
 //! Credit: at which rate, when, to whom; and taken back.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions
+)]
 
 mod common;
 
@@ -67,7 +74,7 @@ async fn without_a_rate_it_stays_paid_until_the_first_later_one() {
         bench.engine.run_timers().await.unwrap();
     }
     assert!(bench.postings(&id).await.is_empty());
-    assert_eq!(bench.store.unpriced(10).await.unwrap(), [id.clone()]);
+    assert_eq!(bench.store.unpriced(10).await.unwrap(), std::slice::from_ref(&id));
 
     bench.set_price("80000");
     bench.pass(60).await;
@@ -169,10 +176,9 @@ async fn gone_before_it_was_confirmed_nothing_is_posted() {
 
 #[tokio::test]
 async fn the_end_of_the_order_at_the_provider_is_not_the_end_of_the_watch() {
-    for (state, ended) in [
-        (OrderState::Expired, Status::Expired),
-        (OrderState::Failed(Failure::Invalid), Status::Failed),
-    ] {
+    for (state, ended) in
+        [(OrderState::Expired, Status::Expired), (OrderState::Failed(Failure::Invalid), Status::Failed)]
+    {
         let bench = bench().await;
         let id = bench.create().await;
         bench.till().change(&id, |snapshot| snapshot.state = state);

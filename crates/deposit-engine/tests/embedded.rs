@@ -1,5 +1,12 @@
 //! The example does what it says.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions
+)]
 #![allow(dead_code, unreachable_pub, reason = "the example's own main")]
 
 #[path = "../examples/embedded.rs"]

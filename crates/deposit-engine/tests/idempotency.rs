@@ -1,5 +1,12 @@
 //! The idempotency key, and creates that did not finish.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions
+)]
 
 mod common;
 
@@ -62,7 +69,10 @@ async fn other_content_under_the_same_key_is_a_conflict() {
     let unreadable = CreateRequest { amount: AmountInput::Unreadable, ..bench.request("1", Some("other")) };
     assert_eq!(refusal(bench.engine.create(unreadable.clone()).await), Refusal::InvalidJson);
     let outcome = bench.engine.create(unreadable).await;
-    assert!(matches!(outcome.result, Err(CreateError::IdempotencyConflict)), "equals nothing, itself included");
+    assert!(
+        matches!(outcome.result, Err(CreateError::IdempotencyConflict)),
+        "equals nothing, itself included"
+    );
     // After a day the key is forgotten.
     bench.pass(86_401).await;
     let outcome = bench.try_create("0.005", KEY).await;
@@ -243,7 +253,11 @@ async fn of_several_orders_the_oldest_is_shown_and_all_are_observed() {
     bench.till().state().orders.truncate(1);
     bench.till().state().orders[0].snapshot.payments.clear();
     assert_eq!(bench.observe(&id).await, Observation::Changed);
-    assert_eq!(bench.usd().await, "50", "absent in the first order's list; nothing is concluded of the second");
+    assert_eq!(
+        bench.usd().await,
+        "50",
+        "absent in the first order's list; nothing is concluded of the second"
+    );
 }
 
 #[tokio::test]
@@ -300,4 +314,30 @@ async fn whoever_lost_the_lease_answers_with_what_the_other_opened() {
     assert_eq!(first.result.unwrap(), second);
     assert_eq!(bench.store.history(&second.id, 0).await.unwrap().len(), 1);
     assert_eq!(bench.till().state().orders.len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_lost_the_lease_to_one_that_is_still_at_it_shows_nothing() {
+    let bench = Setup::replay(Replay::None).bench().await;
+    let mut attempts = Vec::new();
+    for n in 0..2 {
+        let gate = Arc::new(tokio::sync::Semaphore::new(0));
+        bench.till().state().slow_open = Some(Arc::clone(&gate));
+        let (engine, request) = (bench.engine.clone(), bench.request("0.004", KEY));
+        attempts.push((gate, tokio::spawn(async move { engine.create(request).await })));
+        while bench.till().opened() == n {
+            tokio::task::yield_now().await;
+        }
+        bench.pass(75).await;
+    }
+    let (gate, second) = attempts.pop().unwrap();
+    let (first_gate, first) = attempts.pop().unwrap();
+    first_gate.add_permits(1);
+    assert!(matches!(first.await.unwrap().result, Err(CreateError::IdempotencyRunning)));
+    assert_eq!(bench.till().state().orders.len(), 1);
+    gate.add_permits(1);
+    let view = second.await.unwrap().result.unwrap();
+    // Of the two orders only the one whose answer was stored is ever shown.
+    assert_eq!(view.instructions.address(), Some("till-address-2"));
+    assert_eq!(bench.view(&view.id).await, view);
 }

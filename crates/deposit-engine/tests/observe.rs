@@ -1,5 +1,12 @@
 //! Observe: reads in any order, conflicts, money that no rule can credit.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions
+)]
 
 mod common;
 
@@ -12,11 +19,18 @@ use tokio::sync::Semaphore;
 fn fact(payment: &str, confirmed: &str) -> Facts {
     let minor = Amount::parse(confirmed, Asset::BTC).unwrap().minor();
     let evidence = PaymentEvidence { seen: minor, confirmed: minor, ..PaymentEvidence::none(Asset::BTC) };
-    Facts { payments: [(PaymentRef::new(payment).unwrap(), evidence)].into(), order: OrderEvidence::default() }
+    Facts {
+        payments: [(PaymentRef::new(payment).unwrap(), evidence)].into(),
+        order: OrderEvidence::default(),
+    }
 }
 
 /// Begins a read that has seen what there is now, and answers when the gate has a permit.
-async fn begun_read(bench: &Bench, id: &DepositId, gate: &Arc<Semaphore>) -> tokio::task::JoinHandle<Observation> {
+async fn begun_read(
+    bench: &Bench,
+    id: &DepositId,
+    gate: &Arc<Semaphore>,
+) -> tokio::task::JoinHandle<Observation> {
     bench.till().next_read(Reading::Waits(Arc::clone(gate)));
     let before = bench.till().reads();
     let (engine, id) = (bench.engine.clone(), id.clone());

@@ -1,5 +1,12 @@
 //! Deliveries: verified, journalled, acknowledged, handled; once or twice.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::as_conversions)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions
+)]
 
 mod common;
 
@@ -35,10 +42,8 @@ async fn a_hint_leads_to_a_read() {
 async fn what_a_message_says_of_money_is_not_believed() {
     let bench = bench().await;
     let id = bench.create().await;
-    let reading = PaymentReading::confirmed(
-        PaymentRef::new("p").unwrap(),
-        Amount::parse("0.004", Asset::BTC).unwrap(),
-    );
+    let reading =
+        PaymentReading::confirmed(PaymentRef::new("p").unwrap(), Amount::parse("0.004", Asset::BTC).unwrap());
     let mut snapshot = Snapshot::empty(ProviderRef::new(bench.order(&id).await).unwrap());
     snapshot.payments.push(reading.clone());
     bench.tell("d1", &bench.order(&id).await, Observed::Snapshot(Box::new(snapshot))).await;

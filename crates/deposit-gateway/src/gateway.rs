@@ -45,7 +45,11 @@ impl Gateway {
     ///
     /// # Errors
     /// What cannot be opened, by its key.
-    pub async fn start_at(built: Built, listener: TcpListener, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub async fn start_at(
+        built: Built,
+        listener: TcpListener,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listening address is not known")?;
         let store = Arc::new(SqliteStore::open(&built.store_url).await?);
         let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
@@ -56,7 +60,8 @@ impl Gateway {
         } else {
             built.server.public_url.trim_end_matches('/').to_owned()
         };
-        let config = HttpConfig { public_url, trusted_proxies: built.server.trusted_proxies, ..HttpConfig::default() };
+        let config =
+            HttpConfig { public_url, trusted_proxies: built.server.trusted_proxies, ..HttpConfig::default() };
         let stop = CancellationToken::new();
         let server = tokio::spawn(http::serve(listener, engine.clone(), config, stop.clone()));
         Ok(Self { address, engine, store, running, stop, server })

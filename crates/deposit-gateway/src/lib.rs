@@ -1,10 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-pub mod http;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "sandbox")]
 mod demo;
 pub mod gateway;
+pub mod http;
 pub mod logging;

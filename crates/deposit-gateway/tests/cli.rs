@@ -120,7 +120,10 @@ fn without_a_terminal_the_demo_prints_plain_lines() {
     let output = run(folder.path(), &["demo"]);
     let text = out(&output);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("every credit is there exactly once") && text.contains("ledger balanced"), "{text}");
+    assert!(
+        text.contains("every credit is there exactly once") && text.contains("ledger balanced"),
+        "{text}"
+    );
     assert!(!text.contains('\u{1b}'), "no escape sequences outside a terminal: {text:?}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the demo leaves nothing behind");
 }
@@ -129,10 +132,14 @@ fn without_a_terminal_the_demo_prints_plain_lines() {
 fn wrong_usage_is_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     let too_long = "x".repeat(65);
-    for arguments in
-        [&["nonsense"][..], &["keys", "create"], &["keys", "create", "--account", "a b"], &["serve", "--port", "1"]]
-            .into_iter()
-            .chain([&["keys", "create", "--account", too_long.as_str()][..]])
+    for arguments in [
+        &["nonsense"][..],
+        &["keys", "create"],
+        &["keys", "create", "--account", "a b"],
+        &["serve", "--port", "1"],
+    ]
+    .into_iter()
+    .chain([&["keys", "create", "--account", too_long.as_str()][..]])
     {
         let output = run(folder.path(), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", err(&output));
@@ -149,7 +156,10 @@ fn configuration_mistakes_name_the_key_and_the_line() {
     for (text, expected) in [
         ("[server]\nlisen = \"127.0.0.1:0\"\n", "deposit.toml:2: `server.lisen`"),
         ("[store]\nurl = \"mysql://x\"\n", "store.url"),
-        ("[providers.btcpay]\nbase_url = \"x\"\napi_key = \"hush\"\nstore_id = \"s\"\nwebhook_secret = \"w\"\n", "deposit.toml:2: `providers.btcpay.base_url`"),
+        (
+            "[providers.btcpay]\nbase_url = \"x\"\napi_key = \"hush\"\nstore_id = \"s\"\nwebhook_secret = \"w\"\n",
+            "deposit.toml:2: `providers.btcpay.base_url`",
+        ),
     ] {
         std::fs::write(&file, text).unwrap();
         let output = run(folder.path(), &["serve"]);

@@ -81,7 +81,12 @@ const CREDIT: Group = &[
     &["store.in_commit.postings#4"],
     &["store.in_commit.postings#7"],
     &["store.in_commit.postings#8"],
-    &["store.in_commit.postings", "store.in_commit.postings", "store.in_commit.evidence", "observe.before_commit"],
+    &[
+        "store.in_commit.postings",
+        "store.in_commit.postings",
+        "store.in_commit.evidence",
+        "observe.before_commit",
+    ],
 ];
 
 /// Around the writer's own commits, whatever is in them; the first ones are those of the start.

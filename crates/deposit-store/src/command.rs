@@ -317,3 +317,18 @@ pub struct NewReview {
     /// Since when.
     pub since: Timestamp,
 }
+
+/// Opens a deposit for a payment to a standing address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenStanding {
+    /// Our id, made from the payment's reference, so that the same payment opens the same deposit.
+    pub id: DepositId,
+    /// Whose address it is.
+    pub account: AccountId,
+    /// Who takes the money.
+    pub provider: ProviderId,
+    /// The payment as an order, with terms that have no quote.
+    pub intent: IntentRecord,
+    /// Now.
+    pub now: Timestamp,
+}

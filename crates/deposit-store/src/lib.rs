@@ -11,7 +11,8 @@ mod sqlite;
 
 pub use command::{
     Admission, Admit, BeginCreate, Begun, Commit, Committed, FinishCreate, Finished, IdempotencyClaim,
-    NewReview, Posting, RateLimit, RateState, Refuse, ResumeCreate, Resumed, StoredAnswer, Touch,
+    NewReview, OpenStanding, Posting, RateLimit, RateState, Refuse, ResumeCreate, Resumed, StoredAnswer,
+    Touch,
 };
 pub use crash::crash_point;
 pub use error::{StoreError, StoreResult};
@@ -25,7 +26,7 @@ pub use sqlite::SqliteStore;
 use std::fmt;
 
 use async_trait::async_trait;
-use deposit_core::{AccountName, DepositId, ProviderId, ProviderRef, Signed, Ticker, Timestamp};
+use deposit_core::{AccountName, DepositId, ProviderId, ProviderRef, ScanCursor, Signed, Ticker, Timestamp};
 
 /// Durable state: whole use cases with commands as data, never a transaction handle. So SQLite can have one writer that commits
 /// many commands at once, and another database one statement.
@@ -77,6 +78,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn release_create(&self, id: &DepositId, owner: &str, now: Timestamp) -> StoreResult<()>;
     /// Gives up rows that have been `Creating` since before `before` and have no living lease. Nobody was ever shown where to pay.
     async fn abandon_stale_creates(&self, before: Timestamp, now: Timestamp) -> StoreResult<u64>;
+
+    /// Opens a deposit for a payment to a standing address, at first sight: nobody ordered it, so there is no create. `false`: it is there
+    /// already. It has no history before its first commit.
+    async fn open_standing(&self, command: OpenStanding) -> StoreResult<bool>;
 
     // -- read deposits -------------------------------------------------------------------------------------
 
@@ -136,6 +141,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn due_expiries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DepositId>>;
     /// Open deposits with a confirmed payment that has no price yet.
     async fn unpriced(&self, limit: u32) -> StoreResult<Vec<DepositId>>;
+
+    /// Where the scan of a provider stands.
+    async fn scan_cursor(&self, provider: ProviderId) -> StoreResult<Option<ScanCursor>>;
+    /// Moves the scan of a provider on; to be called after what the page showed is committed.
+    async fn move_scan_cursor(&self, provider: ProviderId, cursor: &ScanCursor) -> StoreResult<()>;
 
     // -- rates ---------------------------------------------------------------------------------------------
 

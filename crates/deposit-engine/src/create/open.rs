@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use deposit_core::{
-    DepositId, DepositIntent, ErrorKind, IntentRecord, LookUpRequest, OpenRequest, ProviderError, ProviderRef, Replay, Terms,
-    Timestamp,
+    DepositId, DepositIntent, ErrorKind, IntentRecord, LookUpRequest, OpenRequest, ProviderError,
+    ProviderRef, Replay, Terms, Timestamp,
 };
 use deposit_store::{DepositRow, Phase, ResumeCreate, Resumed, crash_point};
 
@@ -80,7 +80,9 @@ impl Engine {
                         orders.extend(opened.others);
                         let mut again = self.open(job, &row.id, &fresh(), row.attempt, now, &orders).await?;
                         // The answer may have been lost again, and the look-up then shows the old ones too.
-                        orders.retain(|order| *order != again.intent.provider_ref && !again.others.contains(order));
+                        orders.retain(|order| {
+                            *order != again.intent.provider_ref && !again.others.contains(order)
+                        });
                         again.others.extend(orders);
                         Ok(again)
                     }
@@ -133,7 +135,9 @@ impl Engine {
     ) -> Result<Option<Opened>, ProviderError> {
         let request = LookUpRequest { deposit_id: id.clone(), terms: *terms };
         let found = job.route.provider.look_up(&request).await?;
-        let Some(shown) = found.iter().find(|order| !old.contains(order.provider_ref())) else { return Ok(None) };
+        let Some(shown) = found.iter().find(|order| !old.contains(order.provider_ref())) else {
+            return Ok(None);
+        };
         let mut opened = Opened::only(&**shown);
         opened.others = found
             .iter()
@@ -152,4 +156,3 @@ fn lost_call_time_left(job: &Job<'_>, row: &DepositRow, now: Timestamp) -> Optio
     let left = u64::try_from(over.millis_since(now)).unwrap_or(0);
     (capabilities.replay == Replay::LookUp && left > 0).then(|| Duration::from_millis(left))
 }
-

@@ -14,7 +14,9 @@ pub use deposit_engine::*;
 use deposit_facade::Registry;
 use deposit_lifecycle as lifecycle;
 use deposit_rates::{RateError, RateSource, Rates};
-pub use deposit_store::{DepositRow, JournalFilter, JournalRow, Phase, RateLimit, ReviewReason, SqliteStore, Store};
+pub use deposit_store::{
+    DepositRow, JournalFilter, JournalRow, Phase, RateLimit, ReviewReason, SqliteStore, Store,
+};
 use tempfile::TempDir;
 
 pub use till::{Opening, Reading, Till};
@@ -208,7 +210,8 @@ impl Bench {
 
     /// The statuses of the history, one after another.
     pub async fn path(&self, id: &DepositId) -> Vec<Status> {
-        let mut path: Vec<Status> = self.store.history(id, 0).await.unwrap().iter().map(|row| row.status).collect();
+        let mut path: Vec<Status> =
+            self.store.history(id, 0).await.unwrap().iter().map(|row| row.status).collect();
         path.dedup();
         path
     }

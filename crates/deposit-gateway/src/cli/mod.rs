@@ -68,7 +68,9 @@ enum Command {
     },
     /// Run the provider emulators alone
     #[cfg(feature = "sandbox")]
-    #[command(after_help = "Example:\n  deposit sandbox --listen 127.0.0.1:4010 --gateway http://127.0.0.1:8080")]
+    #[command(
+        after_help = "Example:\n  deposit sandbox --listen 127.0.0.1:4010 --gateway http://127.0.0.1:8080"
+    )]
     Sandbox(sandbox::SandboxArgs),
     /// Make, list and revoke API keys
     #[command(subcommand)]

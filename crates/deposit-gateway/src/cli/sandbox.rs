@@ -26,9 +26,10 @@ pub(super) struct SandboxArgs {
 
 pub(super) async fn run(args: SandboxArgs) -> anyhow::Result<ExitCode> {
     let SandboxArgs { listen, seed, gateway } = args;
-    let sandbox = Sandbox::start(SandboxConfig { listen, seed, gateways: gateway, ..SandboxConfig::default() })
-        .await
-        .with_context(|| format!("the sandbox cannot listen on {listen}"))?;
+    let sandbox =
+        Sandbox::start(SandboxConfig { listen, seed, gateways: gateway, ..SandboxConfig::default() })
+            .await
+            .with_context(|| format!("the sandbox cannot listen on {listen}"))?;
     println!("{}", json!({ "control": sandbox.control_url(), "config": sandbox.config_toml() }));
     super::stop_signal().await;
     sandbox.shutdown().await;

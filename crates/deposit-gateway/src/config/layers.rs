@@ -98,7 +98,11 @@ fn key_path(name: &str) -> Vec<String> {
         .iter()
         .enumerate()
         .map(|(depth, part)| {
-            if is_ticker(depth) && part != "default" { part.to_uppercase().replace('_', "-") } else { part.clone() }
+            if is_ticker(depth) && part != "default" {
+                part.to_uppercase().replace('_', "-")
+            } else {
+                part.clone()
+            }
         })
         .collect()
 }
@@ -129,7 +133,8 @@ fn read_file_values(
         path.push(key.clone());
         if let Some(Value::Table(inner)) = table.get_mut(&key) {
             read_file_values(inner, path, sources)?;
-        } else if let (Some(plain), Some(Value::String(file))) = (key.strip_suffix("_file"), table.get(&key)) {
+        } else if let (Some(plain), Some(Value::String(file))) = (key.strip_suffix("_file"), table.get(&key))
+        {
             let here = path.join(".");
             if table.contains_key(plain) {
                 return Err(sources.error_at(&here, format!("`{plain}` and `{key}` must not both be given")));

@@ -243,7 +243,10 @@ impl Config {
         for (ticker, percent) in &self.bonus {
             let percent = percent.0.0;
             if percent.is_sign_negative() || percent > Decimal::ONE_HUNDRED {
-                return Err(ConfigError::new(format!("bonus.{ticker}"), "must be a percentage from 0 to 100"));
+                return Err(ConfigError::new(
+                    format!("bonus.{ticker}"),
+                    "must be a percentage from 0 to 100",
+                ));
             }
             bonus.insert(*ticker, percent);
         }
@@ -269,13 +272,18 @@ impl Config {
 }
 
 fn public_url(url: &str) -> Result<(), ConfigError> {
-    let rule = || ConfigError::new("server.public_url", "must be an http or https URL without query and fragment");
+    let rule =
+        || ConfigError::new("server.public_url", "must be an http or https URL without query and fragment");
     if url.is_empty() {
         return Ok(());
     }
     let uri: http::Uri = url.parse().map_err(|_| rule())?;
     let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
-    if scheme && uri.host().is_some() && uri.query().is_none() && !url.contains('#') { Ok(()) } else { Err(rule()) }
+    if scheme && uri.host().is_some() && uri.query().is_none() && !url.contains('#') {
+        Ok(())
+    } else {
+        Err(rule())
+    }
 }
 
 #[cfg(test)]

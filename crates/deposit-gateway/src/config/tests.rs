@@ -45,8 +45,14 @@ fn mistakes_are_named_by_key_and_line() {
         ("[server]\nlisen = \"x\"\n", "deposit.toml:2: `server.lisen`: unknown field"),
         ("[servr]\n", "deposit.toml:1: `servr`: unknown field"),
         ("[server]\nlisten = \"nowhere\"\n", "deposit.toml:2: `server.listen`: "),
-        ("\n[server]\npublic_url = \"ftp://x\"\n", "deposit.toml:3: `server.public_url`: must be an http or https URL"),
-        ("[deposits]\nlifetime_seconds = 0\n", "deposit.toml:2: `deposits.lifetime_seconds`: must be above 0"),
+        (
+            "\n[server]\npublic_url = \"ftp://x\"\n",
+            "deposit.toml:3: `server.public_url`: must be an http or https URL",
+        ),
+        (
+            "[deposits]\nlifetime_seconds = 0\n",
+            "deposit.toml:2: `deposits.lifetime_seconds`: must be above 0",
+        ),
         ("[deposits]\nlifetime_seconds = -5\n", "deposit.toml:2: `deposits.lifetime_seconds`: "),
         ("[bonus]\nBTC = \"101\"\n", "deposit.toml:2: `bonus.BTC`: must be a percentage from 0 to 100"),
         ("[rates]\nsources = [\"nowhere\"]\n", "deposit.toml:2: `rates.sources`: "),

@@ -29,7 +29,8 @@ impl Http {
     }
 
     async fn send<T: DeserializeOwned>(&self, method: Method, url: &str, body: String) -> anyhow::Result<T> {
-        let mut request = Request::builder().method(&method).uri(url).header("content-type", "application/json");
+        let mut request =
+            Request::builder().method(&method).uri(url).header("content-type", "application/json");
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {key}"));
         }

@@ -133,7 +133,10 @@ async fn demonstrate(gateway: &Gateway, sandbox: &Sandbox, json: bool) -> anyhow
         for fault in &check.faults {
             println!("  {fault}");
         }
-        println!("{}", if good { "every credit is there exactly once" } else { "a credit is missing or doubled" });
+        println!(
+            "{}",
+            if good { "every credit is there exactly once" } else { "a credit is missing or doubled" }
+        );
     }
     Ok(good)
 }

@@ -90,7 +90,7 @@ fn line(state: &Value, entries: &[LedgerEntry]) -> Line {
     }
 }
 
-/// Each payment that the provider has is posted as what its net is worth, to its own customer, and nothing else is posted at all; each
+/// Each deposit has one order; each payment that the provider has is posted as what its net is worth, to its own customer, and nothing else is posted at all; each
 /// balance is the sum of that; every delivery that was acknowledged is in the journal.
 pub async fn check_truth<S: Site>(shop: &Shop<S>, rounds: &[Played], store: &SqliteStore, heard: &[Heard]) {
     let accounts = store.accounts().await.unwrap();
@@ -106,7 +106,15 @@ pub async fn check_truth<S: Site>(shop: &Shop<S>, rounds: &[Played], store: &Sql
             *sums.entry(account(name)).or_default() += amount;
         }
     }
-    for order in shop.truth().await {
+    let orders = shop.truth().await;
+    // One whose answer was lost is found again, not made again; and a repeated request makes no second deposit.
+    let mut made: Vec<&str> = orders.iter().map(|order| order["order"].as_str().unwrap()).collect();
+    let mut known: Vec<&str> =
+        rounds.iter().flat_map(Played::values).map(|deposit| deposit.id.as_str()).collect();
+    made.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(made, known, "the orders at the provider, and the deposits");
+    for order in &orders {
         for payment in order["payments"].as_array().unwrap() {
             let ours = order["order"].as_str().unwrap();
             let deposit = rounds.iter().flat_map(Played::values).find(|deposit| deposit.id == ours);
@@ -115,7 +123,11 @@ pub async fn check_truth<S: Site>(shop: &Shop<S>, rounds: &[Played], store: &Sql
             let figure = |member: &str| decimal(payment[member].as_str().unwrap());
             let net = figure("confirmed") - figure("reversed") + figure("reinstated");
             let worth = (net * decimal(rate)).round_dp_with_strategy(8, RoundingStrategy::ToZero);
-            let key = (account(ACCOUNTS[deposit.account]), ours.to_owned(), payment["id"].as_str().unwrap().to_owned());
+            let key = (
+                account(ACCOUNTS[deposit.account]),
+                ours.to_owned(),
+                payment["id"].as_str().unwrap().to_owned(),
+            );
             let credited = posted.remove(&key).unwrap_or_default();
             assert_eq!(credited, worth, "{} payment of {} {}: {payment:#}", deposit.ticker, ours, key.2);
         }
@@ -124,7 +136,11 @@ pub async fn check_truth<S: Site>(shop: &Shop<S>, rounds: &[Played], store: &Sql
     for name in ACCOUNTS {
         let held = store.balances(account(name)).await.unwrap();
         let usd = held.iter().find(|b| b.asset() == Asset::USD).copied().unwrap_or(Signed::zero(Asset::USD));
-        assert_eq!(decimal(&usd.to_string()), sums.get(&account(name)).copied().unwrap_or_default(), "{name}");
+        assert_eq!(
+            decimal(&usd.to_string()),
+            sums.get(&account(name)).copied().unwrap_or_default(),
+            "{name}"
+        );
     }
     let journal = store.journal_rows(JournalFilter::default()).await.unwrap();
     for delivery in heard.iter().filter(|delivery| (200..300).contains(&delivery.status)) {

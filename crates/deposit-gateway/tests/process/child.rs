@@ -122,7 +122,9 @@ impl Mortal {
 
     /// Whether there is a death to come.
     pub fn is_doomed(&self) -> bool {
-        !self.plan.is_empty() || !self.lives.is_empty() || self.child.as_ref().is_some_and(|c| c.kill_at.is_some())
+        !self.plan.is_empty()
+            || !self.lives.is_empty()
+            || self.child.as_ref().is_some_and(|c| c.kill_at.is_some())
     }
 
     /// Starts gateways until one is ready.

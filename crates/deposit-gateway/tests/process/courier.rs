@@ -103,13 +103,15 @@ async fn carry(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap, 
     let status = match target {
         Some(target) => {
             let sent = [("btcpay-sig", signature.as_str()), ("content-type", "application/json")];
-            let answer = Http::new().send("POST", &format!("{target}{}", uri.path()), &sent, body.clone()).await;
+            let answer =
+                Http::new().send("POST", &format!("{target}{}", uri.path()), &sent, body.clone()).await;
             answer.map_or(502, |reply| reply.status)
         }
         None => 502,
     };
     let event: Value = serde_json::from_slice(&body).unwrap();
-    let id = ["originalDeliveryId", "deliveryId"].iter().find_map(|key| event[*key].as_str()).unwrap_or_default();
+    let id =
+        ["originalDeliveryId", "deliveryId"].iter().find_map(|key| event[*key].as_str()).unwrap_or_default();
     shared.heard.lock().unwrap().push(Heard { id: id.to_owned(), signature, body, status });
     StatusCode::from_u16(status).unwrap()
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test uses its part")]
 
 mod book;
+#[cfg(unix)]
 mod child;
 mod client;
 mod courier;
@@ -10,6 +11,7 @@ mod inside;
 mod scenario;
 
 pub use book::{Book, check_truth};
+#[cfg(unix)]
 pub use child::{Mortal, Program};
 pub use client::{Http, Reply};
 pub use courier::{Courier, Ear, Heard};

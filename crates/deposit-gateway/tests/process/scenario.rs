@@ -50,7 +50,14 @@ impl<S: Site> Shop<S> {
     }
 
     /// A request to the gateway, again and again until it answers.
-    pub async fn ask(&mut self, account: usize, method: &str, path: &str, key: Option<&str>, body: &str) -> Reply {
+    pub async fn ask(
+        &mut self,
+        account: usize,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: &str,
+    ) -> Reply {
         let begun = Instant::now();
         loop {
             let mut headers = vec![("x-api-key", self.keys[account].as_str())];

@@ -1,7 +1,9 @@
+use deposit_core::ScanCursor;
+
 use super::Fixture;
-use super::fixtures::finish;
 use super::fixtures::{OTHER_PROVIDER, PROVIDER, account, at, begin, commit, id, intent, open, row, terms};
-use crate::{Commit, Committed, FinishCreate, Finished, Touch};
+use super::fixtures::{credit, finish};
+use crate::{Commit, Committed, FinishCreate, Finished, OpenStanding, Phase, Touch};
 
 pub async fn due_reads_come_in_order(fixture: &dyn Fixture) {
     let store = fixture.open().await;
@@ -71,4 +73,41 @@ pub async fn expiries_and_unpriced_are_found(fixture: &dyn Fixture) {
     assert_eq!(store.unpriced(1).await.unwrap().len(), 1);
     store.commit(commit(&row(&*store, 1).await, 3901)).await.unwrap();
     assert_eq!(store.unpriced(9).await.unwrap(), [id(3)]);
+}
+
+pub async fn a_scan_s_cursor_is_kept(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    assert_eq!(store.scan_cursor(PROVIDER).await.unwrap(), None);
+    for text in ["10", "12", "12", "7"] {
+        let cursor = ScanCursor(text.to_owned());
+        store.move_scan_cursor(PROVIDER, &cursor).await.unwrap();
+        assert_eq!(store.scan_cursor(PROVIDER).await.unwrap(), Some(cursor));
+    }
+    assert_eq!(fixture.open().await.scan_cursor(PROVIDER).await.unwrap(), Some(ScanCursor("7".to_owned())));
+}
+
+pub async fn a_standing_deposit_opens_once(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    let ana = account(&*store, "ana").await.id;
+    let mut standing = intent(1, terms(at(100)));
+    standing.terms.quote = None;
+    let command =
+        OpenStanding { id: id(1), account: ana, provider: PROVIDER, intent: standing.clone(), now: at(100) };
+    assert!(store.open_standing(command.clone()).await.unwrap());
+    assert!(!store.open_standing(command).await.unwrap());
+    let row = row(&*store, 1).await;
+    assert_eq!((row.phase, row.version, row.history, row.account), (Phase::Open, 0, 0, ana));
+    assert_eq!(row.intent, Some(standing.clone()));
+    assert_eq!(store.deposit_by_ref(PROVIDER, &standing.provider_ref).await.unwrap(), Some(id(1)));
+    let address = standing.instructions.address().unwrap();
+    assert_eq!(
+        store.deposit_by_address(PROVIDER, address).await.unwrap(),
+        None,
+        "the address is the account's"
+    );
+    assert!(store.due_expiries(at(1_000_000), 10).await.unwrap().is_empty());
+    assert!(matches!(
+        store.commit(credit(&row, "tx-1", "1", 110)).await.unwrap(),
+        Committed::Yes { history: 1, .. }
+    ));
 }

@@ -7,7 +7,8 @@ use sqlx::SqliteConnection;
 use super::row::{Doing, to_json};
 use super::{admit, deposits, rates};
 use crate::{
-    BeginCreate, Begun, FinishCreate, Finished, Phase, ResumeCreate, Resumed, StoreResult, crash_point,
+    BeginCreate, Begun, FinishCreate, Finished, OpenStanding, Phase, ResumeCreate, Resumed, StoreResult,
+    crash_point,
 };
 
 pub(super) async fn begin(connection: &mut SqliteConnection, command: BeginCreate) -> StoreResult<Begun> {
@@ -190,4 +191,37 @@ pub(super) async fn abandon(
     .await
     .doing("give deposits up")
     .map(|done| done.rows_affected())
+}
+
+pub(super) async fn open_standing(
+    connection: &mut SqliteConnection,
+    command: OpenStanding,
+) -> StoreResult<bool> {
+    let OpenStanding { id, account, provider, intent, now } = command;
+    let terms = &intent.terms;
+    let opened = sqlx::query(
+        "INSERT INTO deposits (id, account, ticker, provider, phase, terms, intent, lease_owner, lease_until, attempt, \
+                               attempted_at, evidence, credit, status, version, last_read_at, created_at, updated_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8, 1, ?8, ?9, ?10, ?11, 0, ?8, ?8, ?8) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(id.as_str())
+    .bind(account.0)
+    .bind(terms.ticker.as_str())
+    .bind(provider.as_str())
+    .bind(Phase::Open.to_string())
+    .bind(to_json(terms, "terms")?)
+    .bind(to_json(&intent, "intent")?)
+    .bind(now.millis())
+    .bind(to_json(&Evidence::default(), "evidence")?)
+    .bind(to_json(&Credit::default(), "credit")?)
+    .bind(Status::New.to_string())
+    .execute(&mut *connection)
+    .await
+    .doing("open a standing deposit")?;
+    if opened.rows_affected() == 0 {
+        return Ok(false);
+    }
+    // The address is the account's and not this deposit's: only the order is noted.
+    deposits::add_order(connection, &id, provider, &intent.provider_ref).await?;
+    Ok(true)
 }

@@ -20,7 +20,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use deposit_core::{AccountName, DepositId, ProviderId, ProviderRef, Signed, Ticker, Timestamp};
+use deposit_core::{AccountName, DepositId, ProviderId, ProviderRef, ScanCursor, Signed, Ticker, Timestamp};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool};
 
@@ -29,8 +29,8 @@ use self::writer::Writer;
 use crate::{
     Account, AccountId, Admission, Admit, ApiKeyRow, BeginCreate, Begun, Commit, Committed, DepositRow,
     FinishCreate, Finished, HistoryRow, JournalEntry, JournalFilter, JournalOutcome, JournalRow, LedgerCheck,
-    LedgerEntry, NewApiKey, NewReview, RateLimit, RateState, Refuse, ResumeCreate, Resumed, ReviewRow, Store,
-    StoreError, StoreResult, StoredRate, Touch,
+    LedgerEntry, NewApiKey, NewReview, OpenStanding, RateLimit, RateState, Refuse, ResumeCreate, Resumed,
+    ReviewRow, Store, StoreError, StoreResult, StoredRate, Touch,
 };
 
 /// Durable state in one SQLite file, in WAL mode with full synchronous commits.
@@ -163,6 +163,19 @@ impl Store for SqliteStore {
     async fn release_create(&self, id: &DepositId, owner: &str, now: Timestamp) -> StoreResult<()> {
         let (id, owner) = (id.clone(), owner.to_owned());
         self.writer.run(move |c| Box::pin(create::release(c, id, owner, now))).await
+    }
+
+    async fn open_standing(&self, command: OpenStanding) -> StoreResult<bool> {
+        self.writer.run(move |c| Box::pin(create::open_standing(c, command))).await
+    }
+
+    async fn scan_cursor(&self, provider: ProviderId) -> StoreResult<Option<ScanCursor>> {
+        schedule::scan_cursor(&mut *self.reader().await?, provider).await
+    }
+
+    async fn move_scan_cursor(&self, provider: ProviderId, cursor: &ScanCursor) -> StoreResult<()> {
+        let cursor = cursor.clone();
+        self.writer.run(move |c| Box::pin(schedule::move_scan_cursor(c, provider, cursor))).await
     }
 
     async fn abandon_stale_creates(&self, before: Timestamp, now: Timestamp) -> StoreResult<u64> {

@@ -15,8 +15,10 @@ pub(super) const BUSY: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 
 /// Forward only: a migration that has been released is never changed, its checksum is checked.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
+    (2, "scans", include_str!("../../migrations/sqlite/0002_scans.sql")),
+];
 
 /// The file of `sqlite://PATH`.
 pub(super) fn path_of(url: &str) -> StoreResult<PathBuf> {

@@ -1,6 +1,6 @@
 //! What the timers ask for.
 
-use deposit_core::{DepositId, ProviderId, Timestamp};
+use deposit_core::{DepositId, ProviderId, ScanCursor, Timestamp};
 use sqlx::SqliteConnection;
 
 use super::deposits;
@@ -95,4 +95,33 @@ pub(super) async fn unpriced(connection: &mut SqliteConnection, limit: u32) -> S
         .iter()
         .map(|row| parsed(row, "id"))
         .collect()
+}
+
+pub(super) async fn scan_cursor(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+) -> StoreResult<Option<ScanCursor>> {
+    sqlx::query_scalar("SELECT cursor FROM scan_cursors WHERE provider = ?")
+        .bind(provider.as_str())
+        .fetch_optional(connection)
+        .await
+        .doing("read a scan cursor")
+        .map(|cursor: Option<String>| cursor.map(ScanCursor))
+}
+
+pub(super) async fn move_scan_cursor(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    cursor: ScanCursor,
+) -> StoreResult<()> {
+    sqlx::query(
+        "INSERT INTO scan_cursors (provider, cursor) VALUES (?1, ?2) \
+         ON CONFLICT (provider) DO UPDATE SET cursor = excluded.cursor WHERE cursor <> excluded.cursor",
+    )
+    .bind(provider.as_str())
+    .bind(cursor.0)
+    .execute(connection)
+    .await
+    .doing("move a scan cursor")
+    .map(|_| ())
 }

@@ -1,0 +1,150 @@
+//! Asking a provider how a deposit's orders stand.
+
+use std::time::Duration;
+
+use deposit_core::{IntentRecord, PaymentProvider, ProviderError, Snapshot};
+use deposit_store::{DepositRow, Touch};
+
+use crate::error::EngineError;
+use crate::{Engine, random};
+
+/// How long one read may take. Adapters have shorter timeouts of their own.
+const LONGEST_READ: Duration = Duration::from_secs(30);
+
+impl Engine {
+    /// Reads the shown order and every other one that carries our id.
+    pub(crate) async fn read_orders(&self, intent: &IntentRecord) -> Result<Vec<Snapshot>, ProviderError> {
+        let unconfigured = || {
+            ProviderError::new(
+                intent.provider,
+                deposit_core::Operation::Read,
+                deposit_core::ErrorKind::Configuration,
+            )
+        };
+        let provider = self.registry().provider(&intent.provider).ok_or_else(unconfigured)?;
+        let orders =
+            self.store().orders_of(&intent.deposit_id).await.map_err(|e| unconfigured().with_source(e))?;
+        let mut snapshots = vec![read_in_time(&**provider, intent).await?];
+        for order in orders.into_iter().filter(|order| *order != intent.provider_ref) {
+            let other = IntentRecord { provider_ref: order, ..intent.clone() };
+            // One that nobody was shown (and that may be gone) never holds back what is known of the one that was.
+            let mut snapshot = match read_in_time(&**provider, &other).await {
+                Ok(snapshot) => snapshot,
+                Err(error) => {
+                    tracing::warn!(deposit = %intent.deposit_id, order = %other.provider_ref, %error, "further order not read");
+                    continue;
+                }
+            };
+            // Nobody was shown where to pay this one: its state and address are not the deposit's.
+            snapshot.instructions = None;
+            snapshot.state = deposit_core::OrderState::Open;
+            snapshot.expired_at = None;
+            snapshots.push(snapshot);
+        }
+        Ok(snapshots)
+    }
+
+    /// Puts the next check off. Not a `check_at`, which only ever brings a check forward: the poller's lease would win over what the
+    /// provider asked for.
+    pub(crate) async fn read_failed(
+        &self,
+        row: &DepositRow,
+        number: u64,
+        error: &ProviderError,
+    ) -> Result<(), EngineError> {
+        tracing::warn!(deposit = %row.id, %error, "deposit not read");
+        let now = self.now();
+        let secs = self.note_read_failed(error, now);
+        // Spread out, but never before the provider is willing.
+        let wait = random::jittered_millis(secs).max(secs.saturating_mul(1000));
+        let next_check_at = Some(now.plus_millis(wait));
+        // `false`: somebody else's read has told more meanwhile and has set the next check.
+        self.store().touch(Touch { id: row.id.clone(), snapshot: number, next_check_at, now }).await?;
+        Ok(())
+    }
+}
+
+/// A read that ends: an adapter that never answers must not hold its task for ever.
+async fn read_in_time(
+    provider: &dyn PaymentProvider,
+    intent: &IntentRecord,
+) -> Result<Snapshot, ProviderError> {
+    match tokio::time::timeout(LONGEST_READ, provider.read(intent)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(ProviderError::new(
+            provider.id(),
+            deposit_core::Operation::Read,
+            deposit_core::ErrorKind::Transient { retry_after: None },
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use deposit_core::{
+        Asset, Capabilities, CreditRule, DepositId, DepositIntent, ErrorKind, FormulaVersion, OpenRequest,
+        Operation, PayInstructions, ProviderId, ProviderRef, Replay, RequestBudget, Terms, Ticker, Timestamp,
+    };
+
+    #[derive(Debug)]
+    struct Silent(Capabilities);
+
+    #[async_trait]
+    impl PaymentProvider for Silent {
+        fn id(&self) -> ProviderId {
+            ProviderId::constant("silent")
+        }
+
+        fn capabilities(&self) -> &Capabilities {
+            &self.0
+        }
+
+        async fn open(&self, _: &OpenRequest) -> Result<Box<dyn DepositIntent>, ProviderError> {
+            std::future::pending().await
+        }
+
+        async fn read(&self, _: &IntentRecord) -> Result<Snapshot, ProviderError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_is_never_answered_ends_and_may_be_repeated() {
+        let provider = Silent(Capabilities {
+            tickers: Vec::new(),
+            replay: Replay::None,
+            open_timeout: Duration::ZERO,
+            scan: false,
+            standing_address: false,
+            webhooks: false,
+            read_batch: 1,
+            budget: RequestBudget { requests: 1, per: Duration::from_secs(1), concurrency: 1 },
+            requests_per_read: 1,
+        });
+        let intent = IntentRecord {
+            deposit_id: DepositId::new("0123456789abcdef").unwrap(),
+            provider: provider.id(),
+            provider_ref: ProviderRef::new("order").unwrap(),
+            terms: Terms {
+                ticker: Ticker::BTC,
+                asset: Asset::BTC,
+                credit: CreditRule::at_rate_of(Ticker::BTC),
+                bonus_percent: deposit_core::Decimal::ZERO,
+                formula: FormulaVersion::V1,
+                created_at: Timestamp::EPOCH,
+                quote: None,
+                confirms_only_full: false,
+            },
+            instructions: PayInstructions::HostedPage { url: "https://pay.example".into(), payment_id: None },
+        };
+        let begun = tokio::time::Instant::now();
+        let error = read_in_time(&provider, &intent).await.unwrap_err();
+        assert_eq!(begun.elapsed(), LONGEST_READ);
+        assert_eq!(
+            (error.kind(), error.operation()),
+            (&ErrorKind::Transient { retry_after: None }, Operation::Read)
+        );
+    }
+}
