@@ -21,8 +21,9 @@ const RATES_EVERY: Duration = Duration::from_secs(20);
 const FIRST_RATES: Duration = Duration::from_secs(2);
 /// How often is tidied up.
 const TIDY_EVERY: Duration = Duration::from_secs(600);
-/// How long a poller keeps a deposit to itself, in seconds.
-const LEASE_SECS: i64 = 120;
+/// How long a poller keeps a deposit to itself, in seconds. After a crash a deposit goes unasked for so long; where a queue of slow reads
+/// outlasts it, another process reads the deposit too, which costs a request and changes nothing.
+const LEASE_SECS: i64 = 30;
 /// How many deposits one round takes.
 const BATCH: u32 = 64;
 /// A create that nobody has finished for so long is given up, in seconds: as long as its idempotency key lives.

@@ -52,7 +52,7 @@ impl Gateway {
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listening address is not known")?;
         let store = Arc::new(SqliteStore::open(&built.store_url).await?);
-        let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+        let shared: Arc<dyn Store> = store.clone();
         let engine = Engine::new(shared, built.registry, Arc::new(built.rates), built.engine, clock);
         let running = engine.start().await?;
         let public_url = if built.server.public_url.is_empty() {

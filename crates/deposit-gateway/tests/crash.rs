@@ -3,6 +3,7 @@
 //! The feature `crash-points` compiles `crash_point("…")` into an abort of the child process, so this file's binary is not the one that
 //! is shipped. Every point of the sources is in [`TABLE`]; a new one that is not fails [`every_point_is_killed`].
 #![cfg(unix)]
+#![allow(clippy::print_stdout, clippy::wildcard_enum_match_arm)]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod process;

@@ -1,5 +1,6 @@
 //! The ledger at the end of it all: whatever happens to webhooks and to the provider's answers, it is that of a calm day; and what each
 //! kind of payment comes to.
+#![allow(clippy::print_stdout, clippy::wildcard_enum_match_arm)]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod process;

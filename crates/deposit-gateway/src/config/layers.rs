@@ -117,7 +117,12 @@ fn put(table: &mut Table, path: &[String], value: Value) -> Result<(), String> {
         }
         [key, rest @ ..] => match table.entry(key.clone()).or_insert_with(|| Value::Table(Table::new())) {
             Value::Table(inner) => put(inner, rest, value),
-            _ => Err(format!("`{key}` is a value and has no keys of its own")),
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_) => Err(format!("`{key}` is a value and has no keys of its own")),
         },
     }
 }
