@@ -124,11 +124,26 @@ impl Engine {
         }
         let due = self.store().claim_checks(provider.id(), now, now.plus_secs(LEASE_SECS), limit).await?;
         let at_once = usize::try_from(provider.capabilities().budget.concurrency.max(1)).unwrap_or(1);
-        self.read_all(&due, at_once, &CancellationToken::new()).await;
+        self.read_all(provider, &due, at_once, &CancellationToken::new()).await;
         Ok(due.len())
     }
 
-    async fn read_all(&self, due: &[DepositId], at_once: usize, stop: &CancellationToken) {
+    async fn read_all(
+        &self,
+        provider: &dyn PaymentProvider,
+        due: &[DepositId],
+        at_once: usize,
+        stop: &CancellationToken,
+    ) {
+        let batch = provider.capabilities().read_batch;
+        if batch > 1 {
+            for ids in due.chunks(batch) {
+                if let Err(error) = self.observe_batch(provider, ids).await {
+                    tracing::error!(provider = %provider.id(), %error, "observation of a batch failed");
+                }
+            }
+            return;
+        }
         stream::iter(due)
             .for_each_concurrent(at_once, |id| async move {
                 // What is not begun at a stop is left to whoever comes next.
@@ -161,7 +176,7 @@ impl Engine {
                 for id in later {
                     self.store().check_at(id, now).await?;
                 }
-                self.read_all(now_read, budget.concurrency(), &stop).await;
+                self.read_all(&*provider, now_read, budget.concurrency(), &stop).await;
                 Ok::<_, EngineError>(now_read.len())
             };
             let read = match round.await {

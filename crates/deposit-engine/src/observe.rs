@@ -1,6 +1,8 @@
 //! Observe: from what a provider shows to evidence, status and postings, in one commit.
 
-use deposit_core::{Amount, DepositId, Evidence, Facts, PayInstructions, PaymentRef, Snapshot, Timestamp};
+use deposit_core::{
+    Amount, DepositId, Evidence, Facts, PayInstructions, PaymentProvider, PaymentRef, Snapshot, Timestamp,
+};
 use deposit_lifecycle::{self as lifecycle, Advance, Credit, PaymentCredit};
 use deposit_store::{
     Account, Commit, Committed, DepositRow, NewReview, Phase, Posting, ReviewReason, Touch, crash_point,
@@ -74,6 +76,48 @@ impl Engine {
         }
         self.store().check_at(id, self.now().plus_secs(RETRY_SECS)).await?;
         Ok(Observation::Contended)
+    }
+
+    /// Reads many deposits of one provider in as few requests as it takes, and commits what that shows. Those that a batch cannot
+    /// serve (further orders, a newer read meanwhile) are read alone.
+    pub(crate) async fn observe_batch(
+        &self,
+        provider: &dyn PaymentProvider,
+        ids: &[DepositId],
+    ) -> Result<(), EngineError> {
+        let mut begun = Vec::with_capacity(ids.len());
+        let mut intents = Vec::with_capacity(ids.len());
+        for id in ids {
+            if self.store().orders_of(id).await?.len() > 1 {
+                self.observe(id, None).await?;
+            } else if let Some((row, number)) = self.store().begin_read(id).await?
+                && let Some(intent) = row.intent.clone()
+            {
+                begun.push((row, number));
+                intents.push(intent);
+            }
+        }
+        if intents.is_empty() {
+            return Ok(());
+        }
+        let snapshots = match self.read_batch(provider, &intents).await {
+            Ok(snapshots) => snapshots,
+            Err(error) => {
+                for (row, number) in &begun {
+                    self.read_failed(row, *number, &error).await?;
+                }
+                return Ok(());
+            }
+        };
+        self.note_read(provider.id());
+        for ((row, number), snapshot) in begun.into_iter().zip(&snapshots) {
+            let id = row.id.clone();
+            let news = News::Read { number, snapshots: std::slice::from_ref(snapshot) };
+            if self.commit_news(row, &news, None).await?.is_none() {
+                self.observe(&id, None).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Commits facts that only a message can show.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use deposit_core::{IntentRecord, PaymentProvider, ProviderError, Snapshot};
+use deposit_core::{
+    ErrorKind, IntentRecord, Operation, PaymentProvider, ProviderError, ProviderId, Snapshot,
+};
 use deposit_store::{DepositRow, Touch};
 
 use crate::error::EngineError;
@@ -12,23 +14,26 @@ use crate::{Engine, random};
 const LONGEST_READ: Duration = Duration::from_secs(30);
 
 impl Engine {
+    /// Reads several orders in one request.
+    pub(crate) async fn read_batch(
+        &self,
+        provider: &dyn PaymentProvider,
+        intents: &[IntentRecord],
+    ) -> Result<Vec<Snapshot>, ProviderError> {
+        complete(provider, intents, in_time(provider.id(), provider.read_many(intents)).await?)
+    }
+
     /// Reads the shown order and every other one that carries our id.
     pub(crate) async fn read_orders(&self, intent: &IntentRecord) -> Result<Vec<Snapshot>, ProviderError> {
-        let unconfigured = || {
-            ProviderError::new(
-                intent.provider,
-                deposit_core::Operation::Read,
-                deposit_core::ErrorKind::Configuration,
-            )
-        };
+        let unconfigured = || ProviderError::new(intent.provider, Operation::Read, ErrorKind::Configuration);
         let provider = self.registry().provider(&intent.provider).ok_or_else(unconfigured)?;
         let orders =
             self.store().orders_of(&intent.deposit_id).await.map_err(|e| unconfigured().with_source(e))?;
-        let mut snapshots = vec![read_in_time(&**provider, intent).await?];
+        let mut snapshots = vec![in_time(provider.id(), provider.read(intent)).await?];
         for order in orders.into_iter().filter(|order| *order != intent.provider_ref) {
             let other = IntentRecord { provider_ref: order, ..intent.clone() };
             // One that nobody was shown (and that may be gone) never holds back what is known of the one that was.
-            let mut snapshot = match read_in_time(&**provider, &other).await {
+            let mut snapshot = match in_time(provider.id(), provider.read(&other)).await {
                 Ok(snapshot) => snapshot,
                 Err(error) => {
                     tracing::warn!(deposit = %intent.deposit_id, order = %other.provider_ref, %error, "further order not read");
@@ -65,18 +70,25 @@ impl Engine {
 }
 
 /// A read that ends: an adapter that never answers must not hold its task for ever.
-async fn read_in_time(
+async fn in_time<T>(
+    provider: ProviderId,
+    read: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    let transient = ErrorKind::Transient { retry_after: None };
+    let silent = |_| ProviderError::new(provider, Operation::Read, transient);
+    tokio::time::timeout(LONGEST_READ, read).await.map_err(silent)?
+}
+
+/// As many snapshots as orders, or none: an answer that cannot be told apart says nothing.
+fn complete(
     provider: &dyn PaymentProvider,
-    intent: &IntentRecord,
-) -> Result<Snapshot, ProviderError> {
-    match tokio::time::timeout(LONGEST_READ, provider.read(intent)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(ProviderError::new(
-            provider.id(),
-            deposit_core::Operation::Read,
-            deposit_core::ErrorKind::Transient { retry_after: None },
-        )),
+    intents: &[IntentRecord],
+    snapshots: Vec<Snapshot>,
+) -> Result<Vec<Snapshot>, ProviderError> {
+    if snapshots.len() == intents.len() {
+        return Ok(snapshots);
     }
+    Err(ProviderError::new(provider.id(), Operation::Read, ErrorKind::Protocol))
 }
 
 #[cfg(test)]
@@ -140,7 +152,7 @@ mod tests {
             instructions: PayInstructions::HostedPage { url: "https://pay.example".into(), payment_id: None },
         };
         let begun = tokio::time::Instant::now();
-        let error = read_in_time(&provider, &intent).await.unwrap_err();
+        let error = in_time(provider.id(), provider.read(&intent)).await.unwrap_err();
         assert_eq!(begun.elapsed(), LONGEST_READ);
         assert_eq!(
             (error.kind(), error.operation()),

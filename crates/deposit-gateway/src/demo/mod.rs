@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use deposit_core::json::NumberText;
-use deposit_core::{AccountName, Ticker, plain_decimal};
+use deposit_core::{AccountName, Ticker, TickerKind, plain_decimal};
 use deposit_engine::keys;
+use deposit_facade::Route;
 use deposit_sandbox::{Sandbox, SandboxConfig};
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -49,6 +50,12 @@ struct State {
     credited_usd: Option<NumberText>,
     #[serde(default)]
     credited_nano: Option<NumberText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Balance {
+    nano_deposit_address: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,12 +99,8 @@ async fn demonstrate(gateway: &Gateway, sandbox: &Sandbox, json: bool) -> anyhow
     let engine = gateway.engine();
     let account: AccountName = "demo".parse()?;
     let key = keys::issue(&**engine.store(), &account, engine.now()).await?;
-    let tickers: Vec<(Ticker, String)> = engine
-        .registry()
-        .routes()
-        .map(|route| (route.spec.ticker, route.provider.id().to_string()))
-        .collect();
-    let progress = Progress::new(tickers.len(), json);
+    let ways: Vec<Way> = engine.registry().routes().map(Way::of).collect();
+    let progress = Progress::new(ways.len(), json);
     let stage = Stage {
         api: format!("http://{}/api", gateway.address()),
         control: sandbox.control_url(),
@@ -105,7 +108,7 @@ async fn demonstrate(gateway: &Gateway, sandbox: &Sandbox, json: bool) -> anyhow
         control_http: Http::new(None),
         progress: &progress,
     };
-    let deposits = tickers.iter().map(|(ticker, provider)| stage.deposit(*ticker, provider));
+    let deposits = ways.iter().map(|way| stage.deposit(way));
     let outcomes: Vec<Outcome> = join_all(deposits).await;
     progress.finish();
 
@@ -141,11 +144,37 @@ async fn demonstrate(gateway: &Gateway, sandbox: &Sandbox, json: bool) -> anyhow
     Ok(good)
 }
 
+/// One way of paying, as the demo has to go about it.
+struct Way {
+    ticker: Ticker,
+    provider: String,
+    /// Paid to the account's own address: there is nothing to create.
+    standing: bool,
+    /// The provider tells of a payment by itself; else it is noticed at the next poll, and the demo pays in one step.
+    pushes: bool,
+    /// The provider is never told an amount, so its payer has to bring one.
+    told_nothing: bool,
+}
+
+impl Way {
+    fn of(route: &Route) -> Self {
+        let capabilities = route.provider.capabilities();
+        let standing = route.spec.kind == TickerKind::Standing;
+        Self {
+            ticker: route.spec.ticker,
+            provider: route.provider.id().to_string(),
+            standing,
+            pushes: capabilities.webhooks,
+            told_nothing: standing || capabilities.scan,
+        }
+    }
+}
+
 impl Stage<'_> {
-    async fn deposit(&self, ticker: Ticker, provider: &str) -> Outcome {
+    async fn deposit(&self, way: &Way) -> Outcome {
         let begun = Instant::now();
-        let mut outcome = Outcome::new(ticker, provider);
-        if let Err(error) = self.walk(&mut outcome).await {
+        let mut outcome = Outcome::new(way.ticker, &way.provider);
+        if let Err(error) = self.walk(way, &mut outcome).await {
             outcome.error = Some(format!("{error:#}"));
         }
         outcome.seconds = begun.elapsed();
@@ -153,40 +182,77 @@ impl Stage<'_> {
         outcome
     }
 
-    async fn walk(&self, outcome: &mut Outcome) -> anyhow::Result<()> {
-        let Self { api, control, .. } = self;
-        let ticker = outcome.ticker;
-        let provider = outcome.provider.clone();
+    async fn walk(&self, way: &Way, outcome: &mut Outcome) -> anyhow::Result<()> {
+        let Self { api, .. } = self;
+        let ticker = way.ticker;
         let limits: Limits = self.http.get(&format!("{api}/transaction/limits/{ticker}")).await?;
         let minimum = limits.minimum.decimal().to_minor(FINEST).context("limits")?;
         outcome.asked = plain_decimal(minimum.saturating_mul(TIMES_MINIMUM), FINEST);
-        let body = format!("{{\"amount\":{}}}", outcome.asked);
-        let created: State = self.http.post(&format!("{api}/transaction/create/{ticker}"), body).await?;
-        outcome.take(&created);
-        self.progress.step(outcome, "created");
-
-        let pay = format!("{control}/{provider}/pay");
-        let reference = created.address.as_deref().unwrap_or(&created.tx_id);
-        let first = json!({ "ref": reference, "stage": "seen" }).to_string();
-        let paid: Paid = self.control_http.post(&pay, first).await?;
-        self.wait_for(outcome, |state| state.status != "New").await?;
-        self.progress.step(outcome, "seen");
-        let second = json!({ "ref": reference, "stage": "confirmed", "payment": paid.payment }).to_string();
-        let _: Paid = self.control_http.post(&pay, second).await?;
+        let reference = if way.standing {
+            let balance: Balance = self.http.post(&format!("{api}/check-balance"), String::new()).await?;
+            balance.nano_deposit_address
+        } else {
+            let body = format!("{{\"amount\":{}}}", outcome.asked);
+            let created: State = self.http.post(&format!("{api}/transaction/create/{ticker}"), body).await?;
+            outcome.take(&created);
+            self.progress.step(outcome, "created");
+            created.address.unwrap_or(created.tx_id)
+        };
+        let mut payment = None;
+        if way.pushes {
+            payment = Some(self.pay(way, outcome, &reference, "seen", None).await?);
+            if way.standing {
+                // Its deposit opens when the payment is first seen; it is asked for by the provider's own id.
+                outcome.tx_id = payment.clone().unwrap_or_default();
+            }
+            self.wait_for(outcome, |state| state.status != "New").await?;
+            self.progress.step(outcome, "seen");
+        }
+        let payment = self.pay(way, outcome, &reference, "confirmed", payment).await?;
+        if outcome.tx_id.is_empty() {
+            outcome.tx_id = payment;
+        }
         self.wait_for(outcome, |state| state.status == "Completed").await
+    }
+
+    /// The payer pays at the emulated provider; answers the payment's id.
+    async fn pay(
+        &self,
+        way: &Way,
+        outcome: &Outcome,
+        reference: &str,
+        stage: &str,
+        payment: Option<String>,
+    ) -> anyhow::Result<String> {
+        let mut order = json!({ "ref": reference, "stage": stage });
+        if let Some(order) = order.as_object_mut() {
+            if let Some(payment) = payment {
+                order.insert("payment".to_owned(), payment.into());
+            }
+            if way.told_nothing {
+                order.insert("amount".to_owned(), outcome.asked.clone().into());
+                order.insert("ticker".to_owned(), way.ticker.as_str().into());
+            }
+        }
+        let url = format!("{}/{}/pay", self.control, way.provider);
+        let paid: Paid = self.control_http.post(&url, order.to_string()).await?;
+        Ok(paid.payment)
     }
 
     async fn wait_for(&self, outcome: &mut Outcome, enough: impl Fn(&State) -> bool) -> anyhow::Result<()> {
         let url = format!("{}/transaction/status/{}/{}", self.api, outcome.ticker, outcome.tx_id);
         let begun = Instant::now();
         loop {
-            let state: State = self.http.get(&url).await?;
-            outcome.take(&state);
-            if enough(&state) {
-                return Ok(());
+            // A standing payment is unknown until it is first seen.
+            let state: Option<State> = self.http.find(&url).await?;
+            if let Some(state) = &state {
+                outcome.take(state);
+                if enough(state) {
+                    return Ok(());
+                }
             }
             if begun.elapsed() > PATIENCE {
-                bail!("still {} after {} s", state.status, PATIENCE.as_secs());
+                bail!("still {} after {} s", outcome.status, PATIENCE.as_secs());
             }
             tokio::time::sleep(ASK_EVERY).await;
         }
