@@ -14,6 +14,8 @@ use crate::{Engine, random};
 
 /// How often a commit is tried again after somebody else's came first.
 const TRIES: u32 = 8;
+/// How long after the end of its order a part payment is still waited for, before an operator has to see it, in seconds.
+const IN_VAIN_SECS: i64 = 24 * 3600;
 /// How soon a failed read is tried again at least, in seconds.
 const RETRY_SECS: i64 = 5;
 
@@ -244,6 +246,14 @@ impl Engine {
         for payment in &advance.overflow {
             reviews.add(payment, None, ReviewReason::Overflow);
         }
+        if never_confirmed(row, &evidence, now) {
+            for (payment, seen) in &evidence.payments {
+                let waiting = lifecycle::in_flight(seen);
+                if waiting > 0 {
+                    reviews.add(payment, Some((seen.asset, waiting)), ReviewReason::NeverConfirmed);
+                }
+            }
+        }
         let reviews = reviews.items;
         let mut step = self.step_from(row, news, evidence, instructions, advance, now);
         step.commit.unpriced = step.commit.unpriced && !withheld;
@@ -383,6 +393,12 @@ impl Engine {
         };
         now.plus_millis(random::jittered_millis(secs))
     }
+}
+
+/// Whether a part payment waits in vain: its provider confirms only full payments, and the order has been closed for long.
+fn never_confirmed(row: &DepositRow, evidence: &Evidence, now: Timestamp) -> bool {
+    let deadline = lifecycle::deadline(&row.terms, &evidence.order);
+    row.terms.confirms_only_full && deadline.is_some_and(|end| now >= end.plus_secs(IN_VAIN_SECS))
 }
 
 struct Step {

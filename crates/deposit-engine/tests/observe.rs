@@ -269,3 +269,24 @@ async fn what_is_not_there_or_not_open_is_not_observed() {
         assert_eq!(bench.engine.expire(&id).await.unwrap(), Observation::NotOpen);
     }
 }
+
+#[tokio::test]
+async fn a_part_that_its_provider_never_confirms_goes_to_review() {
+    let till = Till::new("till", Ticker::BTC, Asset::BTC, Replay::Key).all_or_nothing();
+    let bench = Setup::of(vec![till]).bench().await;
+    let id = bench.create().await;
+    assert_eq!(bench.paid(&id, "p", "0.001", "0").await, Status::Pending);
+    bench.pass(3600).await;
+    bench.observe(&id).await;
+    assert_eq!(bench.status(&id).await, Status::Expired);
+    bench.pass(24 * 3600 - 1).await;
+    bench.observe(&id).await;
+    assert!(bench.reviews().await.is_empty(), "it may still come");
+    bench.pass(1).await;
+    bench.observe(&id).await;
+    bench.observe(&id).await;
+    assert_eq!(bench.reviews().await, [("p".to_owned(), ReviewReason::NeverConfirmed)]);
+    assert!(bench.postings(&id).await.is_empty());
+    // Late, but whole: it is credited all the same.
+    assert_eq!(bench.paid(&id, "p", "0", "0.004").await, Status::Completed);
+}

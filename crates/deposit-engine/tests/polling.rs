@@ -194,3 +194,32 @@ async fn what_a_dead_process_had_claimed_is_free_after_its_lease() {
     bench.pass(1).await;
     assert_eq!(poll(&bench).await, 1);
 }
+
+#[tokio::test]
+async fn a_provider_that_answers_for_many_is_asked_once() {
+    let till = Till::new("till", Ticker::BTC, Asset::BTC, Replay::Key).in_batches(10);
+    let bench = Setup::of(vec![till]).bench().await;
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        let id = bench.create().await;
+        bench.till().change(&id, |s| till::stand(s, &format!("p{n}"), Asset::BTC, "0", "0.004", None));
+        ids.push(id);
+    }
+    let provider = bench.engine.registry().providers().next().unwrap().clone();
+    // An answer that cannot be told apart says nothing of any of them.
+    bench.till().state().loses_one = true;
+    bench.pass(20).await;
+    assert_eq!(bench.engine.poll(&*provider, 64).await.unwrap(), 5);
+    assert_eq!(bench.till().state().batches, 1);
+    for id in &ids {
+        assert_eq!(bench.status(id).await, Status::New);
+    }
+    bench.till().state().loses_one = false;
+    bench.pass(1000).await;
+    assert_eq!(bench.engine.poll(&*provider, 64).await.unwrap(), 5);
+    assert_eq!(bench.till().state().batches, 2);
+    for id in &ids {
+        assert_eq!(bench.status(id).await, Status::Completed);
+        bench.check_settled(id).await;
+    }
+}

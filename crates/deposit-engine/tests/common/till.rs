@@ -53,6 +53,10 @@ pub struct State {
     pub read: Vec<ProviderRef>,
     /// The next `open` waits here before it does anything.
     pub slow_open: Option<Arc<Semaphore>>,
+    /// How many batches were read.
+    pub batches: usize,
+    /// Answers a batch with one snapshot too few.
+    pub loses_one: bool,
     /// Every read waits here.
     pub hung: Option<Arc<Semaphore>>,
 }
@@ -93,6 +97,20 @@ impl Till {
 
     pub fn with_budget(mut self, budget: RequestBudget) -> Self {
         self.capabilities.budget = budget;
+        self
+    }
+
+    /// A provider that confirms only full payments.
+    pub fn all_or_nothing(mut self) -> Self {
+        for spec in &mut self.capabilities.tickers {
+            spec.confirms_only_full = true;
+        }
+        self
+    }
+
+    /// One that answers for many orders at once.
+    pub fn in_batches(mut self, read_batch: usize) -> Self {
+        self.capabilities.read_batch = read_batch;
         self
     }
 
@@ -264,6 +282,18 @@ impl PaymentProvider for Till {
             None => {}
         }
         found.ok_or_else(|| self.error(Operation::Read, ErrorKind::NotFound))
+    }
+
+    async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<Snapshot>, ProviderError> {
+        self.state().batches += 1;
+        let mut snapshots = Vec::new();
+        for intent in intents {
+            snapshots.push(self.read(intent).await?);
+        }
+        if self.state().loses_one {
+            snapshots.pop();
+        }
+        Ok(snapshots)
     }
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
