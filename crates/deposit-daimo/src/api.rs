@@ -211,7 +211,10 @@ pub(crate) struct Session {
 /// Without the client's secret.
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("id", &self.session_id).field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("id", &self.session_id)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 

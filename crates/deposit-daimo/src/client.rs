@@ -81,19 +81,26 @@ mod tests {
 
     #[test]
     fn refusals() {
-        let create = |status, body: &str| refusal_of_create(StatusCode::from_u16(status).unwrap(), body.as_bytes());
+        let create =
+            |status, body: &str| refusal_of_create(StatusCode::from_u16(status).unwrap(), body.as_bytes());
         assert_eq!(create(400, r#"{"error":"bad"}"#), Some(ErrorKind::Rejected("invalid_request")));
         assert_eq!(create(422, "<html>"), Some(ErrorKind::Rejected("invalid_request")));
         let about = |param: &str| {
-            format!(r#"{{"error":{{"type":"validation_error","code":"invalid_parameter","message":"m","param":"{param}"}}}}"#)
+            format!(
+                r#"{{"error":{{"type":"validation_error","code":"invalid_parameter","message":"m","param":"{param}"}}}}"#
+            )
         };
-        assert_eq!(create(400, &about("destination.amountUnits")), Some(ErrorKind::Rejected("amount_refused")));
+        assert_eq!(
+            create(400, &about("destination.amountUnits")),
+            Some(ErrorKind::Rejected("amount_refused"))
+        );
         assert_eq!(create(400, &about("body")), Some(ErrorKind::Rejected("invalid_request")));
         assert_eq!(create(404, ""), Some(ErrorKind::Configuration));
         for left in [401, 403, 409, 429] {
             assert_eq!(create(left, r#"{"error":"x"}"#), None, "{left}");
         }
-        let read = |status, body: &str| refusal_of_read(StatusCode::from_u16(status).unwrap(), body.as_bytes());
+        let read =
+            |status, body: &str| refusal_of_read(StatusCode::from_u16(status).unwrap(), body.as_bytes());
         assert_eq!(read(404, r#"{"error":"Payment not found"}"#), None);
         assert_eq!(read(404, r#"{"error":{"type":"not_found_error"}}"#), None);
         assert_eq!(read(404, "<html>"), Some(ErrorKind::Configuration));

@@ -126,7 +126,8 @@ impl Config {
             return Err(broken("api_key", "must be an API key: visible ASCII characters, not empty"));
         }
         if !visible(self.webhook_token.expose()) {
-            let rule = "must be the token or secret of the webhook, not empty: unproved webhooks are never believed";
+            let rule =
+                "must be the token or secret of the webhook, not empty: unproved webhooks are never believed";
             return Err(broken("webhook_token", rule));
         }
         let rule = "must be an EVM address: 0x and 40 hexadecimal digits, with a right checksum where the letters are mixed";
@@ -134,7 +135,8 @@ impl Config {
         let refund_address = address("refund_address", &self.refund_address)?;
         let destination_address = address("destination_address", &self.destination_address)?;
         if refund_address == destination_address {
-            let rule = "must be another address than destination_address: a bounce could not be told from a deposit";
+            let rule =
+                "must be another address than destination_address: a bounce could not be told from a deposit";
             return Err(broken("refund_address", rule));
         }
         let chain = Chain::by_id(self.destination_chain).ok_or_else(|| {
@@ -228,7 +230,9 @@ mod tests {
     #[test]
     fn errors_name_the_key() {
         assert!(good().check().is_ok());
-        for bad in ["pay.daimo.com", "ftp://x", "https://u@x", "https://x?y", "https://x#y", "https://api.daimo.com"] {
+        for bad in
+            ["pay.daimo.com", "ftp://x", "https://u@x", "https://x?y", "https://x#y", "https://api.daimo.com"]
+        {
             assert_eq!(key_of(|c| c.base_url = bad.into()), "providers.daimo.base_url", "{bad}");
         }
         let other = |c: &mut Config| {
@@ -240,7 +244,10 @@ mod tests {
         assert_eq!(key_of(|c| c.api_key = Secret::new("a\nb")), "providers.daimo.api_key");
         assert_eq!(key_of(|c| c.webhook_token = Secret::default()), "providers.daimo.webhook_token");
         assert_eq!(key_of(|c| c.refund_address = String::new()), "providers.daimo.refund_address");
-        assert_eq!(key_of(|c| c.refund_address = TREASURY.to_ascii_lowercase()), "providers.daimo.refund_address");
+        assert_eq!(
+            key_of(|c| c.refund_address = TREASURY.to_ascii_lowercase()),
+            "providers.daimo.refund_address"
+        );
         let slip = "0x5aaeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
         assert_eq!(key_of(|c| c.destination_address = slip.into()), "providers.daimo.destination_address");
         assert_eq!(key_of(|c| c.destination_chain = 501), "providers.daimo.destination_chain");

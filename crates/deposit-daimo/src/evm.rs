@@ -53,7 +53,9 @@ impl Destination {
 /// right, since a slip of the hand would send the money to nobody. The zero address is none.
 pub(crate) fn checksummed(text: &str) -> Option<String> {
     let digits = text.strip_prefix("0x")?;
-    if digits.len() != 40 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) || digits.bytes().all(|b| b == b'0')
+    if digits.len() != 40
+        || !digits.bytes().all(|b| b.is_ascii_hexdigit())
+        || digits.bytes().all(|b| b == b'0')
     {
         return None;
     }

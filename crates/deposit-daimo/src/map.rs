@@ -1,8 +1,8 @@
 //! From an order as it was seen to the domain: pure functions.
 
 use deposit_core::{
-    Amount, Asset, Concern, DepositId, Failure, IntentRecord, OrderState, PaymentReading, PaymentRef, ProviderRef,
-    Snapshot, Taking, TakingId,
+    Amount, Asset, Concern, DepositId, Failure, IntentRecord, OrderState, PaymentReading, PaymentRef,
+    ProviderRef, Snapshot, Taking, TakingId,
 };
 use serde_json::Value;
 
@@ -71,7 +71,8 @@ pub(crate) fn snapshot(intent: &IntentRecord, configured: &Destination, seen: &S
         Stage::Bounced => {
             snapshot.state = OrderState::Failed(Failure::Bounced);
             snapshot.payments.push(PaymentReading::gone(id, Asset::USDC));
-            let detail = "the delivery bounced: the money is at the refund address and has to be paid back by hand";
+            let detail =
+                "the delivery bounced: the money is at the refund address and has to be paid back by hand";
             snapshot.concerns.push(Concern::new("bounced", detail));
         }
         Stage::Refunded => {
@@ -97,7 +98,8 @@ pub(crate) fn snapshot(intent: &IntentRecord, configured: &Destination, seen: &S
 /// What arrived. An order is for a fixed amount, so anything else than that is not as documented: less is taken as it is, of
 /// more no more than was asked for (a figure in smallest units would be a millionfold). `None`: undecided.
 fn delivered(asked: Amount, seen: &Seen, concerns: &mut Vec<Concern>) -> Option<Amount> {
-    let told = seen.delivered.as_ref().and_then(|n| Amount::floor_from_decimal(n.decimal(), Asset::USDC).ok());
+    let told =
+        seen.delivered.as_ref().and_then(|n| Amount::floor_from_decimal(n.decimal(), Asset::USDC).ok());
     let Some((amount, exact)) = told.filter(|(amount, _)| !amount.is_zero()) else {
         concerns.push(Concern::new("unreadable_amount", "the order succeeded, but what arrived is not told"));
         return None;
@@ -106,7 +108,8 @@ fn delivered(asked: Amount, seen: &Seen, concerns: &mut Vec<Concern>) -> Option<
         concerns.push(Concern::new("rounded", "what arrived is finer than 6 decimals and was rounded down"));
     }
     if amount != asked {
-        let detail = format!("{amount} USDC arrived where {asked} were asked for; no more than that is counted");
+        let detail =
+            format!("{amount} USDC arrived where {asked} were asked for; no more than that is counted");
         concerns.push(Concern::new("delivered_otherwise", detail));
     }
     Some(Amount::new(amount.minor().min(asked.minor()), Asset::USDC))

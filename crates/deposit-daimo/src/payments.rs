@@ -11,7 +11,8 @@ use deposit_transport::{BuildError, HttpConfig};
 use url::Url;
 
 use crate::api::{
-    CreatePayment, Created, Metadata, Payment, PaymentAnswer, PaymentDestination, PaymentDisplay, PreferredToken,
+    CreatePayment, Created, Metadata, Payment, PaymentAnswer, PaymentDestination, PaymentDisplay,
+    PreferredToken,
 };
 use crate::backend::{Asked, Backend, Opened, Seen};
 use crate::client::{Client, error};
@@ -41,7 +42,11 @@ impl Payments {
     }
 
     /// What was opened under our id before. Only after a conflict: the provider knows the id, and has not repeated its answer.
-    async fn opened_before(&self, asked: &Asked<'_>, conflict: ProviderError) -> Result<Opened, ProviderError> {
+    async fn opened_before(
+        &self,
+        asked: &Asked<'_>,
+        conflict: ProviderError,
+    ) -> Result<Opened, ProviderError> {
         let found = self
             .client
             .get(Operation::Open, &["payment", "external-id", asked.deposit_id.as_str()])
@@ -135,9 +140,9 @@ impl Backend for Payments {
             }
             Err(other) => return Err(other),
         };
-        let same = created.payment.is_none_or(|payment| {
-            payment.id == created.id && self.is_what_was_asked(payment, asked)
-        });
+        let same = created
+            .payment
+            .is_none_or(|payment| payment.id == created.id && self.is_what_was_asked(payment, asked));
         if !same {
             return Err(error(Operation::Open, ErrorKind::Protocol));
         }

@@ -139,8 +139,7 @@ impl PaymentProvider for Daimo {
         check_amount(request.amount, &self.destination).map_err(refused)?;
         let asked = Asked { deposit_id: &request.deposit_id, ticker, amount: request.amount };
         let opened = self.backend.open(&asked).await?;
-        let provider_ref =
-            map::provider_ref(&opened.id).ok_or_else(|| refused(ErrorKind::OutcomeUnknown))?;
+        let provider_ref = map::provider_ref(&opened.id).ok_or_else(|| refused(ErrorKind::OutcomeUnknown))?;
         Ok(Box::new(IntentRecord {
             deposit_id: request.deposit_id.clone(),
             provider: Self::ID,
@@ -165,6 +164,9 @@ impl PaymentProvider for Daimo {
 
 impl fmt::Debug for Daimo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Daimo").field("api", &self.api).field("destination", &self.destination).finish_non_exhaustive()
+        f.debug_struct("Daimo")
+            .field("api", &self.api)
+            .field("destination", &self.destination)
+            .finish_non_exhaustive()
     }
 }

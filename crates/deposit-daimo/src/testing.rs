@@ -1,11 +1,10 @@
 //! Invented deposits for the tests of this crate.
 
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, FormulaVersion, IntentRecord, PayInstructions, Price, Quote, Terms, Ticker,
-    Timestamp,
+    Amount, Asset, CreditRule, Decimal, FormulaVersion, IntentRecord, PayInstructions, Price, Quote, Terms,
+    Ticker, Timestamp,
 };
 
-use crate::config::Config;
 use crate::evm::{Chain, Destination};
 use crate::provider::Daimo;
 
@@ -15,10 +14,6 @@ pub(crate) const PAYMENT: &str = "7Example44CharsBase58";
 pub(crate) const TREASURY: &str = "0xde709f2102306220921060314715629080e2fb77";
 pub(crate) const REFUNDS: &str = "0x52908400098527886E0F7030069857D2E4169EE7";
 pub(crate) const TOKEN: &str = "token-sample-1";
-
-pub(crate) fn config() -> Config {
-    Config::new("key-1", TOKEN, REFUNDS, TREASURY)
-}
 
 pub(crate) fn destination() -> Destination {
     Destination { address: TREASURY.to_owned(), chain: Chain::by_id(8453).unwrap() }

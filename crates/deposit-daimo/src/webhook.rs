@@ -27,7 +27,10 @@ fn verify_token<'a>(token: &Secret, delivery: &RawDelivery<'a>) -> Result<Verifi
 }
 
 /// `Daimo-Signature: t=…,v1=…` over time and raw body.
-fn verify_signature<'a>(secret: &Secret, delivery: &RawDelivery<'a>) -> Result<VerifiedBody<'a>, WebhookError> {
+fn verify_signature<'a>(
+    secret: &Secret,
+    delivery: &RawDelivery<'a>,
+) -> Result<VerifiedBody<'a>, WebhookError> {
     let header = delivery.header("daimo-signature").ok_or(WebhookError::Unauthenticated)?;
     let secrets = std::slice::from_ref(secret);
     Ok(signature::timestamped(secrets, delivery.body, header, delivery.received_at, TOLERANCE)?)

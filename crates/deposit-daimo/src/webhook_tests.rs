@@ -73,7 +73,8 @@ fn the_token_of_payments() {
     let invented = [("x-daimo-signature", "token-sample-1")];
     assert_eq!(payments(&invented, body.as_bytes()), Err(WebhookError::Unauthenticated));
     let headers = pairs(&[("authorization", "Basic ")]);
-    let raw = RawDelivery { headers: &headers, query: &[], body: body.as_bytes(), received_at: Timestamp::EPOCH };
+    let raw =
+        RawDelivery { headers: &headers, query: &[], body: body.as_bytes(), received_at: Timestamp::EPOCH };
     assert_eq!(of_payments(&Secret::default(), &raw), Err(WebhookError::Unauthenticated), "no token: closed");
 }
 

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_conformance::{
-    Ability, CaptureServer, CapturedDelivery, Carrier, Fault, Harness, PayStage, Played, PlayedStage, Scenario,
-    Stranger, Variant, WebhookAuth,
+    Ability, CaptureServer, CapturedDelivery, Carrier, Fault, Harness, PayStage, Played, PlayedStage,
+    Scenario, Stranger, Variant, WebhookAuth,
 };
 use deposit_core::{
     Amount, DepositId, IntentRecord, PaymentProvider, PaymentRef, Secret, TickerSpec, Timestamp,
 };
 use deposit_daimo::{Api, Config, Daimo};
 use deposit_sandbox::{
-    Emulator as _, Faults, PayRequest, PayStage as Stage, Sandbox, SandboxConfig, ScenarioName, ScenarioRequest,
-    TruthPayment, TruthStage,
+    Emulator as _, Faults, PayRequest, PayStage as Stage, Sandbox, SandboxConfig, ScenarioName,
+    ScenarioRequest, TruthPayment, TruthStage,
 };
 use deposit_transport::HttpConfig;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -52,7 +52,8 @@ impl DaimoHarness {
 
     fn config(&self) -> Config {
         let [key, token, refund, destination] =
-            ["api_key", "webhook_token", "refund_address", "destination_address"].map(|key| self.setting(key));
+            ["api_key", "webhook_token", "refund_address", "destination_address"]
+                .map(|key| self.setting(key));
         let mut config = Config::new(key, token, refund, destination);
         config.base_url = self.setting("base_url");
         config.api = self.api;
@@ -65,7 +66,13 @@ impl DaimoHarness {
         order.payments.iter().map(played).collect()
     }
 
-    fn pays(&self, order: &IntentRecord, amount: Option<Amount>, stage: Stage, payment: Option<String>) -> Played {
+    fn pays(
+        &self,
+        order: &IntentRecord,
+        amount: Option<Amount>,
+        stage: Stage,
+        payment: Option<String>,
+    ) -> Played {
         let request = PayRequest {
             reference: order.provider_ref.to_string(),
             amount: amount.map(|a| a.to_string().parse().unwrap()),
@@ -210,8 +217,12 @@ impl Harness for DaimoHarness {
             Ability::Scenario(Scenario::RefundPart | Scenario::Dispute) => Some("there is no such status"),
             Ability::Scenario(Scenario::Refund) if sessions => Some("a session has no such status"),
             Ability::Scenario(Scenario::Expire) if !sessions => Some("a payment has no such status"),
-            Ability::Fault(Fault::UnknownOrderWord) => Some("there is one status, which is the payment's too"),
-            Ability::Fault(Fault::MissingMethod) => Some("the payer chooses the way of paying on the provider's page"),
+            Ability::Fault(Fault::UnknownOrderWord) => {
+                Some("there is one status, which is the payment's too")
+            }
+            Ability::Fault(Fault::MissingMethod) => {
+                Some("the payer chooses the way of paying on the provider's page")
+            }
             Ability::Variant(Variant::NoWebhookSecret) => Some("the configuration is refused without one"),
             _ => None,
         }
@@ -258,7 +269,9 @@ impl Harness for DaimoHarness {
                 order["metadata"].as_object_mut().unwrap().remove("depositGateway").unwrap();
             }),
             made("a test event", false, |_, body| _ = body.insert("isTestEvent".into(), true.into())),
-            made("of an unknown kind", true, |_, body| _ = body.insert("type".into(), "order_dissolved".into())),
+            made("of an unknown kind", true, |_, body| {
+                _ = body.insert("type".into(), "order_dissolved".into())
+            }),
         ]
     }
 

@@ -52,7 +52,8 @@ pub(super) const COINS: &[Coin] = &[
 
 /// An address as this API takes it: 0x, 40 digits, and a right checksum where letters of both cases are in it. With its checksum.
 pub(super) fn address(text: &str) -> Option<String> {
-    let digits = text.strip_prefix("0x").filter(|d| d.len() == 40 && d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let digits =
+        text.strip_prefix("0x").filter(|d| d.len() == 40 && d.bytes().all(|b| b.is_ascii_hexdigit()))?;
     let lower = digits.to_ascii_lowercase();
     let hash = hex::encode(Keccak256::digest(lower.as_bytes()));
     let raise = |(digit, nibble): (char, char)| {

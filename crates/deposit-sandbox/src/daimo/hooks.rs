@@ -109,8 +109,10 @@ impl Message for Hook {
             return Rendered { id, headers: vec![], body: String::new() };
         };
         let faults = server.context.faults.get();
-        let known = server.state().subscriptions.iter().find(|s| s.id == self.subscription).map(|s| s.secret.clone());
-        let secret = if faults.bad_signature { "of-somebody-else".to_owned() } else { known.unwrap_or_default() };
+        let known =
+            server.state().subscriptions.iter().find(|s| s.id == self.subscription).map(|s| s.secret.clone());
+        let secret =
+            if faults.bad_signature { "of-somebody-else".to_owned() } else { known.unwrap_or_default() };
         let kind = match (faults.unknown_events, self.generation) {
             (false, _) => self.kind,
             (true, Generation::Payment) => "payment_frobnicated",
@@ -157,7 +159,10 @@ mod tests {
     #[test]
     fn signs_time_and_body() {
         let signed = signature("whsec-sample-1", 1_785_000_000, b"{}");
-        assert_eq!(signed, "t=1785000000,v1=c75088eadc9d83313f47964ab184682e72a9b8b509ac30d35cf20b669b160494");
+        assert_eq!(
+            signed,
+            "t=1785000000,v1=c75088eadc9d83313f47964ab184682e72a9b8b509ac30d35cf20b669b160494"
+        );
         assert_ne!(signed, signature("whsec-sample-1", 1_785_000_000, b"{} "));
     }
 }

@@ -117,8 +117,11 @@ async fn payments_create(State(server): Server, headers: HeaderMap, bytes: Bytes
         return if asked == body { Ok(ok(&answer)) } else { Err(conflict()) };
     }
     let made = subscribe(&server, Generation::Payment, url.clone(), vec!["*".to_owned()]);
-    let answer =
-        Json::object([("id", Json::text(made.id)), ("url", Json::text(url)), ("token", Json::text(made.secret))]);
+    let answer = Json::object([
+        ("id", Json::text(made.id)),
+        ("url", Json::text(url)),
+        ("token", Json::text(made.secret)),
+    ]);
     if let Some(key) = key {
         server.state().keys.insert(key, (body, answer.clone()));
     }
@@ -134,7 +137,11 @@ async fn payments_read(State(server): Server, Path(id): Path<String>, headers: H
 
 async fn payments_delete(State(server): Server, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     server.payments_key(&headers)?;
-    if unsubscribe(&server, Generation::Payment, &id) { Ok(ok(&Json::Object(vec![]))) } else { Err(no_webhook()) }
+    if unsubscribe(&server, Generation::Payment, &id) {
+        Ok(ok(&Json::Object(vec![])))
+    } else {
+        Err(no_webhook())
+    }
 }
 
 async fn payments_test(State(server): Server, Path(id): Path<String>, headers: HeaderMap) -> Answer {
@@ -172,7 +179,9 @@ fn events(body: &Json) -> Checked<Vec<String>> {
         Some(_) | None => None,
     };
     match named {
-        Some(names) if !names.is_empty() && names.iter().all(|name| EVENTS.contains(&name.as_str())) => Ok(names),
+        Some(names) if !names.is_empty() && names.iter().all(|name| EVENTS.contains(&name.as_str())) => {
+            Ok(names)
+        }
         Some(_) | None => read::invalid("events", "must be a list of known events, or [\"*\"]"),
     }
 }
@@ -187,8 +196,13 @@ async fn sessions_create(State(server): Server, headers: HeaderMap, bytes: Bytes
 
 async fn sessions_list(State(server): Server, headers: HeaderMap) -> Answer {
     owner(&server, &headers)?;
-    let all: Vec<_> =
-        server.state().subscriptions.iter().filter(|s| s.generation == Generation::Session).cloned().collect();
+    let all: Vec<_> = server
+        .state()
+        .subscriptions
+        .iter()
+        .filter(|s| s.generation == Generation::Session)
+        .cloned()
+        .collect();
     let all = all.iter().map(|it| view(&server, it, false)).collect();
     Ok(answer(&server, StatusCode::OK, &Json::object([("webhooks", Json::List(all))])))
 }

@@ -115,11 +115,8 @@ impl Order {
             let bare = format!("0x{}", random.hex::<20>(&label("payer")));
             super::chain::address(&bare).unwrap_or(bare)
         };
-        let tx = if solana {
-            random.base58_bytes::<64>(&label("source"))
-        } else {
-            self.hash(random, "source")
-        };
+        let tx =
+            if solana { random.base58_bytes::<64>(&label("source")) } else { self.hash(random, "source") };
         let units = source_units(coin, amount, rates);
         self.source = Some(Source {
             coin,

@@ -22,7 +22,9 @@ fn find(state: &State, reference: &str) -> Played<usize> {
     };
     let newest = state.orders.iter().rposition(ours);
     let open = state.orders.iter().rposition(|order| ours(order) && order.payable());
-    open.or(newest).ok_or_else(|| ControlError::field("ref", "no payment, session, order id or address of this provider"))
+    open.or(newest).ok_or_else(|| {
+        ControlError::field("ref", "no payment, session, order id or address of this provider")
+    })
 }
 
 /// The order that a reference means.
@@ -49,12 +51,18 @@ fn amount(order: &Order, asked: Option<&DecimalText>) -> Played<DecimalText> {
     match (&order.amount, asked) {
         (Some(due), None) => Ok(due.clone()),
         (Some(due), Some(asked)) if due == asked => Ok(due.clone()),
-        (Some(due), Some(_)) => {
-            Err(ControlError::field("amount", format!("must be what is due, {due}: the amount of an order is fixed")))
-        }
+        (Some(due), Some(_)) => Err(ControlError::field(
+            "amount",
+            format!("must be what is due, {due}: the amount of an order is fixed"),
+        )),
         (None, Some(asked)) => {
-            let fine = usdc(asked).is_some_and(|a| !a.is_zero()) && asked.decimals() <= u64::from(order.chain.decimals);
-            if fine { Ok(asked.clone()) } else { Err(ControlError::field("amount", "must be above 0, in USDC")) }
+            let fine = usdc(asked).is_some_and(|a| !a.is_zero())
+                && asked.decimals() <= u64::from(order.chain.decimals);
+            if fine {
+                Ok(asked.clone())
+            } else {
+                Err(ControlError::field("amount", "must be above 0, in USDC"))
+            }
         }
         (None, None) => Err(ControlError::field("amount", "is missing: this session is for any amount")),
     }
@@ -72,7 +80,10 @@ pub(super) fn pay_order(
     let order = state.orders.get_mut(index).ok_or_else(gone)?;
     let coin = coin(ticker)?;
     if !order.payable() {
-        return Err(ControlError::field("ref", format!("the order is {} and takes no payment", order.word())));
+        return Err(ControlError::field(
+            "ref",
+            format!("the order is {} and takes no payment", order.word()),
+        ));
     }
     let amount = amount(order, asked)?;
     let context = &server.context;
@@ -134,7 +145,10 @@ pub(super) fn scenario(server: &Daimo, request: &ScenarioRequest) -> Played<Vec<
         | ScenarioName::RefundPart
         | ScenarioName::Dispute
         | ScenarioName::Replace => {
-            let rule = format!("{}: this provider cannot have it; it has fail, refund and expire", request.name.word());
+            let rule = format!(
+                "{}: this provider cannot have it; it has fail, refund and expire",
+                request.name.word()
+            );
             return Err(ControlError::field("name", rule));
         }
     }

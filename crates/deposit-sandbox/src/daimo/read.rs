@@ -76,7 +76,11 @@ pub(super) fn destination(at: &Json, path: &str) -> Checked<&'static Chain> {
         return invalid(&format!("{path}chainId"), "must be a supported chain");
     };
     let token = address(at, path, "tokenAddress")?;
-    if token == chain.usdc { Ok(chain) } else { invalid(&format!("{path}tokenAddress"), "must be a supported token") }
+    if token == chain.usdc {
+        Ok(chain)
+    } else {
+        invalid(&format!("{path}tokenAddress"), "must be a supported token")
+    }
 }
 
 /// Whole tokens as a decimal **string**: above zero, no exponent, no more decimals than the token has.
@@ -106,7 +110,9 @@ pub(super) fn metadata(at: &Json) -> Checked<Json> {
     for (name, value) in members {
         let param = format!("metadata.{name}");
         match value {
-            _ if name.chars().count() > 40 => return invalid("metadata", "has a name of more than 40 characters"),
+            _ if name.chars().count() > 40 => {
+                return invalid("metadata", "has a name of more than 40 characters");
+            }
             Json::Text(text) if text.chars().count() <= 500 => {}
             Json::Text(_) => return invalid(&param, "is longer than 500 characters"),
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::List(_) | Json::Object(_) => {
@@ -119,7 +125,8 @@ pub(super) fn metadata(at: &Json) -> Checked<Json> {
 
 pub(super) fn calldata(at: &Json, path: &str) -> Checked<String> {
     let data = optional_text(at, path, "calldata")?.unwrap_or_else(|| "0x".to_owned());
-    let fine = data.strip_prefix("0x").is_some_and(|d| d.len() % 2 == 0 && d.bytes().all(|b| b.is_ascii_hexdigit()));
+    let fine =
+        data.strip_prefix("0x").is_some_and(|d| d.len() % 2 == 0 && d.bytes().all(|b| b.is_ascii_hexdigit()));
     if fine { Ok(data) } else { invalid(&format!("{path}calldata"), "must be hexadecimal") }
 }
 
@@ -159,9 +166,11 @@ pub(super) fn payment_display(body: &Json) -> Checked<Json> {
     text(&display, path, "intent")?;
     optional_url(&display, path, "redirectUri")?;
     payment_options(&display)?;
-    for (name, param) in
-        [("items", "display.items"), ("preferredChains", "display.preferredChains"), ("preferredTokens", "display.preferredTokens")]
-    {
+    for (name, param) in [
+        ("items", "display.items"),
+        ("preferredChains", "display.preferredChains"),
+        ("preferredTokens", "display.preferredTokens"),
+    ] {
         let Some(list) = member(&display, name) else { continue };
         let Json::List(items) = list else { return invalid(param, "must be a list") };
         for item in items {

@@ -50,10 +50,11 @@ impl Daimo {
         let api_key = random.base58("daimo/key", 32);
         let webhook_token = random.base58("daimo/webhook-token", 32);
         let now = context.clock.now();
-        let subscriptions = [(Generation::Payment, "payments"), (Generation::Session, "sessions")].map(|(it, name)| {
-            let id = random.base58_bytes::<16>(&format!("daimo/webhook/{name}"));
-            Subscription::of_gateways(id, it, webhook_token.clone(), now)
-        });
+        let subscriptions =
+            [(Generation::Payment, "payments"), (Generation::Session, "sessions")].map(|(it, name)| {
+                let id = random.base58_bytes::<16>(&format!("daimo/webhook/{name}"));
+                Subscription::of_gateways(id, it, webhook_token.clone(), now)
+            });
         for subscription in &subscriptions {
             context.webhooks.open(&subscription.id, subscription.target.clone(), Some(RETRY));
         }
@@ -128,7 +129,8 @@ impl Daimo {
     pub(super) fn sessions_key(&self, headers: &HeaderMap) -> Result<bool, Response> {
         let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(false) };
         let bearer = value.to_str().ok().and_then(|text| text.split_once(' '));
-        let right = bearer.is_some_and(|(scheme, key)| scheme.eq_ignore_ascii_case("bearer") && key == self.api_key);
+        let right =
+            bearer.is_some_and(|(scheme, key)| scheme.eq_ignore_ascii_case("bearer") && key == self.api_key);
         if right { Ok(true) } else { Err(unauthorized()) }
     }
 }

@@ -43,14 +43,22 @@ pub(super) fn answer(server: &Daimo, status: StatusCode, body: &Json) -> Respons
 }
 
 pub(super) fn bad(server: &Daimo, invalid: &Invalid) -> Response {
-    let body =
-        view::session_error("validation_error", "invalid_parameter", &invalid.message(), Some(&invalid.param));
+    let body = view::session_error(
+        "validation_error",
+        "invalid_parameter",
+        &invalid.message(),
+        Some(&invalid.param),
+    );
     answer(server, StatusCode::BAD_REQUEST, &body)
 }
 
 pub(super) fn not_found(server: &Daimo, what: &str) -> Response {
     let message = format!("{what} not found");
-    answer(server, StatusCode::NOT_FOUND, &view::session_error("not_found_error", "not_found", &message, None))
+    answer(
+        server,
+        StatusCode::NOT_FOUND,
+        &view::session_error("not_found_error", "not_found", &message, None),
+    )
 }
 
 fn session(server: &Daimo, order: &Order, reader: Reader) -> Json {

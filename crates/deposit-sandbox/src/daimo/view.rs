@@ -204,7 +204,8 @@ pub(super) fn payment_error(message: &str) -> Json {
 
 /// Sessions answer errors with an object.
 pub(super) fn session_error(kind: &str, code: &str, message: &str, param: Option<&str>) -> Json {
-    let mut members = vec![("type", Json::text(kind)), ("code", Json::text(code)), ("message", Json::text(message))];
+    let mut members =
+        vec![("type", Json::text(kind)), ("code", Json::text(code)), ("message", Json::text(message))];
     if let Some(param) = param {
         members.push(("param", Json::text(param)));
     }
