@@ -87,7 +87,7 @@ mod tests {
         ] {
             assert_eq!(checksummed(right).as_deref(), Some(right));
             assert_eq!(checksummed(&right.to_ascii_lowercase()).as_deref(), Some(right));
-            let upper = format!("0x{}", right[2..].to_ascii_uppercase());
+            let upper = format!("0x{}", right.trim_start_matches("0x").to_ascii_uppercase());
             assert_eq!(checksummed(&upper).as_deref(), Some(right));
         }
         for wrong in [

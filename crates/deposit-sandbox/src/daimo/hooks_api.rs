@@ -5,14 +5,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
 
 use super::chain::CHAINS;
 use super::hooks::{self, RETRY, Subscription};
 use super::order::{Generation, Happened, Order, Stage};
-use super::payments::{Answer, idempotency_key, ok, refuse};
+use super::payments::{Answer, Refusal, idempotency_key, ok, refuse};
 use super::read::{self, Checked};
 use super::server::{Daimo, unauthorized};
 use super::sessions::{answer, bad, not_found};
@@ -102,7 +101,7 @@ fn test_event(server: &Daimo, subscription: &Subscription) {
 
 // Payments.
 
-fn no_webhook() -> Response {
+fn no_webhook() -> Refusal {
     refuse(StatusCode::NOT_FOUND, "Webhook not found")
 }
 
@@ -153,8 +152,8 @@ async fn payments_test(State(server): Server, Path(id): Path<String>, headers: H
 
 // Sessions.
 
-fn owner(server: &Daimo, headers: &HeaderMap) -> Result<(), Response> {
-    if server.sessions_key(headers)? { Ok(()) } else { Err(unauthorized()) }
+fn owner(server: &Daimo, headers: &HeaderMap) -> Result<(), Refusal> {
+    if server.sessions_key(headers)? { Ok(()) } else { Err(unauthorized().into()) }
 }
 
 fn view(server: &Daimo, subscription: &Subscription, with_secret: bool) -> Json {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 
@@ -17,7 +17,23 @@ use crate::control_error::json_response;
 use crate::json::Json;
 
 type Server = State<Arc<Daimo>>;
-pub(super) type Answer = Result<Response, Response>;
+pub(super) type Answer = Result<Response, Refusal>;
+
+/// An answer that is an error, on the heap: answers are large.
+#[derive(Debug)]
+pub(super) struct Refusal(Box<Response>);
+
+impl From<Response> for Refusal {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
 
 pub(super) fn router(server: Arc<Daimo>) -> Router {
     Router::new()
@@ -31,8 +47,8 @@ pub(super) fn ok(body: &Json) -> Response {
     json_response(StatusCode::OK, body)
 }
 
-pub(super) fn refuse(status: StatusCode, message: &str) -> Response {
-    json_response(status, &view::payment_error(message))
+pub(super) fn refuse(status: StatusCode, message: &str) -> Refusal {
+    json_response(status, &view::payment_error(message)).into()
 }
 
 /// The header's text; an empty one is none.
@@ -106,7 +122,7 @@ async fn create(State(server): Server, headers: HeaderMap, bytes: Bytes) -> Answ
     Ok(ok(&answer))
 }
 
-fn find(server: &Daimo, wanted: impl Fn(&Order) -> bool) -> Result<Json, Response> {
+fn find(server: &Daimo, wanted: impl Fn(&Order) -> bool) -> Result<Json, Refusal> {
     let state = server.state();
     let found = state.orders.iter().find(|order| order.generation == Generation::Payment && wanted(order));
     let found = found.ok_or_else(|| refuse(StatusCode::NOT_FOUND, "Payment not found"))?;

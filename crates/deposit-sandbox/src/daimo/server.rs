@@ -11,6 +11,7 @@ use super::NAME;
 use super::chain;
 use super::hooks::{self, RETRY, Subscription};
 use super::order::{Generation, Happened, Order};
+use super::payments::{Refusal, refuse};
 use super::view;
 use crate::control_error::{ControlError, json_response};
 use crate::emulator::{Context, Emulator, PayRequest, PlayedPayment, ScenarioRequest, TruthOrder};
@@ -117,21 +118,21 @@ impl Daimo {
     }
 
     /// `Api-Key: KEY`
-    pub(super) fn payments_key(&self, headers: &HeaderMap) -> Result<(), Response> {
+    pub(super) fn payments_key(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         match headers.get("api-key").map(|value| value.as_bytes()) {
             Some(key) if key == self.api_key.as_bytes() => Ok(()),
-            Some(_) => Err(json_response(StatusCode::UNAUTHORIZED, &view::payment_error("Invalid API key"))),
-            None => Err(json_response(StatusCode::UNAUTHORIZED, &view::payment_error("Missing API key"))),
+            Some(_) => Err(refuse(StatusCode::UNAUTHORIZED, "Invalid API key")),
+            None => Err(refuse(StatusCode::UNAUTHORIZED, "Missing API key")),
         }
     }
 
     /// `Authorization: Bearer KEY`; `false` where there is no such header.
-    pub(super) fn sessions_key(&self, headers: &HeaderMap) -> Result<bool, Response> {
+    pub(super) fn sessions_key(&self, headers: &HeaderMap) -> Result<bool, Refusal> {
         let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(false) };
         let bearer = value.to_str().ok().and_then(|text| text.split_once(' '));
         let right =
             bearer.is_some_and(|(scheme, key)| scheme.eq_ignore_ascii_case("bearer") && key == self.api_key);
-        if right { Ok(true) } else { Err(unauthorized()) }
+        if right { Ok(true) } else { Err(unauthorized().into()) }
     }
 }
 

@@ -10,7 +10,7 @@ use axum::routing::{get, post, put};
 use bytes::Bytes;
 
 use super::order::{Generation, Order, Stage};
-use super::payments::Answer;
+use super::payments::{Answer, Refusal};
 use super::read::{self, Checked, Invalid};
 use super::server::{Daimo, State as All, unauthorized};
 use super::view::{self, Reader};
@@ -42,23 +42,24 @@ pub(super) fn answer(server: &Daimo, status: StatusCode, body: &Json) -> Respons
     response
 }
 
-pub(super) fn bad(server: &Daimo, invalid: &Invalid) -> Response {
+pub(super) fn bad(server: &Daimo, invalid: &Invalid) -> Refusal {
     let body = view::session_error(
         "validation_error",
         "invalid_parameter",
         &invalid.message(),
         Some(&invalid.param),
     );
-    answer(server, StatusCode::BAD_REQUEST, &body)
+    answer(server, StatusCode::BAD_REQUEST, &body).into()
 }
 
-pub(super) fn not_found(server: &Daimo, what: &str) -> Response {
+pub(super) fn not_found(server: &Daimo, what: &str) -> Refusal {
     let message = format!("{what} not found");
     answer(
         server,
         StatusCode::NOT_FOUND,
         &view::session_error("not_found_error", "not_found", &message, None),
     )
+    .into()
 }
 
 fn session(server: &Daimo, order: &Order, reader: Reader) -> Json {
@@ -104,7 +105,7 @@ fn order(body: &Json) -> Checked<Order> {
 
 async fn create(State(server): Server, headers: HeaderMap, bytes: Bytes) -> Answer {
     if !server.sessions_key(&headers)? {
-        return Err(unauthorized());
+        return Err(unauthorized().into());
     }
     let order = read::document(&bytes).and_then(|body| order(&body));
     let mut order = order.map_err(|invalid| bad(&server, &invalid))?;
@@ -159,7 +160,7 @@ fn as_client(
     };
     match done {
         None => Err(not_found(server, "Session")),
-        Some(Err(None)) => Err(unauthorized()),
+        Some(Err(None)) => Err(unauthorized().into()),
         Some(Err(Some(invalid))) => Err(bad(server, &invalid)),
         Some(Ok(body)) => Ok(answer(server, StatusCode::OK, &body)),
     }
