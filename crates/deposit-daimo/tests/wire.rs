@@ -1,6 +1,7 @@
 //! The adapter's requests, and its answers to a server that is scripted to the byte. The emulator is not used here: it was
 //! written from the same dossier, so its misunderstandings could be ours.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::wildcard_enum_match_arm)]
 
 use std::error::Error as _;
 use std::sync::{Arc, Mutex};
