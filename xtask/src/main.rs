@@ -35,7 +35,7 @@ enum Task {
     },
     /// Each adapter feature of the facade alone, none, and all; what each compiles; who may depend on whom.
     Features,
-    /// Records `fixtures/btcpay/*.json` from the emulator.
+    /// Records `fixtures/PROVIDER/*.json` from the emulators.
     Fixtures {
         /// Write nothing; fail if a file differs from what would be recorded.
         #[arg(long)]

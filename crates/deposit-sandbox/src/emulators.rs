@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::btcpay::BtcPay;
+use crate::daimo::Daimo;
 use crate::emulator::{Context, Emulator};
 
 /// Every emulator of this sandbox.
@@ -10,14 +11,19 @@ use crate::emulator::{Context, Emulator};
 pub struct Emulators {
     /// BTCPay Server.
     pub btcpay: Arc<BtcPay>,
+    /// Daimo Pay.
+    pub daimo: Arc<Daimo>,
 }
 
 impl Emulators {
     pub(crate) fn new(mut context: impl FnMut(&'static str) -> Arc<Context>) -> Self {
-        Self { btcpay: BtcPay::new(context(crate::btcpay::NAME)) }
+        Self {
+            btcpay: BtcPay::new(context(crate::btcpay::NAME)),
+            daimo: Daimo::new(context(crate::daimo::NAME)),
+        }
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<dyn Emulator>> {
-        vec![self.btcpay.clone()]
+        vec![self.btcpay.clone(), self.daimo.clone()]
     }
 }

@@ -5,6 +5,7 @@ pub mod btcpay;
 mod clock;
 mod control;
 mod control_error;
+pub mod daimo;
 mod emulator;
 mod emulators;
 mod faults;

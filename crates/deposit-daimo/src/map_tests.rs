@@ -1,0 +1,240 @@
+use deposit_core::Snapshot;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::{PaymentAnswer, SessionAnswer};
+use crate::evm::Chain;
+use crate::testing::{ORDER_ID, PAYMENT, TREASURY, destination, intent};
+
+const USDC: &str = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
+
+fn payment(status: &str) -> Value {
+    json!({
+        "id": PAYMENT, "status": status, "createdAt": "1785000000",
+        "display": {"intent": "Deposit", "paymentValue": "99.99", "currency": "USD"},
+        "source": {"payerAddress": null, "txHash": null, "chainId": "1", "amountUnits": "0.0041", "tokenSymbol": "ETH",
+                   "tokenAddress": "0x0000000000000000000000000000000000000000"},
+        "destination": {"destinationAddress": TREASURY, "txHash": "0xde00", "chainId": "8453", "amountUnits": "10",
+                        "tokenSymbol": "USDC", "tokenAddress": USDC, "callData": "0x"},
+        "externalId": ORDER_ID,
+        "metadata": {"depositId": ORDER_ID, "depositGateway": "deposit/1"}
+    })
+}
+
+fn session(status: &str) -> Value {
+    json!({
+        "sessionId": PAYMENT, "status": status,
+        "destination": {"type": "evm", "address": TREASURY, "chainId": 8453, "chainName": "Base", "tokenAddress": USDC,
+                        "tokenSymbol": "USDC", "amountUnits": "10.00"},
+        "display": {"title": "Deposit", "verb": "Deposit"}, "paymentMethod": null,
+        "createdAt": 1_785_000_000, "expiresAt": 1_785_003_600,
+        "metadata": {"depositId": ORDER_ID, "depositGateway": "deposit/1"}
+    })
+}
+
+fn of_payment(payment: &Value) -> Snapshot {
+    let PaymentAnswer(payment) = serde_json::from_str(&payment.to_string()).unwrap();
+    snapshot(&intent("10.00"), &destination(), &payment.into())
+}
+
+fn of_session(session: &Value) -> Snapshot {
+    let answer: SessionAnswer = serde_json::from_str(&json!({"session": session}).to_string()).unwrap();
+    snapshot(&intent("10.00"), &destination(), &answer.session.into())
+}
+
+/// State, (in flight, confirmed, taken), undecided, codes of the concerns.
+type Short = (OrderState, Option<(u128, u128, u128)>, bool, Vec<String>);
+
+fn short(snapshot: &Snapshot) -> Short {
+    assert!(snapshot.complete && snapshot.payments.len() <= 1);
+    let figures = snapshot.payments.first().map(|p| {
+        assert_eq!((p.id.as_str(), p.asset, p.paid_at), (PAYMENT, Asset::USDC, None));
+        (p.in_flight, p.confirmed, p.takings.values().map(|t| t.taken).sum())
+    });
+    let codes = snapshot.concerns.iter().map(|c| c.code.clone()).collect();
+    (snapshot.state, figures, !snapshot.undecided.is_empty(), codes)
+}
+
+fn plain(state: OrderState, figures: Option<(u128, u128, u128)>) -> Short {
+    (state, figures, false, vec![])
+}
+
+fn noted(state: OrderState, figures: Option<(u128, u128, u128)>, code: &str) -> Short {
+    (state, figures, false, vec![code.to_owned()])
+}
+
+fn undecided(code: &str) -> Short {
+    (OrderState::Open, None, true, vec![code.to_owned()])
+}
+
+const TEN: u128 = 10_000_000;
+
+#[test]
+fn each_word_of_a_payment() {
+    let of = |word: &str| short(&of_payment(&payment(word)));
+    assert_eq!(of("payment_unpaid"), plain(OrderState::Open, None));
+    assert_eq!(of("payment_started"), plain(OrderState::Open, Some((TEN, 0, 0))));
+    assert_eq!(of("payment_completed"), plain(OrderState::Open, Some((0, TEN, 0))));
+    assert_eq!(
+        of("payment_bounced"),
+        noted(OrderState::Failed(Failure::Bounced), Some((0, 0, 0)), "bounced")
+    );
+    assert_eq!(
+        of("payment_refunded"),
+        noted(OrderState::Failed(Failure::Cancelled), Some((0, TEN, TEN)), "refunded")
+    );
+    for unknown in ["payment_settled", "Payment_Completed", "completed", "succeeded", ""] {
+        assert_eq!(of(unknown), undecided("unknown_status"), "{unknown}");
+    }
+}
+
+#[test]
+fn each_word_of_a_session() {
+    let of = |word: &str| short(&of_session(&session(word)));
+    assert_eq!(of("requires_payment_method"), plain(OrderState::Open, None));
+    assert_eq!(of("waiting_payment"), plain(OrderState::Open, None));
+    assert_eq!(of("processing"), plain(OrderState::Open, Some((TEN, 0, 0))));
+    assert_eq!(of("succeeded"), undecided("unreadable_amount"), "without a delivery");
+    assert_eq!(of("expired"), plain(OrderState::Expired, None));
+    for unknown in ["completed", "Succeeded", "payment_completed", ""] {
+        assert_eq!(of(unknown), undecided("unknown_status"), "{unknown}");
+    }
+    // What is called a delivery here is the refund.
+    let mut bounced = session("bounced");
+    bounced["destination"]["delivery"] = json!({"txHash": "0x1", "receivedUnits": "10"});
+    let wanted = noted(OrderState::Failed(Failure::Bounced), Some((0, 0, 0)), "bounced");
+    assert_eq!(short(&of_session(&bounced)), wanted);
+    assert_eq!(of("bounced"), wanted);
+}
+
+#[test]
+fn a_session_counts_what_arrived_and_no_more_than_was_asked_for() {
+    let of = |received: Value| {
+        let mut session = session("succeeded");
+        session["destination"]["delivery"] = json!({"txHash": "0x1", "receivedUnits": received});
+        short(&of_session(&session))
+    };
+    for same in ["10", "10.0", "10.000000", "10.000000000000000000"] {
+        assert_eq!(of(same.into()), plain(OrderState::Open, Some((0, TEN, 0))), "{same}");
+    }
+    let otherwise = |figures| noted(OrderState::Open, Some(figures), "delivered_otherwise");
+    assert_eq!(of("9.99".into()), otherwise((0, 9_990_000, 0)));
+    assert_eq!(of("10.000001".into()), otherwise((0, TEN, 0)));
+    // Smallest units taken for whole ones.
+    assert_eq!(of("10000000".into()), otherwise((0, TEN, 0)));
+    let (state, figures, left, codes) = of("9.9999999".into());
+    assert_eq!((state, figures, left), (OrderState::Open, Some((0, 9_999_999, 0)), false));
+    assert_eq!(codes, ["rounded", "delivered_otherwise"]);
+    for none in ["0", "-1"] {
+        assert_eq!(of(none.into()), undecided("unreadable_amount"), "{none}");
+    }
+}
+
+#[test]
+fn an_order_that_is_not_as_asked_says_nothing() {
+    let with = |pointer: &str, value: Value| {
+        let mut it = payment("payment_completed");
+        *it.pointer_mut(pointer).unwrap() = value;
+        short(&of_payment(&it))
+    };
+    for (pointer, value, code) in [
+        ("/externalId", json!("dep_another_one_0"), "order_mismatch"),
+        ("/metadata/depositId", json!("dep_another_one_0"), "order_mismatch"),
+        ("/destination/destinationAddress", json!(crate::testing::REFUNDS), "destination_mismatch"),
+        ("/destination/tokenAddress", json!(crate::evm::NATIVE), "destination_mismatch"),
+        ("/destination/chainId", json!("10"), "destination_mismatch"),
+        ("/destination/amountUnits", json!("10.01"), "amount_mismatch"),
+        ("/destination/amountUnits", json!("10000000"), "amount_mismatch"),
+        ("/destination/amountUnits", json!("1"), "amount_mismatch"),
+        ("/destination/amountUnits", json!("10.0000001"), "amount_mismatch"),
+    ] {
+        assert_eq!(with(pointer, value.clone()), undecided(code), "{pointer} {value}");
+    }
+    let mut nobodys = payment("payment_completed");
+    nobodys["externalId"] = Value::Null;
+    nobodys["metadata"] = Value::Null;
+    assert_eq!(short(&of_payment(&nobodys)), undecided("order_mismatch"));
+    let fine = plain(OrderState::Open, Some((0, TEN, 0)));
+    // One of the two ids is enough; a chain may be a number; letters of an EVM address have no meaning.
+    for (pointer, value) in [
+        ("/externalId", Value::Null),
+        ("/metadata", Value::Null),
+        ("/destination/chainId", json!(8453)),
+        ("/destination/tokenAddress", json!(USDC.to_lowercase())),
+        ("/destination/amountUnits", json!("10.000")),
+    ] {
+        assert_eq!(with(pointer, value), fine, "{pointer}");
+    }
+}
+
+#[test]
+fn another_destination_of_today_changes_nothing_of_yesterday() {
+    let asked = destination();
+    let mut old = payment("payment_completed");
+    old["metadata"]["destination"] = asked.mark().into();
+    let read = |it: &Value, configured: &Destination| {
+        let PaymentAnswer(it) = serde_json::from_str(&it.to_string()).unwrap();
+        short(&snapshot(&intent("10.00"), configured, &it.into()))
+    };
+    let other = Destination { address: crate::testing::REFUNDS.into(), chain: Chain::by_id(10).unwrap() };
+    assert_eq!(read(&old, &other), plain(OrderState::Open, Some((0, TEN, 0))));
+    assert_eq!(read(&payment("payment_completed"), &other), undecided("destination_mismatch"));
+    old["metadata"]["destination"] = other.mark().into();
+    assert_eq!(read(&old, &other), undecided("destination_mismatch"), "it arrived elsewhere");
+}
+
+#[test]
+fn a_payment_is_read_bare_and_wrapped() {
+    let bare = payment("payment_completed");
+    assert_eq!(of_payment(&json!({"payment": bare})), of_payment(&bare));
+    for broken in [json!({}), json!([]), json!({"payment": {}}), json!({"id": 7}), json!({"payment": 7})] {
+        assert!(serde_json::from_str::<PaymentAnswer>(&broken.to_string()).is_err(), "{broken}");
+    }
+}
+
+#[test]
+fn a_secret_of_a_client_is_not_printed() {
+    let mut it = session("succeeded");
+    it["clientSecret"] = "S3CR3T".into();
+    let answer: SessionAnswer = serde_json::from_str(&json!({"session": it}).to_string()).unwrap();
+    assert_eq!(answer.session.client_secret.as_deref(), Some("S3CR3T"));
+    assert!(!format!("{answer:?}").contains("S3CR3T"));
+}
+
+#[test]
+fn a_word_is_harmless() {
+    assert_eq!(word("payment_x\n<b>\u{202e}"), "`payment_xb`");
+    assert_eq!(word(&"x".repeat(100)).len(), 42);
+}
+
+proptest! {
+    /// Whatever a status says, no more is ever counted than was asked for, and nothing of an unknown word.
+    #[test]
+    fn never_more_than_was_asked_for(status in "[a-z_]{0,30}", known in 0_usize..12, received in "(0|[1-9][0-9]{0,11})(\\.[0-9]{1,20})?") {
+        let words = ["payment_unpaid", "payment_started", "payment_completed", "payment_bounced", "payment_refunded"];
+        let statuses = ["requires_payment_method", "waiting_payment", "processing", "succeeded", "bounced", "expired"];
+        let word = words.iter().chain(&statuses).nth(known).map_or(status.as_str(), |w| *w);
+        let mut it = session(word);
+        it["destination"]["delivery"] = json!({"txHash": "0x1", "receivedUnits": received});
+        for read in [of_payment(&payment(word)), of_session(&it)] {
+            for p in &read.payments {
+                prop_assert!(p.in_flight + p.confirmed <= TEN);
+                let taken: u128 = p.takings.values().map(|t| t.taken).sum();
+                prop_assert!(p.confirmed == taken || word == "payment_completed" || word == "succeeded");
+            }
+            prop_assert!(read.undecided.is_empty() || (read.payments.is_empty() && !read.concerns.is_empty()));
+        }
+    }
+
+    /// Amounts reach the wire and come back to the last unit.
+    #[test]
+    fn amounts_come_back(minor in 1_u128..=1_000_000_000_000_000) {
+        let asked = Amount::new(minor, Asset::USDC);
+        let mut it = payment("payment_completed");
+        it["destination"]["amountUnits"] = asked.to_string().into();
+        let PaymentAnswer(it) = serde_json::from_str(&it.to_string()).unwrap();
+        let read = snapshot(&intent(&asked.to_string()), &destination(), &it.into());
+        prop_assert_eq!(read.payments.first().map(|p| p.confirmed), Some(minor));
+    }
+}

@@ -1,0 +1,52 @@
+//! Invented deposits for the tests of this crate.
+
+use deposit_core::{
+    Amount, Asset, CreditRule, Decimal, FormulaVersion, IntentRecord, PayInstructions, Price, Quote, Terms,
+    Ticker, Timestamp,
+};
+
+use crate::evm::{Chain, Destination};
+use crate::provider::Daimo;
+
+pub(crate) const CREATED: i64 = 1_785_000_000;
+pub(crate) const ORDER_ID: &str = "dep_01J9Z3K7QmWx";
+pub(crate) const PAYMENT: &str = "7Example44CharsBase58";
+pub(crate) const TREASURY: &str = "0xde709f2102306220921060314715629080e2fb77";
+pub(crate) const REFUNDS: &str = "0x52908400098527886E0F7030069857D2E4169EE7";
+pub(crate) const TOKEN: &str = "token-sample-1";
+
+pub(crate) fn destination() -> Destination {
+    Destination { address: TREASURY.to_owned(), chain: Chain::by_id(8453).unwrap() }
+}
+
+pub(crate) fn usdc(text: &str) -> Amount {
+    Amount::parse(text, Asset::USDC).unwrap()
+}
+
+pub(crate) fn intent(asked: &str) -> IntentRecord {
+    let asked = usdc(asked);
+    IntentRecord {
+        deposit_id: ORDER_ID.parse().unwrap(),
+        provider: Daimo::ID,
+        provider_ref: PAYMENT.parse().unwrap(),
+        terms: Terms {
+            ticker: Ticker::ETH,
+            asset: Asset::USDC,
+            credit: CreditRule::one_to_one(),
+            bonus_percent: Decimal::ZERO,
+            formula: FormulaVersion::V1,
+            created_at: Timestamp::from_secs(CREATED),
+            quote: Some(Quote {
+                amount: asked,
+                rate: Price::ONE,
+                unit_price: Price::ONE,
+                expires_at: Timestamp::from_secs(CREATED + 3600),
+            }),
+            confirms_only_full: true,
+        },
+        instructions: PayInstructions::HostedPage {
+            url: "https://pay.daimo.com/checkout?id=7Example44CharsBase58".to_owned(),
+            payment_id: Some(PAYMENT.to_owned()),
+        },
+    }
+}
