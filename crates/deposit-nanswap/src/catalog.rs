@@ -92,7 +92,8 @@ impl Catalog {
         from: &str,
         to: &str,
     ) -> Result<Limits, ProviderError> {
-        let slot = self.limits.get(&coin.ticker).ok_or_else(|| error(ErrorKind::Rejected("unknown_ticker")))?;
+        let slot =
+            self.limits.get(&coin.ticker).ok_or_else(|| error(ErrorKind::Rejected("unknown_ticker")))?;
         let mut slot = slot.lock().await;
         if let Some((_, limits)) = slot.filter(|(at, _)| at.elapsed() < LIMITS_KEPT) {
             return Ok(limits);
@@ -132,8 +133,9 @@ fn resolve(all: &BTreeMap<String, Box<RawValue>>, ticker: Ticker) -> Option<(&st
     if let Some(exact) = all.get_key_value(ticker.as_str()) {
         return Some(entry(exact));
     }
-    let on_network =
-        |key: &str| key.strip_prefix(ticker.as_str()).is_some_and(|rest| rest.len() > 1 && rest.starts_with('-'));
+    let on_network = |key: &str| {
+        key.strip_prefix(ticker.as_str()).is_some_and(|rest| rest.len() > 1 && rest.starts_with('-'))
+    };
     let mut found = all.iter().filter(|(key, _)| on_network(key));
     let first = found.next()?;
     found.next().is_none().then(|| entry(first))

@@ -86,8 +86,7 @@ impl Client {
     ) -> Result<(T, Response), ProviderError> {
         let request = self.request(operation, Safety::Idempotent, Method::GET, name).refine(refused);
         let request = query.iter().fold(request, |request, (name, value)| request.query(name, value));
-        let request =
-            if operation == Operation::Open { request.deadline(self.patience()) } else { request };
+        let request = if operation == Operation::Open { request.deadline(self.patience()) } else { request };
         let answer = self.send(operation, request).await?;
         if api::is_refusal(answer.bytes()) {
             let kind = refused(StatusCode::BAD_REQUEST, answer.bytes());

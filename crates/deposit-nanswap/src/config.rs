@@ -118,7 +118,9 @@ mod tests {
     #[test]
     fn errors_name_the_key() {
         assert!(good().check().is_ok());
-        for bad in ["", "pay.example", "ftp://pay.example", "https://u@pay.example", "https://pay.example/v1/"] {
+        for bad in
+            ["", "pay.example", "ftp://pay.example", "https://u@pay.example", "https://pay.example/v1/"]
+        {
             assert_eq!(key_of(|c| c.base_url = bad.into()), "providers.nanswap.base_url", "{bad}");
         }
         assert_eq!(key_of(|c| c.api_key = Secret::default()), "providers.nanswap.api_key");
@@ -128,7 +130,11 @@ mod tests {
             assert_eq!(key_of(|c| c.settle_ticker = ticker), "providers.nanswap.settle_ticker");
         }
         for bad in ["", "ban_1settle", "nano_1 settle", "nano_1?x"] {
-            assert_eq!(key_of(|c| c.settle_address = bad.into()), "providers.nanswap.settle_address", "{bad}");
+            assert_eq!(
+                key_of(|c| c.settle_address = bad.into()),
+                "providers.nanswap.settle_address",
+                "{bad}"
+            );
         }
     }
 

@@ -2,7 +2,8 @@
 
 use deposit_core::json::NumberText;
 use deposit_core::{
-    Amount, Asset, Concern, Failure, IntentRecord, OrderState, PaymentReading, PaymentRef, Snapshot, Timestamp,
+    Amount, Asset, Concern, Failure, IntentRecord, OrderState, PaymentReading, PaymentRef, Snapshot,
+    Timestamp,
 };
 
 use crate::api::{Order, Status};
@@ -30,7 +31,8 @@ pub(crate) fn snapshot(
     };
     let elsewhere = order.payout_address.as_deref() != Some(payout.address);
     if elsewhere {
-        let detail = "the order pays out to another address than the configured one: nothing is credited for it";
+        let detail =
+            "the order pays out to another address than the configured one: nothing is credited for it";
         snapshot.concerns.push(Concern::new("payout_address_mismatch", detail));
     }
     match &order.status {
@@ -111,10 +113,7 @@ fn completed(
         concerns.push(Concern::new("amount_missing", detail));
         return None;
     }
-    Some(PaymentReading {
-        settled: Some(settled),
-        ..PaymentReading::confirmed(id.clone(), received)
-    })
+    Some(PaymentReading { settled: Some(settled), ..PaymentReading::confirmed(id.clone(), received) })
 }
 
 /// Given up, for people to deal with. Not credited, and not shown as under way: a refund goes by mail.
@@ -158,14 +157,13 @@ fn amount(number: &NumberText, asset: Asset, concerns: &mut Vec<Concern>) -> Opt
 /// What came. The provider counts in binary floating point: a figure that can be the double of what was asked for is that.
 fn received(intent: &IntentRecord, number: &NumberText, concerns: &mut Vec<Concern>) -> Option<Amount> {
     let mut noise = Vec::new();
-    let amount = amount(number, intent.terms.asset, &mut noise)?;
-    match intent.terms.requested() {
-        Some(asked) if is_same_double(asked.minor(), amount.minor()) => Some(asked),
-        _ => {
-            concerns.append(&mut noise);
-            Some(amount)
-        }
+    let told = amount(number, intent.terms.asset, &mut noise);
+    let asked = intent.terms.requested();
+    let same = asked.filter(|asked| told.is_some_and(|told| is_same_double(asked.minor(), told.minor())));
+    if same.is_none() {
+        concerns.append(&mut noise);
     }
+    same.or(told)
 }
 
 /// Within 1 in 10^15: a double and its shortest text are nearer than that, and no payer comes so near by chance.

@@ -90,9 +90,15 @@ fn error_is_a_failure_and_never_a_credit() {
 
 #[test]
 fn an_unknown_word_and_none_change_nothing() {
-    for json in [r#","status":"refunded","amountFrom":100,"amountTo":1"#, "", r#","status":"Completed","amountTo":1"#] {
+    for json in
+        [r#","status":"refunded","amountFrom":100,"amountTo":1"#, "", r#","status":"Completed","amountTo":1"#]
+    {
         let read = read("100", json);
-        assert_eq!((read.undecided.len(), read.payments.len(), read.state), (1, 0, OrderState::Open), "{json}");
+        assert_eq!(
+            (read.undecided.len(), read.payments.len(), read.state),
+            (1, 0, OrderState::Open),
+            "{json}"
+        );
         assert_eq!(codes(&read), ["unknown_status"]);
     }
     let hostile = read("100", r#","status":"<b>\u0000x</b>""#);
@@ -102,7 +108,8 @@ fn an_unknown_word_and_none_change_nothing() {
 #[test]
 fn what_is_paid_out_elsewhere_is_not_credited() {
     for address in [r#""payoutAddress":"nano_1other""#, r#""payoutAddress":null"#] {
-        let json = format!(r#"{{"id":"{ORDER}","status":"completed","amountFrom":1,"amountTo":1,{address}}}"#);
+        let json =
+            format!(r#"{{"id":"{ORDER}","status":"completed","amountFrom":1,"amountTo":1,{address}}}"#);
         let read = snapshot(&kas("1"), PAYOUT, &serde_json::from_str(&json).unwrap(), None);
         assert_eq!((read.undecided.len(), read.payments.len()), (1, 0), "{address}");
         assert_eq!(codes(&read), ["payout_address_mismatch"]);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deposit_core::{
     Amount, Capabilities, ConfigError, DepositIntent, ErrorKind, IntentRecord, OpenRequest, Operation,
-    PayInstructions, PaymentProvider, ProviderError, ProviderId, ProviderRef, Replay, RequestBudget, Snapshot,
+    PayInstructions, PaymentProvider, ProviderError, ProviderId, ProviderRef, Replay, RequestBudget,
+    Snapshot,
 };
 use deposit_transport::HttpConfig;
 

@@ -29,7 +29,10 @@ impl Stuck {
         }
         let first = *since.entry(order.clone()).or_insert_with(Instant::now);
         (first.elapsed() >= PATIENCE).then(|| {
-            Concern::new("swap_stuck", "the swap is under way for more than an hour: ask the provider's support")
+            Concern::new(
+                "swap_stuck",
+                "the swap is under way for more than an hour: ask the provider's support",
+            )
         })
     }
 }

@@ -292,8 +292,12 @@ mod tests {
             let faults = Faults::read(format!("{{\"{name}\": true}}").as_bytes()).unwrap();
             assert_ne!(faults, Faults::default(), "{name}");
         }
-        for other in [r#"{"latency_ms":1}"#, r#"{"answer_delay_ms":1}"#, r#"{"omit_methods":["BTC-CHAIN"]}"#, r#"{"only_paths":["/v1/create-order"]}"#]
-        {
+        for other in [
+            r#"{"latency_ms":1}"#,
+            r#"{"answer_delay_ms":1}"#,
+            r#"{"omit_methods":["BTC-CHAIN"]}"#,
+            r#"{"only_paths":["/v1/create-order"]}"#,
+        ] {
             assert_ne!(Faults::read(other.as_bytes()).unwrap(), Faults::default(), "{other}");
         }
     }

@@ -96,9 +96,8 @@ pub(super) fn pair(
     from: &str,
     to: &str,
 ) -> Result<(&'static Currency, &'static Currency), Refusal> {
-    let known = |key: &str| {
-        server.currency(key).ok_or_else(|| refused(format!("Currency {key} is not supported")))
-    };
+    let known =
+        |key: &str| server.currency(key).ok_or_else(|| refused(format!("Currency {key} is not supported")));
     let (from, to) = (known(from)?, known(to)?);
     if from == to { Err(refused("from and to must differ")) } else { Ok((from, to)) }
 }

@@ -69,8 +69,7 @@ pub(super) fn create(server: &Nanswap, headers: &HeaderMap, body: &[u8]) -> Resu
     let mut state = server.state();
     let number = u64::try_from(state.orders.len()).unwrap_or(u64::MAX);
     let label = format!("nanswap/order/{number}");
-    let id =
-        if from.feeless && to.feeless { random.base58(&label, 11) } else { random.hex::<7>(&label) };
+    let id = if from.feeless && to.feeless { random.base58(&label, 11) } else { random.hex::<7>(&label) };
     let (payin_address, payin_extra_id) = from.address(random, &format!("nanswap/payin/{number}"));
     let created = server.now();
     let order = Order {
@@ -104,7 +103,8 @@ pub(super) fn create(server: &Nanswap, headers: &HeaderMap, body: &[u8]) -> Resu
 
 /// A number, not a text, within the limits of the pair.
 fn amount(server: &Nanswap, body: &Json, from: &Currency) -> Result<u128, Refusal> {
-    let number = body.get("amount").and_then(Json::number).ok_or_else(|| refused("amount must be a number"))?;
+    let number =
+        body.get("amount").and_then(Json::number).ok_or_else(|| refused("amount must be a number"))?;
     let asked = minor_of(number, from.asset).filter(|m| *m > 0).ok_or_else(|| refused("Invalid amount"))?;
     let (min, max) = server.limits(from)?;
     let limit = |text: &str| minor_of(text, from.asset).unwrap_or(u128::MAX);

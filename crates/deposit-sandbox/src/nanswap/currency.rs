@@ -109,17 +109,13 @@ impl Currency {
         let rest = |prefix: &str| address.strip_prefix(prefix);
         let nano = |rest: Option<&str>| {
             rest.is_some_and(|r| {
-                r.len() == 60
-                    && r.starts_with(['1', '3'])
-                    && r.bytes().all(|b| NANO_ALPHABET.contains(&b))
+                r.len() == 60 && r.starts_with(['1', '3']) && r.bytes().all(|b| NANO_ALPHABET.contains(&b))
             })
         };
         match self.network {
             "xno" => nano(rest("nano_").or(rest("xrb_"))),
             "ban" => nano(rest("ban_")),
-            "base" => {
-                rest("0x").is_some_and(|r| r.len() == 40 && r.bytes().all(|b| b.is_ascii_hexdigit()))
-            }
+            "base" => rest("0x").is_some_and(|r| r.len() == 40 && r.bytes().all(|b| b.is_ascii_hexdigit())),
             "kas" => rest("kaspa:")
                 .unwrap_or(address)
                 .bytes()

@@ -68,10 +68,8 @@ fn converted(
     numerator: u32,
     denominator: u32,
 ) -> Option<u128> {
-    let worth = U512::from(minor)
-        * U512::from(rate(rates, from)?)
-        * power(to.asset.scale())
-        * U512::from(numerator);
+    let worth =
+        U512::from(minor) * U512::from(rate(rates, from)?) * power(to.asset.scale()) * U512::from(numerator);
     let price = U512::from(rate(rates, to)?) * power(from.asset.scale()) * U512::from(denominator);
     u128::try_from(worth / price).ok()
 }

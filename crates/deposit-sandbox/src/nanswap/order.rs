@@ -59,7 +59,10 @@ pub(super) struct Order {
 }
 
 fn iso(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string().replace('Z', ".000Z")
+    jiff::Timestamp::from_second(seconds)
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+        .to_string()
+        .replace('Z', ".000Z")
 }
 
 impl Order {
