@@ -126,19 +126,15 @@ fn needs_memo(currency: &Currency) -> bool {
 
 /// The exact key, else the only `TICKER-NETWORK`; none or several is no answer, and nothing is guessed (dossier, section 3).
 fn resolve(all: &BTreeMap<String, Box<RawValue>>, ticker: Ticker) -> Option<(&str, &RawValue)> {
-    let entry = |(key, raw): (_, _)| -> (&str, &RawValue) {
-        let (key, raw): (&String, &Box<RawValue>) = (key, raw);
-        (key, raw)
-    };
-    if let Some(exact) = all.get_key_value(ticker.as_str()) {
-        return Some(entry(exact));
+    if let Some((key, raw)) = all.get_key_value(ticker.as_str()) {
+        return Some((key, raw));
     }
     let on_network = |key: &str| {
         key.strip_prefix(ticker.as_str()).is_some_and(|rest| rest.len() > 1 && rest.starts_with('-'))
     };
     let mut found = all.iter().filter(|(key, _)| on_network(key));
-    let first = found.next()?;
-    found.next().is_none().then(|| entry(first))
+    let (key, raw) = found.next()?;
+    found.next().is_none().then_some((key.as_str(), raw.as_ref()))
 }
 
 /// The minimum up, the maximum down.
