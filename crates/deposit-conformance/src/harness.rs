@@ -281,6 +281,11 @@ pub trait Harness: Send + Sync {
         true
     }
 
+    /// Whether reading an order needs the key: where anybody may read, only `open` is refused with a wrong one.
+    fn reads_need_key(&self) -> bool {
+        true
+    }
+
     /// A reference of the right form that the provider does not know.
     fn unknown_ref(&self, known: &ProviderRef) -> ProviderRef {
         let turned: String = known.as_str().chars().rev().collect();

@@ -88,6 +88,7 @@ macro_rules! adapters {
 
 adapters! {
     btcpay = "btcpay" => deposit_btcpay;
+    nanswap = "nanswap" => deposit_nanswap;
     daimo = "daimo" => deposit_daimo;
 }
 

@@ -1,29 +1,34 @@
-//! The list of emulators: the one place that a further one is added to.
+//! The table of emulators: one line each. A further one is its module and a line here.
 
 use std::sync::Arc;
 
-use crate::btcpay::BtcPay;
-use crate::daimo::Daimo;
 use crate::emulator::{Context, Emulator};
 
-/// Every emulator of this sandbox.
-#[derive(Debug)]
-pub struct Emulators {
-    /// BTCPay Server.
-    pub btcpay: Arc<BtcPay>,
-    /// Daimo Pay.
-    pub daimo: Arc<Daimo>,
+macro_rules! emulators {
+    ($($name:ident: $type:ident, $doc:literal;)*) => {
+        /// Every emulator of this sandbox.
+        #[derive(Debug)]
+        pub struct Emulators {
+            $(
+                #[doc = $doc]
+                pub $name: Arc<crate::$name::$type>,
+            )*
+        }
+
+        impl Emulators {
+            pub(crate) fn new(mut context: impl FnMut(&'static str) -> Arc<Context>) -> Self {
+                Self { $($name: crate::$name::$type::new(context(crate::$name::NAME)),)* }
+            }
+
+            pub(crate) fn all(&self) -> Vec<Arc<dyn Emulator>> {
+                vec![$(self.$name.clone()),*]
+            }
+        }
+    };
 }
 
-impl Emulators {
-    pub(crate) fn new(mut context: impl FnMut(&'static str) -> Arc<Context>) -> Self {
-        Self {
-            btcpay: BtcPay::new(context(crate::btcpay::NAME)),
-            daimo: Daimo::new(context(crate::daimo::NAME)),
-        }
-    }
-
-    pub(crate) fn all(&self) -> Vec<Arc<dyn Emulator>> {
-        vec![self.btcpay.clone(), self.daimo.clone()]
-    }
+emulators! {
+    btcpay: BtcPay, "BTCPay Server.";
+    nanswap: Nanswap, "Nanswap.";
+    daimo: Daimo, "Daimo Pay.";
 }

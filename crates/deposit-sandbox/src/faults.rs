@@ -69,6 +69,10 @@ pub struct Faults {
     pub rates_down: bool,
     /// The provider's chains are behind.
     pub not_synchronized: bool,
+    /// An order is answered with another pay-out address than was asked for.
+    pub wrong_payout: bool,
+    /// Faults of the wire strike only requests whose path ends with one of these; empty: all requests.
+    pub only_paths: Vec<String>,
 }
 
 const MEMBERS: &[&str] = &[
@@ -91,6 +95,8 @@ const MEMBERS: &[&str] = &[
     "unknown_events",
     "rates_down",
     "not_synchronized",
+    "wrong_payout",
+    "only_paths",
 ];
 
 impl Faults {
@@ -126,7 +132,16 @@ impl Faults {
             unknown_events: fields.flag("unknown_events")?,
             rates_down: fields.flag("rates_down")?,
             not_synchronized: fields.flag("not_synchronized")?,
+            wrong_payout: fields.flag("wrong_payout")?,
+            only_paths: fields.words("only_paths")?,
         })
+    }
+}
+
+impl Faults {
+    /// Whether a request for this path is among those that faults of the wire strike.
+    fn strikes(&self, path: &str) -> bool {
+        self.only_paths.is_empty() || self.only_paths.iter().any(|end| path.ends_with(end.as_str()))
     }
 }
 
@@ -174,6 +189,7 @@ pub(crate) struct Site {
 /// The layer around every emulator's router.
 pub(crate) async fn apply(State(site): State<Site>, request: Request, next: Next) -> Response {
     let faults = site.context.faults.get();
+    let faults = if faults.strikes(request.uri().path()) { faults } else { Arc::default() };
     if faults.down {
         return cut();
     }
@@ -271,12 +287,17 @@ mod tests {
             "unknown_events",
             "rates_down",
             "not_synchronized",
+            "wrong_payout",
         ]) {
             let faults = Faults::read(format!("{{\"{name}\": true}}").as_bytes()).unwrap();
             assert_ne!(faults, Faults::default(), "{name}");
         }
-        for other in [r#"{"latency_ms":1}"#, r#"{"answer_delay_ms":1}"#, r#"{"omit_methods":["BTC-CHAIN"]}"#]
-        {
+        for other in [
+            r#"{"latency_ms":1}"#,
+            r#"{"answer_delay_ms":1}"#,
+            r#"{"omit_methods":["BTC-CHAIN"]}"#,
+            r#"{"only_paths":["/v1/create-order"]}"#,
+        ] {
             assert_ne!(Faults::read(other.as_bytes()).unwrap(), Faults::default(), "{other}");
         }
     }

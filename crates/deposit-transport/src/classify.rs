@@ -84,7 +84,8 @@ impl Failure {
         url: RedactedUrl,
         safety: Safety,
     ) -> Self {
-        let wait = retry_after(headers);
+        let limited = status == StatusCode::TOO_MANY_REQUESTS;
+        let wait = retry_after(headers).or_else(|| limited.then(|| rate_limit_reset(headers)).flatten());
         let idempotent = safety == Safety::Idempotent;
         let (kind, retry, ill) = match status.as_u16() {
             300..=399 => (ErrorKind::Configuration, false, false),
@@ -117,6 +118,13 @@ impl Failure {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// A 429 without `Retry-After` that says when its window ends (`RateLimit-Reset`, in seconds). More than an hour is no
+/// such figure: some servers send a point in time there.
+fn rate_limit_reset(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers.get("ratelimit-reset")?.to_str().ok()?.trim().parse().ok()?;
+    (seconds <= 3_600).then(|| Duration::from_secs(seconds.max(1)))
 }
 
 #[cfg(test)]
@@ -169,6 +177,24 @@ mod tests {
             let failure = of(Safety::Idempotent);
             assert_eq!(failure.retry, matches!(failure.kind, ErrorKind::Transient { .. }), "{status}");
         }
+    }
+
+    #[test]
+    fn a_rate_limit_without_retry_after_says_when_its_window_ends() {
+        let wait = |status: u16, headers: &[(&str, &str)]| {
+            let headers = headers.iter().map(|(name, value)| {
+                (reqwest::header::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap())
+            });
+            let status = StatusCode::from_u16(status).unwrap();
+            Failure::from_status(status, &HeaderMap::from_iter(headers), url(), Safety::Once)
+                .retry_after()
+                .map(|wait| wait.as_secs())
+        };
+        assert_eq!(wait(429, &[("ratelimit-reset", "37")]), Some(37));
+        assert_eq!(wait(429, &[("ratelimit-reset", "0")]), Some(1));
+        assert_eq!(wait(429, &[("ratelimit-reset", "1785000000")]), None);
+        assert_eq!(wait(429, &[("ratelimit-reset", "37"), ("retry-after", "5")]), Some(5));
+        assert_eq!(wait(425, &[("ratelimit-reset", "37")]), None);
     }
 
     #[test]

@@ -162,12 +162,13 @@ impl HttpClient {
             return Err(failure);
         }
         let limit = self.config.max_body;
+        let headers = answer.headers().clone();
         let body = read(&mut answer, limit).await.map_err(|(_, error)| match error {
             Some(error) => Failure::from_reqwest(error, url.clone(), request.safety),
             None => Failure::too_large(url.clone(), limit, request.safety),
         })?;
         let (operation, safety) = (request.operation, request.safety);
-        Ok(Response { provider: self.provider, operation, safety, status, body })
+        Ok(Response { provider: self.provider, operation, safety, status, headers, body })
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use deposit_core::{Operation, ProviderError, ProviderId};
 use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 
 use crate::request::Safety;
@@ -15,6 +16,7 @@ pub struct Response {
     pub(crate) operation: Operation,
     pub(crate) safety: Safety,
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -43,6 +45,12 @@ impl Response {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// A header that is text, by its lower-case name: a provider's clock, or where its rate limit stands.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// The body as it came.
