@@ -88,6 +88,7 @@ macro_rules! adapters {
 
 adapters! {
     btcpay = "btcpay" => deposit_btcpay;
+    stripe = "stripe" => deposit_stripe;
 }
 
 #[allow(dead_code, reason = "with all features nothing is left out")]

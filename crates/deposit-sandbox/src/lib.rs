@@ -12,6 +12,7 @@ mod json;
 mod random;
 mod rates;
 mod sandbox;
+pub mod stripe;
 mod webhook;
 
 pub use clock::Clock;
