@@ -87,7 +87,11 @@ impl Client {
     }
 
     /// With the PaymentIntent and its last charge: only they tell a delayed payment under way from a failed one.
-    pub(crate) async fn session(&self, operation: Operation, id: &str) -> Result<api::Session, ProviderError> {
+    pub(crate) async fn session(
+        &self,
+        operation: Operation,
+        id: &str,
+    ) -> Result<api::Session, ProviderError> {
         self.get(operation, &["checkout", "sessions", id])
             .query("expand[0]", "payment_intent")
             .query("expand[1]", "payment_intent.latest_charge")

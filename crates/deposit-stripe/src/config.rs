@@ -75,7 +75,10 @@ impl Config {
     pub(crate) fn check(self) -> Result<Checked, ConfigError> {
         let base_url = base_url(&self.base_url)?;
         let livemode = livemode(self.secret_key.expose()).ok_or_else(|| {
-            broken("secret_key", "must be a secret or restricted key: sk_test_…, sk_live_…, rk_test_… or rk_live_…")
+            broken(
+                "secret_key",
+                "must be a secret or restricted key: sk_test_…, sk_live_…, rk_test_… or rk_live_…",
+            )
         })?;
         let webhook_secrets: Vec<Secret> =
             self.webhook_secret.expose().split(',').map(|secret| Secret::new(secret.trim())).collect();
@@ -90,7 +93,10 @@ impl Config {
             if is_return_page(&text, livemode) {
                 Ok(text)
             } else {
-                Err(broken(key, "must be an https URL of at most 5000 characters (http only with a test key)"))
+                Err(broken(
+                    key,
+                    "must be an https URL of at most 5000 characters (http only with a test key)",
+                ))
             }
         };
         let success_url = return_page("success_url", self.success_url)?;
@@ -126,7 +132,8 @@ fn livemode(key: &str) -> Option<bool> {
 
 /// Sent as it is written, placeholder included: only looked at here.
 fn is_return_page(text: &str, livemode: bool) -> bool {
-    let fine = |url: Url| url.has_host() && (url.scheme() == "https" || (url.scheme() == "http" && !livemode));
+    let fine =
+        |url: Url| url.has_host() && (url.scheme() == "https" || (url.scheme() == "http" && !livemode));
     text.len() <= LONGEST_URL && !text.chars().any(char::is_whitespace) && Url::parse(text).is_ok_and(fine)
 }
 
@@ -161,14 +168,22 @@ mod tests {
     #[test]
     fn errors_name_the_key() {
         assert!(good().check().is_ok());
-        for bad in ["", "api.stripe.com", "ftp://api.stripe.com", "https://u@x.example", "https://x.example?a=1"] {
+        for bad in
+            ["", "api.stripe.com", "ftp://api.stripe.com", "https://u@x.example", "https://x.example?a=1"]
+        {
             assert_eq!(key_of(|c| c.base_url = bad.into()), "providers.stripe.base_url", "{bad}");
         }
-        for bad in ["", "sk_test_", "pk_test_1", "pk_live_1", "whsec_1", "sk_test_a b", "sk_prod_1", "sk_test_ü"] {
+        for bad in
+            ["", "sk_test_", "pk_test_1", "pk_live_1", "whsec_1", "sk_test_a b", "sk_prod_1", "sk_test_ü"]
+        {
             assert_eq!(key_of(|c| c.secret_key = Secret::new(bad)), "providers.stripe.secret_key", "{bad}");
         }
         for bad in ["", ",", "whsec_1,", "whsec_1,,whsec_2", "whsec 1"] {
-            assert_eq!(key_of(|c| c.webhook_secret = Secret::new(bad)), "providers.stripe.webhook_secret", "{bad}");
+            assert_eq!(
+                key_of(|c| c.webhook_secret = Secret::new(bad)),
+                "providers.stripe.webhook_secret",
+                "{bad}"
+            );
         }
         for bad in ["", "/paid", "shop.example/paid", "ftp://shop.example/paid", "https://shop.example/a b"] {
             assert_eq!(key_of(|c| c.success_url = bad.into()), "providers.stripe.success_url", "{bad}");

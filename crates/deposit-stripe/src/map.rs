@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use deposit_core::{
-    Amount, Concern, DepositId, Failure, IntentRecord, OrderState, PayInstructions, PaymentReading, PaymentRef,
-    Snapshot, Taking, TakingId, Timestamp,
+    Amount, Concern, DepositId, Failure, IntentRecord, OrderState, PayInstructions, PaymentReading,
+    PaymentRef, Snapshot, Taking, TakingId, Timestamp,
 };
 use url::Url;
 
@@ -225,7 +225,11 @@ fn reading(
     } else {
         PaymentReading::in_flight(id.clone(), amount)
     };
-    Some(PaymentReading { takings, paid_at: charge.map(|charge| Timestamp::from_secs(charge.created)), ..reading })
+    Some(PaymentReading {
+        takings,
+        paid_at: charge.map(|charge| Timestamp::from_secs(charge.created)),
+        ..reading
+    })
 }
 
 /// The figure of the session, which has to be what was asked for: another one is for a person to judge.
@@ -247,7 +251,9 @@ fn amount(
     let asked = record.terms.requested();
     // Adaptive Pricing may charge in another currency: then this figure says nothing.
     let received = intent
-        .filter(|intent| standing == Standing::Confirmed && intent.currency.as_deref().is_some_and(|c| currency.is(c)))
+        .filter(|intent| {
+            standing == Standing::Confirmed && intent.currency.as_deref().is_some_and(|c| currency.is(c))
+        })
         .and_then(|intent| intent.amount_received)
         .map(|cents| currency.amount(cents));
     let same = amount.is_some()
@@ -336,7 +342,9 @@ pub(crate) enum Fate {
 /// A refund on its way counts: Stripe's own total has it too.
 fn refund_fate(refund: &Refund, concerns: &mut Vec<Concern>) -> Fate {
     let other = match &refund.status {
-        Some(RefundStatus::Pending | RefundStatus::RequiresAction | RefundStatus::Succeeded) => return Fate::Taken,
+        Some(RefundStatus::Pending | RefundStatus::RequiresAction | RefundStatus::Succeeded) => {
+            return Fate::Taken;
+        }
         Some(RefundStatus::Failed | RefundStatus::Canceled) => return Fate::GivenBack,
         Some(RefundStatus::Other(other)) => other.as_str(),
         None => "",

@@ -228,7 +228,13 @@ fn the_page_is_kept_whole() {
     };
     let page = "https://checkout.stripe.com/c/pay/cs_test_a1#fid%2Fa?b=c&d";
     assert_eq!(of(json!(page)).as_deref(), Some(page));
-    for bad in [json!(null), json!(""), json!("/c/pay"), json!("javascript:alert(1)"), json!("https://x.example/a b")] {
+    for bad in [
+        json!(null),
+        json!(""),
+        json!("/c/pay"),
+        json!("javascript:alert(1)"),
+        json!("https://x.example/a b"),
+    ] {
         assert_eq!(of(bad.clone()), None, "{bad}");
     }
 }

@@ -150,11 +150,11 @@ impl PaymentProvider for Stripe {
         let cents = currency.cents(request.amount).map_err(fail)?;
         let key = format!("{}:create:{}", request.deposit_id, request.attempt);
         let session = self.client.create(&key, &self.body(request, currency, cents)).await?;
-        let right =
-            map::is_what_we_asked(&session, self.livemode, &request.deposit_id, currency, cents)
-                && session.status == Some(SessionStatus::Open);
+        let right = map::is_what_we_asked(&session, self.livemode, &request.deposit_id, currency, cents)
+            && session.status == Some(SessionStatus::Open);
         let provider_ref = ProviderRef::new(session.id.as_str()).ok();
-        let (Some(provider_ref), Some(instructions), true) = (provider_ref, map::instructions(&session), right)
+        let (Some(provider_ref), Some(instructions), true) =
+            (provider_ref, map::instructions(&session), right)
         else {
             self.client.expire(Operation::Open, &session.id).await;
             return Err(fail(ErrorKind::Protocol));

@@ -49,7 +49,9 @@ fn the_body_is_what_the_dossier_shows() {
         ]
     );
     let marker = format!("metadata[{}]={}", MARKER.0, MARKER.1);
-    assert!(lines.contains(&marker) && lines.contains(&format!("metadata[{}]={DEPOSIT}", crate::api::DEPOSIT_ID)));
+    assert!(
+        lines.contains(&marker) && lines.contains(&format!("metadata[{}]={DEPOSIT}", crate::api::DEPOSIT_ID))
+    );
 }
 
 #[test]
@@ -103,9 +105,14 @@ async fn what_stripe_would_refuse_is_not_sent() {
 async fn what_is_not_declared_is_unsupported() {
     let provider = Stripe::new(config()).unwrap();
     let caps = provider.capabilities();
-    assert_eq!((caps.replay, caps.scan, caps.standing_address, caps.read_batch), (Replay::Key, true, false, 1));
-    let wanted =
-        deposit_core::LookUpRequest { deposit_id: DEPOSIT.parse().unwrap(), terms: terms(Ticker::USD, 2_500) };
+    assert_eq!(
+        (caps.replay, caps.scan, caps.standing_address, caps.read_batch),
+        (Replay::Key, true, false, 1)
+    );
+    let wanted = deposit_core::LookUpRequest {
+        deposit_id: DEPOSIT.parse().unwrap(),
+        terms: terms(Ticker::USD, 2_500),
+    };
     for error in [
         provider.look_up(&wanted).await.unwrap_err(),
         provider.read_many(&[]).await.unwrap_err(),

@@ -1,7 +1,8 @@
 //! Invented deposits for the tests of this crate.
 
 use deposit_core::{
-    Decimal, FormulaVersion, IntentRecord, PayInstructions, Price, ProviderRef, Quote, Terms, Ticker, Timestamp,
+    Decimal, FormulaVersion, IntentRecord, PayInstructions, Price, ProviderRef, Quote, Terms, Ticker,
+    Timestamp,
 };
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use deposit_core::{
-    Concern, Delivery, DeliveryId, DepositId, Observation, Observed, ProviderRef, RawDelivery, Secret, Target,
-    WebhookError,
+    Concern, Delivery, DeliveryId, DepositId, Observation, Observed, ProviderRef, RawDelivery, Secret,
+    Target, WebhookError,
 };
 use deposit_transport::{VerifiedBody, signature};
 
@@ -49,10 +49,13 @@ pub(crate) fn use_of(kind: &str) -> Use {
         "checkout.session.completed" | "checkout.session.async_payment_succeeded" => Use::Paid,
         "checkout.session.async_payment_failed" | "checkout.session.expired" => Use::Session,
         "charge.refunded" => Use::Charge,
-        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated"
-        | "charge.dispute.updated" | "charge.dispute.funds_withdrawn" | "charge.dispute.funds_reinstated" => {
-            Use::Taking
-        }
+        "refund.created"
+        | "refund.updated"
+        | "refund.failed"
+        | "charge.refund.updated"
+        | "charge.dispute.updated"
+        | "charge.dispute.funds_withdrawn"
+        | "charge.dispute.funds_reinstated" => Use::Taking,
         "charge.dispute.created" | "charge.dispute.closed" => Use::Dispute,
         "payment_intent.created"
         | "payment_intent.requires_action"

@@ -59,10 +59,26 @@ fn the_header_cases() {
         (format!("t=x,v1={A_S1}"), NOW, false),
         (format!("t=1790000000,v1={zeros}"), NOW, false),
         // The mistakes: without `t.`, without `whsec_`, with the secret decoded, with a newline more.
-        ("t=1790000000,v1=3cb062bf3e61a8dd67a9b6390af72268d5bd4f26ada948cfa71e5dedecbd993d".into(), NOW, false),
-        ("t=1790000000,v1=8329cfd88cf7f4fa9c7e4176c8d403137e8c105ea5d4263a574676bc27ea86ae".into(), NOW, false),
-        ("t=1790000000,v1=ae1f4f1c73a7f5ff5b95c6016a7b6f30ef2a34a40660eb9909230253b7a7dbf4".into(), NOW, false),
-        ("t=1790000000,v1=536928f4abe1b682d9b896b9aeb7937ffa5afd558c9927a2cb075ac1b36864be".into(), NOW, false),
+        (
+            "t=1790000000,v1=3cb062bf3e61a8dd67a9b6390af72268d5bd4f26ada948cfa71e5dedecbd993d".into(),
+            NOW,
+            false,
+        ),
+        (
+            "t=1790000000,v1=8329cfd88cf7f4fa9c7e4176c8d403137e8c105ea5d4263a574676bc27ea86ae".into(),
+            NOW,
+            false,
+        ),
+        (
+            "t=1790000000,v1=ae1f4f1c73a7f5ff5b95c6016a7b6f30ef2a34a40660eb9909230253b7a7dbf4".into(),
+            NOW,
+            false,
+        ),
+        (
+            "t=1790000000,v1=536928f4abe1b682d9b896b9aeb7937ffa5afd558c9927a2cb075ac1b36864be".into(),
+            NOW,
+            false,
+        ),
     ] {
         assert_eq!(is_authentic(&take_at(&webhooks(), &header, A, now)), accepted, "{header} at {now}");
     }
@@ -82,13 +98,26 @@ fn the_vectors() {
         (A, 1_790_000_000, A_S2, false),
         (B, 1_790_000_123, "89e35f815e1d1bbe0975391943bcb69d9364d493263507364b1a85d7247f4231", true),
         (B, 1_790_000_123, "ffaf8c8578c3796ae83dafcc902956bf02c2466190420a16d5d861c81abc9211", false),
-        (c.as_bytes(), 1_790_000_200, "8b60bf2771ad06970a1a248b2e63fa5e949b2861c415e4e51cbb2b1ddf1418df", true),
-        (c.as_bytes(), 1_790_000_200, "408620a588cac1dd5f08661f6cad0c37f0d5fa506b83472a88e6616aeaf3e5c7", false),
+        (
+            c.as_bytes(),
+            1_790_000_200,
+            "8b60bf2771ad06970a1a248b2e63fa5e949b2861c415e4e51cbb2b1ddf1418df",
+            true,
+        ),
+        (
+            c.as_bytes(),
+            1_790_000_200,
+            "408620a588cac1dd5f08661f6cad0c37f0d5fa506b83472a88e6616aeaf3e5c7",
+            false,
+        ),
         (b"", 1_790_000_300, "e0df91aae0b58588f3791fe1024fbb16b2bc1287d0706e4cf985fdf735b577b9", true),
     ] {
         let header = format!("t={stamp},v1={v1}");
         assert_eq!(is_authentic(&take_at(&webhooks(), &header, body, stamp)), by_s1, "{v1}");
-        assert!(is_authentic(&take_at(&both, &header, body, stamp)), "{v1}: either secret while one is rolled");
+        assert!(
+            is_authentic(&take_at(&both, &header, body, stamp)),
+            "{v1}: either secret while one is rolled"
+        );
     }
     let header = "t=1790000123,v1=89e35f815e1d1bbe0975391943bcb69d9364d493263507364b1a85d7247f4231";
     let delivery = take_at(&webhooks(), header, B, 1_790_000_123).unwrap();

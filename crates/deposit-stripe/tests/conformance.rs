@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_conformance::{
-    Ability, CaptureServer, CapturedDelivery, Carrier, Fault, Harness, PayStage, Played, PlayedStage, Scenario,
-    Stranger, Variant, WebhookAuth,
+    Ability, CaptureServer, CapturedDelivery, Carrier, Fault, Harness, PayStage, Played, PlayedStage,
+    Scenario, Stranger, Variant, WebhookAuth,
 };
 use deposit_core::{
     Amount, DepositId, IntentRecord, PaymentProvider, PaymentRef, ProviderRef, Secret, TickerSpec, Timestamp,
 };
 use deposit_sandbox::{
-    Emulator as _, Faults, PayRequest, PayStage as Stage, Sandbox, SandboxConfig, ScenarioName, ScenarioRequest,
-    TruthPayment, TruthStage,
+    Emulator as _, Faults, PayRequest, PayStage as Stage, Sandbox, SandboxConfig, ScenarioName,
+    ScenarioRequest, TruthPayment, TruthStage,
 };
 use deposit_stripe::{Config, Stripe};
 use deposit_transport::HttpConfig;
@@ -46,7 +46,8 @@ impl StripeHarness {
 
     fn config(&self) -> Config {
         let [url, key, secret, success, cancel] =
-            ["base_url", "secret_key", "webhook_secret", "success_url", "cancel_url"].map(|key| self.setting(key));
+            ["base_url", "secret_key", "webhook_secret", "success_url", "cancel_url"]
+                .map(|key| self.setting(key));
         let mut config = Config::new(key, secret, success);
         config.base_url = url;
         config.cancel_url = cancel;
@@ -60,7 +61,13 @@ impl StripeHarness {
         order.payments.iter().map(played).collect()
     }
 
-    fn pays(&self, order: &IntentRecord, amount: Option<Amount>, stage: Stage, payment: Option<String>) -> Played {
+    fn pays(
+        &self,
+        order: &IntentRecord,
+        amount: Option<Amount>,
+        stage: Stage,
+        payment: Option<String>,
+    ) -> Played {
         let request = PayRequest {
             reference: order.provider_ref.to_string(),
             amount: amount.map(|a| a.to_string().parse().unwrap()),

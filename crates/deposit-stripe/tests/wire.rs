@@ -10,7 +10,8 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use deposit_core::{
     Amount, Asset, CreditRule, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observed, OpenRequest,
-    PayInstructions, PaymentProvider, Price, ProviderRef, Quote, ScanCursor, Target, Terms, Ticker, Timestamp,
+    PayInstructions, PaymentProvider, Price, ProviderRef, Quote, ScanCursor, Target, Terms, Ticker,
+    Timestamp,
 };
 use deposit_stripe::{Config, Stripe};
 use deposit_transport::HttpConfig;
@@ -63,7 +64,8 @@ async fn adapter(reply: impl Fn(&Seen) -> Response + Clone + Send + Sync + 'stat
         }
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut config = Config::new("sk_test_sample", "whsec_1", "https://shop.example/paid?s={CHECKOUT_SESSION_ID}");
+    let mut config =
+        Config::new("sk_test_sample", "whsec_1", "https://shop.example/paid?s={CHECKOUT_SESSION_ID}");
     config.base_url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
     let mut http = HttpConfig::default();
@@ -133,11 +135,17 @@ async fn an_order_is_one_request() {
     assert_eq!(header("content-type"), Some("application/x-www-form-urlencoded"));
     assert_eq!(header("idempotency-key"), Some("dep_01J9Z3K7QmWx:create:1"));
     assert!(
-        all[0].body.contains("&success_url=https%3A%2F%2Fshop.example%2Fpaid%3Fs%3D%7BCHECKOUT_SESSION_ID%7D&"),
+        all[0]
+            .body
+            .contains("&success_url=https%3A%2F%2Fshop.example%2Fpaid%3Fs%3D%7BCHECKOUT_SESSION_ID%7D&"),
         "encoded once: {}",
         all[0].body
     );
-    assert!(all[0].body.contains("line_items%5B0%5D%5Bprice_data%5D%5Bunit_amount%5D=2500"), "{}", all[0].body);
+    assert!(
+        all[0].body.contains("line_items%5B0%5D%5Bprice_data%5D%5Bunit_amount%5D=2500"),
+        "{}",
+        all[0].body
+    );
     let second = OpenRequest { attempt: 2, ..request() };
     provider.open(&second).await.unwrap();
     assert_eq!(log.all()[2].headers["idempotency-key"], "dep_01J9Z3K7QmWx:create:2");
@@ -225,7 +233,9 @@ async fn a_read_goes_through_every_page_of_refunds() {
     assert_eq!(
         log.lines(),
         [
-            format!("GET /v1/checkout/sessions/{SESSION}?expand%5B0%5D=payment_intent&expand%5B1%5D=payment_intent.latest_charge"),
+            format!(
+                "GET /v1/checkout/sessions/{SESSION}?expand%5B0%5D=payment_intent&expand%5B1%5D=payment_intent.latest_charge"
+            ),
             "GET /v1/refunds?payment_intent=pi_1&limit=100".to_owned(),
             "GET /v1/refunds?payment_intent=pi_1&limit=100&starting_after=re_2".to_owned(),
             "GET /v1/disputes?payment_intent=pi_1&limit=100".to_owned(),

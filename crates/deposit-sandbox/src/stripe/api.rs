@@ -136,18 +136,14 @@ fn replay(kept: &Kept, same: &(String, String, Vec<Pair>)) -> Outcome<Reply> {
 }
 
 /// Query or form body; a v1 POST has no other format.
-fn parameters(
-    method: &Method,
-    query: Option<&str>,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Outcome<Vec<Pair>> {
+fn parameters(method: &Method, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Outcome<Vec<Pair>> {
     let mut pairs = form::pairs(query.unwrap_or_default().as_bytes());
     if method == Method::POST && !body.is_empty() {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            let message = "Invalid request (check that your POST content type is application/x-www-form-urlencoded).";
+            let message =
+                "Invalid request (check that your POST content type is application/x-www-form-urlencoded).";
             return Err(Refusal::invalid(message));
         }
         pairs.extend(form::pairs(body));
@@ -180,12 +176,14 @@ fn route(server: &Stripe, state: &mut Account, call: &Call<'_>) -> Outcome<Json>
             let mut params = Params::read(&call.pairs)?;
             let expand = create::expansions(&mut params, "")?;
             params.finish()?;
-            let session = state.session(id).ok_or_else(|| Refusal::no_such("checkout.session", id, "session"))?;
+            let session =
+                state.session(id).ok_or_else(|| Refusal::no_such("checkout.session", id, "session"))?;
             Ok(view.session(session, expand))
         }
         ["v1", "checkout", "sessions", id, "expire"] if post => {
             Params::read(&call.pairs)?.finish()?;
-            let session = state.session(id).ok_or_else(|| Refusal::no_such("checkout.session", id, "session"))?;
+            let session =
+                state.session(id).ok_or_else(|| Refusal::no_such("checkout.session", id, "session"))?;
             if session.status != SessionStatus::Open {
                 let message = format!(
                     "Only Checkout Sessions with a status in [\"open\"] can be expired. This one is {}.",
@@ -226,12 +224,14 @@ fn route(server: &Stripe, state: &mut Account, call: &Call<'_>) -> Outcome<Json>
                 .collect();
             all.sort_by_key(|(_, _, refund)| refund.created);
             let all = newest_first(all, |(_, _, refund)| refund.id.clone());
-            of.window.page("/v1/refunds", all, |(session, charge, refund)| view.refund(session, charge, refund))
+            of.window
+                .page("/v1/refunds", all, |(session, charge, refund)| view.refund(session, charge, refund))
         }
         ["v1", "refunds", id] if get => {
             Params::read(&call.pairs)?.finish()?;
-            let found = charges(state)
-                .find_map(|(session, charge)| Some((session, charge, charge.refunds.iter().find(|r| r.id == *id)?)));
+            let found = charges(state).find_map(|(session, charge)| {
+                Some((session, charge, charge.refunds.iter().find(|r| r.id == *id)?))
+            });
             let (session, charge, refund) = found.ok_or_else(|| Refusal::no_such("refund", id, "id"))?;
             Ok(view.refund(session, charge, refund))
         }
@@ -250,7 +250,8 @@ fn route(server: &Stripe, state: &mut Account, call: &Call<'_>) -> Outcome<Json>
             let found = charges(state)
                 .find_map(|(session, charge)| Some((session, charge, charge.dispute.as_ref()?)))
                 .filter(|(_, _, dispute)| dispute.id == *id);
-            let (session, charge, dispute) = found.ok_or_else(|| Refusal::no_such("dispute", id, "dispute"))?;
+            let (session, charge, dispute) =
+                found.ok_or_else(|| Refusal::no_such("dispute", id, "dispute"))?;
             Ok(view.dispute(session, charge, dispute))
         }
         ["v1", "events"] if get => events(server, state, call),
@@ -289,7 +290,8 @@ fn create_session(server: &Stripe, state: &mut Account, call: &Call<'_>) -> Outc
     let faults = server.faults();
     let now = server.now();
     let (mut wanted, expand) = create::wanted(&call.pairs, &call.version, now)?;
-    let off = |method: &String| faults.omit_methods.contains(method) || faults.refuse_methods.contains(method);
+    let off =
+        |method: &String| faults.omit_methods.contains(method) || faults.refuse_methods.contains(method);
     wanted.methods.retain(|method| !off(method));
     if wanted.methods.is_empty() {
         return Err(Refusal::value(
@@ -320,7 +322,9 @@ fn create_refund(server: &Stripe, state: &mut Account, call: &Call<'_>) -> Outco
     let metadata = params.metadata()?;
     params.finish()?;
     let found = charges(state).find(|(session, candidate)| match (&intent, &charge) {
-        (Some(id), None) => session.intent_id() == Some(id) && session.paid().is_some_and(|p| p.id == candidate.id),
+        (Some(id), None) => {
+            session.intent_id() == Some(id) && session.paid().is_some_and(|p| p.id == candidate.id)
+        }
         (None, Some(id)) => candidate.id == *id,
         _ => false,
     });
@@ -333,7 +337,12 @@ fn create_refund(server: &Stripe, state: &mut Account, call: &Call<'_>) -> Outco
         (None, None, Some(id)) => return Err(Refusal::no_such("charge", id, "charge")),
         (Some((session, _)), _, _) => match session.paid() {
             Some(charge) => (session, charge),
-            None => return Err(Refusal::state(None, "This PaymentIntent does not have a successful charge to refund.")),
+            None => {
+                return Err(Refusal::state(
+                    None,
+                    "This PaymentIntent does not have a successful charge to refund.",
+                ));
+            }
         },
     };
     let left = session.wanted.total - charge.refunded();
@@ -347,7 +356,8 @@ fn create_refund(server: &Stripe, state: &mut Account, call: &Call<'_>) -> Outco
     }
     let amount = amount.unwrap_or(left);
     if amount < 1 || amount > left {
-        let message = format!("Refund amount ({amount}) is greater than unrefunded amount on charge ({left})");
+        let message =
+            format!("Refund amount ({amount}) is greater than unrefunded amount on charge ({left})");
         return Err(Refusal::state(None, message));
     }
     let id = session.id.clone();

@@ -9,7 +9,8 @@ use super::server::Version;
 use super::view::Expand;
 
 /// Payment methods that this API knows by name; the hosted page here takes cards.
-const METHODS: &[&str] = &["card", "acss_debit", "bacs_debit", "klarna", "link", "paypal", "sepa_debit", "us_bank_account"];
+const METHODS: &[&str] =
+    &["card", "acss_debit", "bacs_debit", "klarna", "link", "paypal", "sepa_debit", "us_bank_account"];
 const LONGEST_URL: usize = 5_000;
 const MOST_ITEMS: usize = 100;
 /// 30 minutes to 24 hours after now; exactly 24 hours are refused.
@@ -36,8 +37,7 @@ pub(super) fn wanted(pairs: &[Pair], version: &Version, now: i64) -> Outcome<(Wa
     if ui_mode != hosted {
         return Err(Refusal::value("ui_mode", "This account uses the hosted page only."));
     }
-    let success_url =
-        address(&mut params, "success_url")?.ok_or_else(|| Refusal::missing("success_url"))?;
+    let success_url = address(&mut params, "success_url")?.ok_or_else(|| Refusal::missing("success_url"))?;
     let cancel_url = address(&mut params, "cancel_url")?;
     let client_reference_id = params.limited("client_reference_id", 200)?;
     let customer_email = email(&mut params)?;
@@ -125,7 +125,8 @@ fn intent_data(mut data: Params) -> Outcome<(Vec<Pair>, bool)> {
     data.limited("description", 1_000)?;
     data.limited("statement_descriptor_suffix", 22)?;
     if data.text("statement_descriptor")?.is_some() {
-        let message = "You cannot use `statement_descriptor` for card charges. Use `statement_descriptor_suffix`.";
+        let message =
+            "You cannot use `statement_descriptor` for card charges. Use `statement_descriptor_suffix`.";
         return Err(Refusal::value(&data.name("statement_descriptor"), message));
     }
     let capture = data.one_of("capture_method", &["automatic", "automatic_async", "manual"])?;
@@ -211,8 +212,7 @@ fn line(mut item: Params) -> Outcome<(Currency, i64)> {
     if quantity < 1 {
         return Err(Refusal::value(&item.name("quantity"), "This value must be greater than or equal to 1."));
     }
-    let mut price =
-        item.map("price_data")?.ok_or_else(|| Refusal::missing(&item.name("price_data")))?;
+    let mut price = item.map("price_data")?.ok_or_else(|| Refusal::missing(&item.name("price_data")))?;
     item.finish()?;
     let code = price.required("currency")?;
     let currency = CURRENCIES.iter().find(|currency| currency.code.eq_ignore_ascii_case(&code));

@@ -107,8 +107,7 @@ impl Params {
         let word = self.word(name)?;
         match &word {
             Some(word) if !words.contains(&word.as_str()) => {
-                let message =
-                    format!("Invalid {}: must be one of {}", self.name(name), words.join(", "));
+                let message = format!("Invalid {}: must be one of {}", self.name(name), words.join(", "));
                 Err(Refusal::value(&self.name(name), message))
             }
             _ => Ok(word),
@@ -187,7 +186,10 @@ impl Params {
             let param = format!("{}[{key}]", map.path);
             let Node::Text(value) = node else { return Err(Refusal::value(&param, "Invalid string")) };
             if key.chars().count() > 40 || value.chars().count() > 500 {
-                return Err(Refusal::value(&param, "Metadata keys have up to 40 characters, values up to 500"));
+                return Err(Refusal::value(
+                    &param,
+                    "Metadata keys have up to 40 characters, values up to 500",
+                ));
             }
             if !value.is_empty() {
                 pairs.push((key, value));

@@ -34,7 +34,10 @@ pub(super) fn router(server: Arc<Stripe>) -> Router {
     Router::new()
         .route("/c/pay/{session}", get(show).post(pay))
         .route("/return", get(back))
-        .route("/cancel", get(|| async { page("Cancelled", "<p>Nothing was paid. You can close this page.</p>") }))
+        .route(
+            "/cancel",
+            get(|| async { page("Cancelled", "<p>Nothing was paid. You can close this page.</p>") }),
+        )
         .with_state(server)
 }
 
@@ -98,9 +101,8 @@ async fn pay(State(server): State<Arc<Stripe>>, Path(id): Path<String>, body: By
     server.confirm(&mut state, &id, how);
     if let Try::Declined(_) = how {
         let session = state.session(&id);
-        return session.map_or_else(gone, |session| {
-            of_session(session, "Your card was declined. Try another one.")
-        });
+        return session
+            .map_or_else(gone, |session| of_session(session, "Your card was declined. Try another one."));
     }
     drop(state);
     if card == "4000000000000259" {

@@ -120,7 +120,7 @@ impl Stripe {
             session.payment_status = match how {
                 Try::Succeeds if session.wanted.total == 0 => PaymentStatus::NoPaymentRequired,
                 Try::Succeeds if !session.wanted.manual_capture => PaymentStatus::Paid,
-                _ => PaymentStatus::Unpaid,
+                Try::Succeeds | Try::Processing | Try::Declined(_) => PaymentStatus::Unpaid,
             };
             session.wanted.total == 0
         });
@@ -401,7 +401,8 @@ pub(super) fn scenario(server: &Stripe, request: &ScenarioRequest) -> Played<Vec
             server.open_dispute(&mut state, &id, "needs_response")?;
         }
         ScenarioName::Return => {
-            let dispute = state.session(&id).and_then(Session::paid).and_then(|charge| charge.dispute.as_ref());
+            let dispute =
+                state.session(&id).and_then(Session::paid).and_then(|charge| charge.dispute.as_ref());
             if !dispute.is_some_and(|d| matches!(d.status, "needs_response" | "under_review")) {
                 return refuse("return: no dispute is open");
             }

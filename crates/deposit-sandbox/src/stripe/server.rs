@@ -148,6 +148,15 @@ impl Stripe {
         }
     }
 
+    /// An endpoint that was made earlier, for all events, with a secret that is known.
+    pub fn add_endpoint(&self, url: &str, secret: &str) {
+        let mut state = self.state();
+        let id = self.id(&mut state, "endpoint", "we_1", 23);
+        let endpoint = Endpoint::to(id, url.to_owned(), secret.to_owned(), vec!["*".to_owned()]);
+        hooks::open(&self.context.webhooks, &endpoint);
+        state.endpoints.push(endpoint);
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
