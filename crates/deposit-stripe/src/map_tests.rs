@@ -40,11 +40,15 @@ fn a_paid_session_is_one_confirmed_payment() {
     assert_eq!((read.state, read.complete, read.concerns), (OrderState::Open, true, vec![]));
 }
 
+/// `status`, `payment_status`, the PaymentIntent's; the payment, the order and the concerns that follow.
+type Row =
+    (&'static str, &'static str, Option<&'static str>, &'static str, &'static str, &'static [&'static str]);
+
 /// Every word of `status` x `payment_status` x the PaymentIntent's `status`, by the table of section 7.
 #[test]
 fn every_word() {
     let open = "Open";
-    let table: &[(&str, &str, Option<&str>, &str, &str, &[&str])] = &[
+    let table: &[Row] = &[
         ("open", "unpaid", None, "nothing", open, &[]),
         ("open", "unpaid", Some("requires_payment_method"), "nothing", open, &[]),
         ("open", "unpaid", Some("requires_confirmation"), "nothing", open, &[]),

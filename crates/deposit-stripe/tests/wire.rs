@@ -299,9 +299,7 @@ async fn a_scan_joins_disputes_to_their_sessions() {
         let line = seen.line.as_str();
         if line.contains("payment_intent=pi_1") {
             answer(200, list(&[serde_json::from_str(&session(&paid())).unwrap()], false))
-        } else if line.contains("payment_intent=pi_2") {
-            answer(200, list(&[], false))
-        } else if line.contains("ending_before") {
+        } else if line.contains("payment_intent=pi_2") || line.contains("ending_before") {
             answer(200, list(&[], false))
         } else {
             let dispute = |of: &str| json!({"id": "dp_1", "payment_intent": of, "metadata": {}});
