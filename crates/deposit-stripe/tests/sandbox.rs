@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observation, OpenRequest,
-    OrderState, PaymentProvider, Price, Quote, ScanCursor, Snapshot, Target, Terms, Ticker, Timestamp,
+    Amount, Asset, CreditRule, Decimal, ErrorKind, Evidence, FormulaVersion, IntentRecord, Observation,
+    OpenRequest, OrderState, PaymentProvider, Price, Quote, ScanCursor, Snapshot, Target, Terms, Ticker,
+    Timestamp,
 };
 use deposit_sandbox::{
     Emulator as _, Faults, PayRequest, PayStage, Sandbox, SandboxConfig, ScenarioName, ScenarioRequest,
@@ -214,4 +215,68 @@ async fn a_declined_card_leaves_the_page_open() {
     assert_eq!((read.payments.len(), read.state, read.concerns), (0, OrderState::Open, vec![]));
     w.pay(&order);
     assert_eq!(net(&w.read(&order).await), 2_500);
+}
+
+/// What the books say is owed, in cents.
+fn owed(w: &World, order: &IntentRecord) -> u128 {
+    let truth = w.sandbox.emulators().stripe.truth();
+    let order = truth.into_iter().find(|o| o.reference == order.provider_ref.as_str()).unwrap();
+    let net = |p: &deposit_sandbox::TruthPayment| {
+        let taken = p.reversed.minor() - p.reinstated.minor();
+        p.confirmed.minor() - p.confirmed.minor().min(taken)
+    };
+    order.payments.iter().map(net).sum::<u128>() / 1_000_000
+}
+
+/// What the evidence says, in cents.
+fn evident(evidence: &Evidence) -> u128 {
+    let net = |p: &deposit_core::PaymentEvidence| {
+        let sum = |figure: fn(&deposit_core::Taking) -> u128| p.takings.values().map(figure).sum::<u128>();
+        let taken = sum(|t| t.taken).saturating_sub(sum(|t| t.given_back));
+        p.confirmed - p.confirmed.min(taken)
+    };
+    evidence.payments.values().map(net).sum::<u128>() / 1_000_000
+}
+
+/// Whatever happens to a payment, and however often it is read: the evidence ends where the books do.
+#[tokio::test]
+async fn the_evidence_follows_the_books() {
+    let w = World::new().await;
+    let stripe = &w.sandbox.emulators().stripe;
+    let mut seen = BTreeSet::new();
+    for n in 0..64_u32 {
+        let order = w.open(n).await;
+        let mut evidence = Evidence::default();
+        // Six steps, three bits of a mixed number each; what the state does not allow is refused and changes nothing.
+        let steps = n.wrapping_mul(0x9E37_79B1) >> 14;
+        for step in 0..6 {
+            let reference = order.provider_ref.to_string();
+            let play = |name| {
+                let request =
+                    ScenarioRequest { reference: reference.clone(), name, amount: None, ticker: None };
+                _ = stripe.scenario(&request);
+            };
+            match (steps >> (3 * step)) & 7 {
+                0 | 1 => play(ScenarioName::RefundPart),
+                2 => play(ScenarioName::Refund),
+                3 => play(ScenarioName::Dispute),
+                4 => play(ScenarioName::Return),
+                5 => _ = stripe.fail_refund(&reference),
+                6 => _ = stripe.move_dispute(&reference, "lost"),
+                _ => _ = stripe.inquire(&reference),
+            }
+            let read = w.read(&order).await;
+            assert!(read.complete && read.undecided.is_empty(), "{n}: {read:?}");
+            for _ in 0..2 {
+                let facts =
+                    deposit_lifecycle::facts_of(&evidence, &read, Timestamp::from_secs(w.sandbox.now()));
+                let merged = deposit_lifecycle::merge(evidence, &facts);
+                assert!(merged.conflicts.is_empty());
+                evidence = merged.evidence;
+                assert_eq!(evident(&evidence), owed(&w, &order), "{n}, step {step}");
+            }
+        }
+        seen.insert(evident(&evidence));
+    }
+    assert!(seen.len() >= 3, "the sequences differ: {seen:?}");
 }

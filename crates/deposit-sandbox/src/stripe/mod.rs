@@ -25,6 +25,7 @@ mod create;
 mod error;
 mod form;
 mod hooks;
+mod list;
 mod model;
 mod page;
 mod play;
