@@ -90,6 +90,7 @@ adapters! {
     btcpay = "btcpay" => deposit_btcpay;
     nanswap = "nanswap" => deposit_nanswap;
     daimo = "daimo" => deposit_daimo;
+    stripe = "stripe" => deposit_stripe;
 }
 
 #[allow(dead_code, reason = "with all features nothing is left out")]

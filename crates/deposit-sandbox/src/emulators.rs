@@ -31,4 +31,5 @@ emulators! {
     btcpay: BtcPay, "BTCPay Server.";
     nanswap: Nanswap, "Nanswap.";
     daimo: Daimo, "Daimo Pay.";
+    stripe: Stripe, "Stripe.";
 }

@@ -14,6 +14,7 @@ pub mod nanswap;
 mod random;
 mod rates;
 mod sandbox;
+pub mod stripe;
 mod webhook;
 
 pub use clock::Clock;
