@@ -88,6 +88,7 @@ macro_rules! adapters {
 
 adapters! {
     btcpay = "btcpay" => deposit_btcpay;
+    zano = "zano" => deposit_zano;
 }
 
 #[allow(dead_code, reason = "with all features nothing is left out")]

@@ -13,6 +13,7 @@ mod random;
 mod rates;
 mod sandbox;
 mod webhook;
+pub mod zano;
 
 pub use clock::Clock;
 pub use control_error::ControlError;
