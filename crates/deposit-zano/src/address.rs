@@ -88,10 +88,8 @@ mod tests {
     /// Dossier, section 3.
     const STANDARD_SAMPLE: &str =
         "ZxCk74TxaFsRvbHrvebi5fgBLXDWukJ3VRXk6PENQ4orUTRfh11EHjCgCBxokeg5FEPHumvqJ76ikKHnD43iGjsE1cVfgebFa";
-    const INTEGRATED_SAMPLE: &str =
-        "iZ2EEMZWeKBRvbHrvebi5fgBLXDWukJ3VRXk6PENQ4orUTRfh11EHjCgCBxokeg5FEPHumvqJ76ikKHnD43iGjsECvV53PeAEkM3CLGRmST3";
-    const MISPRINTED_SAMPLE: &str =
-        "iZ2EMyPD7g28hgBfboZeCENaYrHBYZ1bLFi5cgWvn4WJLaxfgs4kqG6cJi9ai2zrXWSCpsvRXit14gKjeijx6YPCLJEv6Fx4rVm1hdAGQFis";
+    const INTEGRATED_SAMPLE: &str = "iZ2EEMZWeKBRvbHrvebi5fgBLXDWukJ3VRXk6PENQ4orUTRfh11EHjCgCBxokeg5FEPHumvqJ76ikKHnD43iGjsECvV53PeAEkM3CLGRmST3";
+    const MISPRINTED_SAMPLE: &str = "iZ2EMyPD7g28hgBfboZeCENaYrHBYZ1bLFi5cgWvn4WJLaxfgs4kqG6cJi9ai2zrXWSCpsvRXit14gKjeijx6YPCLJEv6Fx4rVm1hdAGQFis";
 
     #[test]
     fn the_published_samples() {
@@ -122,7 +120,10 @@ mod tests {
     fn payment_ids_are_pinned() {
         // Must never change: the addresses of open deposits are made of it.
         let id = |text: &str| payment_id(&text.parse().unwrap());
-        assert_eq!(id("Jq4vT9mZxK2cRw7LbYd3Hp"), hex::encode(&Sha256::digest(b"Jq4vT9mZxK2cRw7LbYd3Hp")[..8]));
+        assert_eq!(
+            id("Jq4vT9mZxK2cRw7LbYd3Hp"),
+            hex::encode(&Sha256::digest(b"Jq4vT9mZxK2cRw7LbYd3Hp")[..8])
+        );
         let shifted = (0..10_000)
             .map(|n| format!("deposit-number-{n:05}"))
             .find(|text| Sha256::digest(text.as_bytes())[0] == 0)

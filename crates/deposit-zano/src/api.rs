@@ -166,7 +166,8 @@ mod tests {
     fn what_is_left_out_is_empty() {
         let page: FeedPage = serde_json::from_str("{}").unwrap();
         assert!(page.pi.is_none() && page.transfers.is_empty());
-        let entry: Entry = serde_json::from_str(r#"{"tx_hash":"ab","height":0,"timestamp":1,"new":{}}"#).unwrap();
+        let entry: Entry =
+            serde_json::from_str(r#"{"tx_hash":"ab","height":0,"timestamp":1,"new":{}}"#).unwrap();
         assert!(entry.subtransfers_by_pid.is_empty());
     }
 

@@ -13,7 +13,8 @@ pub(crate) struct AssetId(String);
 
 impl AssetId {
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        (text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())).then(|| Self(text.to_ascii_lowercase()))
+        (text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()))
+            .then(|| Self(text.to_ascii_lowercase()))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -34,11 +35,7 @@ pub(crate) struct Assets {
 impl Assets {
     /// The ticker of an id; `None` for any other token.
     pub(crate) fn ticker(&self, id: &AssetId) -> Option<Ticker> {
-        if id.is_native() {
-            Some(Ticker::ZANO)
-        } else {
-            (*id == self.fusd).then_some(Ticker::FUSD)
-        }
+        if id.is_native() { Some(Ticker::ZANO) } else { (*id == self.fusd).then_some(Ticker::FUSD) }
     }
 
     /// An amount of any token. One that nobody here knows becomes an asset of its own, counted in its smallest units: the payment
@@ -91,7 +88,10 @@ mod tests {
         assert_eq!(assets().ticker(&fusd), Some(Ticker::FUSD));
         assert_eq!(assets().amount(&fusd, 10_000).unwrap().to_string(), "1");
         let zano = AssetId::parse(ZANO_ID).unwrap();
-        assert_eq!(assets().amount(&zano, 1_000_000_000_000).unwrap(), Amount::parse("1", Asset::ZANO).unwrap());
+        assert_eq!(
+            assets().amount(&zano, 1_000_000_000_000).unwrap(),
+            Amount::parse("1", Asset::ZANO).unwrap()
+        );
         assert_eq!(assets().amount(&zano, u64::MAX).unwrap().to_string(), "18446744.073709551615");
     }
 

@@ -144,10 +144,9 @@ impl Server {
             .retry(backoff)
             .when(|error: &ProviderError| matches!(error.kind(), ErrorKind::Transient { .. }))
             .adjust(|error, wait| {
-                let asked = match error.kind() {
-                    ErrorKind::Transient { retry_after } => retry_after.unwrap_or_default(),
-                    _ => Duration::ZERO,
-                };
+                let asked =
+                    if let ErrorKind::Transient { retry_after } = error.kind() { *retry_after } else { None };
+                let asked = asked.unwrap_or_default();
                 let wait = wait?.max(asked);
                 let left = until.saturating_duration_since(Instant::now());
                 (asked <= max_retry_after && wait < left).then_some(wait)
@@ -253,7 +252,9 @@ fn kind_of(code: Code) -> ErrorKind {
         | Code::Internal => ErrorKind::Transient { retry_after: None },
         Code::WrongAddress => ErrorKind::Rejected("address_refused"),
         Code::WrongPaymentId => ErrorKind::Rejected("payment_id_refused"),
-        Code::WrongArgument | Code::WrongMixins | Code::NothingToDo => ErrorKind::Rejected("argument_refused"),
+        Code::WrongArgument | Code::WrongMixins | Code::NothingToDo => {
+            ErrorKind::Rejected("argument_refused")
+        }
         Code::NotEnoughMoney | Code::KeyImageSpent => ErrorKind::Rejected("wallet_state"),
         // Another build of the wallet, or no wallet.
         Code::Deprecated | Code::UnknownMethod => ErrorKind::Configuration,

@@ -132,7 +132,9 @@ mod tests {
 
     #[test]
     fn errors_name_the_key() {
-        for bad in ["", "127.0.0.1:11212", "ftp://wallet", "http://u@wallet", "http://wallet/?x", "http://w/#x"] {
+        for bad in
+            ["", "127.0.0.1:11212", "ftp://wallet", "http://u@wallet", "http://wallet/?x", "http://w/#x"]
+        {
             assert_eq!(key_of(|c| c.wallet_url = bad.into()), "providers.zano.wallet_url", "{bad}");
         }
         assert_eq!(key_of(|c| c.daemon_url = "daemon".into()), "providers.zano.daemon_url");
@@ -147,13 +149,15 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_contract() {
-        let read = |more: &str| serde_json::from_str::<Config>(&format!(r#"{{"wallet_url":"http://w"{more}}}"#));
+        let read =
+            |more: &str| serde_json::from_str::<Config>(&format!(r#"{{"wallet_url":"http://w"{more}}}"#));
         let checked = read("").unwrap().check().unwrap();
         assert_eq!(checked.wallet_url.as_str(), "http://w/json_rpc");
         assert_eq!((checked.confirmations, checked.daemon_url), (10, None));
         assert_eq!(checked.fusd.as_str(), FUSD_ID);
         assert!(checked.jwt_secret.is_empty());
-        let full = r#","jwt_secret":"s","daemon_url":"http://d:11211/x","fusd_asset_id":"","confirmations":12"#;
+        let full =
+            r#","jwt_secret":"s","daemon_url":"http://d:11211/x","fusd_asset_id":"","confirmations":12"#;
         let checked = read(full).unwrap().check().unwrap();
         assert_eq!((checked.confirmations, checked.daemon_url.unwrap().as_str()), (12, "http://d:11211/x"));
         assert!(read(r#","header":"x""#).is_err());

@@ -43,7 +43,11 @@ impl Feed {
 }
 
 /// Reads back to `since`.
-pub(crate) async fn read(client: &Client, operation: Operation, since: Timestamp) -> Result<Feed, ProviderError> {
+pub(crate) async fn read(
+    client: &Client,
+    operation: Operation,
+    since: Timestamp,
+) -> Result<Feed, ProviderError> {
     let since = u64::try_from(since.secs()).unwrap_or(0).saturating_sub(MARGIN_SECS);
     let mut tries = TRIES;
     loop {
@@ -162,7 +166,10 @@ impl Walk {
             concerns: Vec::new(),
         };
         if step == Step::End && !self.all_read {
-            feed.doubt("window_too_large", "more transactions since the deposit was made than are read at once");
+            feed.doubt(
+                "window_too_large",
+                "more transactions since the deposit was made than are read at once",
+            );
         }
         if feed.height.is_none() {
             feed.doubt("no_height", "the wallet does not tell its height: confirmations cannot be counted");

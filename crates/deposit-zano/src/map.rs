@@ -12,7 +12,12 @@ use crate::feed::Feed;
 
 /// How to pay `amount` to an integrated address. The link of ZANO goes without the asset's id, as its documented form may;
 /// `amount` is in whole units with a point.
-pub(crate) fn instructions(ticker: Ticker, assets: &Assets, address: &str, amount: Amount) -> PayInstructions {
+pub(crate) fn instructions(
+    ticker: Ticker,
+    assets: &Assets,
+    address: &str,
+    amount: Amount,
+) -> PayInstructions {
     let mut uri = format!("zano:action=send&address={address}&amount={amount}");
     if ticker == Ticker::FUSD {
         uri.push_str(&format!("&asset_id={}", assets.fusd.as_str()));
@@ -101,16 +106,26 @@ pub(crate) struct Rules<'a> {
 }
 
 /// `Err`: undecided, for this reason.
-pub(crate) fn reading(paid: &Paid<'_>, top: Option<u64>, rules: Rules<'_>) -> Result<PaymentReading, Concern> {
+pub(crate) fn reading(
+    paid: &Paid<'_>,
+    top: Option<u64>,
+    rules: Rules<'_>,
+) -> Result<PaymentReading, Concern> {
     let undecided = |code, detail: &str| Err(Concern::new(code, detail));
     if paid.entry.unlock_time != 0 {
-        return undecided("locked_payment", "a payment is locked by its sender (unlock_time): it is not credited");
+        return undecided(
+            "locked_payment",
+            "a payment is locked by its sender (unlock_time): it is not credited",
+        );
     }
     if paid.repeated {
         return undecided("repeated_line", "a transaction lists one payment id and asset twice");
     }
     if paid.asset == rules.assets.fusd && !rules.fusd_fits {
-        return undecided("asset_decimals", "FUSD has other decimals than it is counted in: it is not credited");
+        return undecided(
+            "asset_decimals",
+            "FUSD has other decimals than it is counted in: it is not credited",
+        );
     }
     let Some(amount) = rules.assets.amount(&paid.asset, paid.units) else {
         return undecided("unknown_asset", "a payment is in an asset that cannot be named");
@@ -122,7 +137,10 @@ pub(crate) fn reading(paid: &Paid<'_>, top: Option<u64>, rules: Rules<'_>) -> Re
         Depth::Confirming(n) => (PaymentReading::in_flight(id, amount), n),
         Depth::Confirmed => (PaymentReading::confirmed(id, amount), rules.required),
         Depth::Unknown => {
-            return undecided("no_height", "the wallet does not tell its height: confirmations cannot be counted");
+            return undecided(
+                "no_height",
+                "the wallet does not tell its height: confirmations cannot be counted",
+            );
         }
     };
     Ok(PaymentReading {

@@ -140,7 +140,8 @@ impl Zano {
             return Ok(keys);
         }
         let own = self.client.own_address(Operation::Read).await?;
-        let keys = Address::parse(&own.address).ok_or_else(|| error(Operation::Read, ErrorKind::Protocol))?.keys;
+        let keys =
+            Address::parse(&own.address).ok_or_else(|| error(Operation::Read, ErrorKind::Protocol))?.keys;
         self.known(|known| known.keys = Some(keys));
         Ok(keys)
     }
@@ -170,7 +171,10 @@ impl Zano {
             Some(Ok(info)) => compare(&info, &mut feed),
             Some(Err(error)) => {
                 tracing::warn!(%error, "the daemon cannot be asked for its height");
-                feed.doubt("daemon_unreachable", "the daemon does not answer: whether the wallet is behind is not known");
+                feed.doubt(
+                    "daemon_unreachable",
+                    "the daemon does not answer: whether the wallet is behind is not known",
+                );
             }
             None => {}
         }
@@ -184,9 +188,11 @@ impl Zano {
         for entry in &feed.entries {
             let paid = map::paid(entry)
                 .map_err(|cause| error(Operation::Read, ErrorKind::Protocol).with_source(cause))?;
-            payments.extend(paid.into_iter().filter(|paid| {
-                intents.iter().any(|intent| intent.provider_ref.as_str() == paid.payment_id)
-            }));
+            payments.extend(
+                paid.into_iter().filter(|paid| {
+                    intents.iter().any(|intent| intent.provider_ref.as_str() == paid.payment_id)
+                }),
+            );
         }
         let fusd = payments.iter().any(|paid| paid.asset == self.assets.fusd);
         let fusd_fits = if fusd { self.fusd_fits(Operation::Read).await? } else { true };
@@ -198,7 +204,9 @@ impl Zano {
             let address = intent.instructions.address().and_then(Address::parse);
             match address {
                 Some(address) if address.keys == keys => map::snapshot(intent, &feed, &payments, rules),
-                Some(_) => map::doubtful(intent, "other_wallet", "the deposit's address is of another wallet"),
+                Some(_) => {
+                    map::doubtful(intent, "other_wallet", "the deposit's address is of another wallet")
+                }
                 None => map::doubtful(intent, "address_mismatch", "the deposit's address cannot be read"),
             }
         };

@@ -48,7 +48,9 @@ impl Position {
 
     /// Whether the remembered entry stands where it stood.
     fn holds(&self, page: &FeedPage) -> bool {
-        self.after.as_ref().is_none_or(|hash| page.transfers.first().is_some_and(|entry| entry.tx_hash == *hash))
+        self.after
+            .as_ref()
+            .is_none_or(|hash| page.transfers.first().is_some_and(|entry| entry.tx_hash == *hash))
     }
 }
 
@@ -65,7 +67,11 @@ pub(crate) fn pool_question() -> FeedQuestion {
 }
 
 /// A page of the feed as observations.
-pub(crate) fn page(position: &Position, page: &FeedPage, rules: Rules<'_>) -> Result<ScanPage, ProviderError> {
+pub(crate) fn page(
+    position: &Position,
+    page: &FeedPage,
+    rules: Rules<'_>,
+) -> Result<ScanPage, ProviderError> {
     let wrong = || error(Operation::Scan, ErrorKind::Protocol);
     if !position.holds(page) {
         let next = Position::default().cursor();
@@ -95,13 +101,14 @@ pub(crate) fn observed(
     top: Option<u64>,
     rules: Rules<'_>,
 ) -> Result<Vec<Observation>, ProviderError> {
-    let payments = map::paid(entry)
-        .map_err(|cause| error(Operation::Scan, ErrorKind::Protocol).with_source(cause))?;
+    let payments =
+        map::paid(entry).map_err(|cause| error(Operation::Scan, ErrorKind::Protocol).with_source(cause))?;
     Ok(payments.iter().filter_map(|paid| observation(paid, top, rules)).collect())
 }
 
 fn observation(paid: &Paid<'_>, top: Option<u64>, rules: Rules<'_>) -> Option<Observation> {
-    let observed = match (map::depth(paid.entry.height, top, rules.required), map::reading(paid, top, rules)) {
+    let observed = match (map::depth(paid.entry.height, top, rules.required), map::reading(paid, top, rules))
+    {
         (Depth::Pool | Depth::Confirming(_) | Depth::Unknown, _) => Observed::Hint,
         (Depth::Confirmed, Ok(reading)) => Observed::Payment(Box::new(reading)),
         (Depth::Confirmed, Err(_)) => Observed::PaymentHint,

@@ -44,7 +44,9 @@ pub(crate) fn fresh(secret: &Secret, body: &str) -> Result<Secret, Unsigned> {
 }
 
 fn signed(secret: &Secret, body: &str, salt: &str, exp: u64) -> Result<Secret, Unsigned> {
-    let part = |json: serde_json::Result<String>| json.map(|text| STANDARD_NO_PAD.encode(text)).map_err(|_| Unsigned);
+    let part = |json: serde_json::Result<String>| {
+        json.map(|text| STANDARD_NO_PAD.encode(text)).map_err(|_| Unsigned)
+    };
     let body_hash = hex::encode(Sha256::digest(body.as_bytes()));
     let head = part(serde_json::to_string(&Head { alg: "HS256", typ: "JWT" }))?;
     let claims = Claims { body_hash: &body_hash, exp, salt, user: "deposit" };

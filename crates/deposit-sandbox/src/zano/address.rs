@@ -75,8 +75,7 @@ mod tests {
 
     const STANDARD_SAMPLE: &str =
         "ZxCk74TxaFsRvbHrvebi5fgBLXDWukJ3VRXk6PENQ4orUTRfh11EHjCgCBxokeg5FEPHumvqJ76ikKHnD43iGjsE1cVfgebFa";
-    const INTEGRATED_SAMPLE: &str =
-        "iZ2EEMZWeKBRvbHrvebi5fgBLXDWukJ3VRXk6PENQ4orUTRfh11EHjCgCBxokeg5FEPHumvqJ76ikKHnD43iGjsECvV53PeAEkM3CLGRmST3";
+    const INTEGRATED_SAMPLE: &str = "iZ2EEMZWeKBRvbHrvebi5fgBLXDWukJ3VRXk6PENQ4orUTRfh11EHjCgCBxokeg5FEPHumvqJ76ikKHnD43iGjsECvV53PeAEkM3CLGRmST3";
 
     #[test]
     fn the_samples_of_the_documents_both_ways() {

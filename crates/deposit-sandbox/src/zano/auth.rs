@@ -31,7 +31,8 @@ pub fn token(secret: &str, body: &[u8], salt: &str, expires: i64) -> String {
 
 fn mac(secret: &str, text: &str) -> Hmac<Sha256> {
     // HMAC takes keys of any length: the error does not occur.
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap_or_else(|_| Hmac::new(&[0; 64].into()));
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap_or_else(|_| Hmac::new(&[0; 64].into()));
     mac.update(text.as_bytes());
     mac
 }
@@ -94,7 +95,12 @@ mod tests {
         assert!(admit(Some(&right), b"{}"));
         assert!(!admit(Some(&right), b"{}"), "the salt was used");
         assert!(!admit(Some(&token("secret", b"{1}", "salt-1", NOW + 60)), b"{1}"));
-        assert!(salts.admit("secret", Some(&token("secret", b"{}", "salt-1", NOW + 9_999)), b"{}", NOW + 3_600));
+        assert!(salts.admit(
+            "secret",
+            Some(&token("secret", b"{}", "salt-1", NOW + 9_999)),
+            b"{}",
+            NOW + 3_600
+        ));
     }
 
     #[test]

@@ -45,7 +45,8 @@ pub(super) fn call(
             })
         }
         "get_integrated_address" => {
-            let (keys, _) = address::decode(&params.text("regular_address")?).ok_or(Refusal::WRONG_ADDRESS)?;
+            let (keys, _) =
+                address::decode(&params.text("regular_address")?).ok_or(Refusal::WRONG_ADDRESS)?;
             let id = hex::decode(params.text("payment_id")?).map_err(|_| Refusal::WRONG_PAYMENT_ID)?;
             if id.len() != 8 {
                 return Err(Refusal::WRONG_PAYMENT_ID);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::ZANO_ID;
 use super::chain::{Place, Spend, Transaction};
 use super::reply::{Params, Refusal, whole};
 use super::server::State;
-use super::ZANO_ID;
 use crate::json::Json;
 
 const OLDEST_FIRST: &str = "FROM_BEGIN_TO_END";
@@ -83,7 +83,8 @@ pub(super) fn entry(state: &State, tx: &Transaction, index: u64) -> Json {
         let id = if state.shouting { id.to_uppercase() } else { id.to_owned() };
         Json::object([("payment_id", Json::Text(id)), ("subtransfers", Json::List(lines))])
     });
-    let (received, spent): (Vec<_>, Vec<_>) = tx.spends.iter().enumerate().partition(|(_, spend)| spend.income);
+    let (received, spent): (Vec<_>, Vec<_>) =
+        tx.spends.iter().enumerate().partition(|(_, spend)| spend.income);
     let employed = |spends: Vec<(usize, &Spend)>| Json::List(spends.into_iter().map(employed).collect());
     let tx_type = if tx.mining { 6 } else { 0 };
     Json::object([
@@ -149,7 +150,8 @@ pub(super) fn payments(state: &State, ids: &[String], min_height: u64) -> Result
     for tx in state.chain.history() {
         let Place::Block(height) = tx.place else { continue };
         for id in ids {
-            let mut of_id = tx.spends.iter().filter(|s| s.income && s.payment_id == id.to_lowercase()).peekable();
+            let mut of_id =
+                tx.spends.iter().filter(|s| s.income && s.payment_id == id.to_lowercase()).peekable();
             if height < min_height || of_id.peek().is_none() {
                 continue;
             }

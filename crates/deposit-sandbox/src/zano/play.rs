@@ -50,7 +50,13 @@ fn units(amount: Option<&DecimalText>, asset: Asset) -> Played<u64> {
     }
 }
 
-pub(super) fn send(zano: &Zano, state: &mut State, spends: Vec<Spend>, unlock_time: u64, mining: bool) -> String {
+pub(super) fn send(
+    zano: &Zano,
+    state: &mut State,
+    spends: Vec<Spend>,
+    unlock_time: u64,
+    mining: bool,
+) -> String {
     let hash = zano.context.random.hex::<32>(&format!("zano/tx/{}", state.chain.transactions.len()));
     state.chain.add(hash.clone(), spends, unlock_time, mining, zano.context.clock.now());
     hash
@@ -95,7 +101,8 @@ fn move_on(zano: &Zano, state: &mut State, payment_id: &str, id: &str, stage: Pa
         tx.spends.iter().any(|s| s.income && s.payment_id == payment_id && payment_id_of(&tx.hash, s) == id)
     };
     let found = state.chain.transactions.iter().find(named).map(|tx| (tx.hash.clone(), tx.place));
-    let (hash, place) = found.ok_or_else(|| ControlError::field("payment", "no payment of this payment id"))?;
+    let (hash, place) =
+        found.ok_or_else(|| ControlError::field("payment", "no payment of this payment id"))?;
     match (stage, place) {
         (_, Place::Nowhere) => {
             return Err(ControlError::field("payment", "it was replaced or undone and has no later stage"));
@@ -111,9 +118,7 @@ pub(super) fn scenario(zano: &Zano, request: &ScenarioRequest) -> Played<Vec<Pla
     let mut state = zano.state();
     let payment_id = find(&state, &request.reference)?;
     let (asset_id, asset) = coin(request.ticker)?;
-    let refused = |why: &str| {
-        Err::<Vec<String>, _>(ControlError::field("name", format!("{}: {why}", request.name.word())))
-    };
+    let refused = |why: &str| ControlError::field("name", format!("{}: {why}", request.name.word()));
     let due = || units(request.amount.as_ref(), asset);
     let too_large = || ControlError::field("amount", "too large for this chain");
     let pays = |state: &mut State, amounts: &[u64]| {
@@ -160,7 +165,7 @@ pub(super) fn scenario(zano: &Zano, request: &ScenarioRequest) -> Played<Vec<Pla
         ScenarioName::Return => {
             let gone = mine(&state, &payment_id, |tx| tx.place == Place::Nowhere && tx.confirmed);
             if gone.is_empty() {
-                return refused("no payment was undone after it was confirmed").map(|_| Vec::new());
+                return Err(refused("no payment was undone after it was confirmed"));
             }
             shift(zano, &mut state, &gone, Move::Mine);
             state.chain.blocks(CONFIRMATIONS);
@@ -169,7 +174,7 @@ pub(super) fn scenario(zano: &Zano, request: &ScenarioRequest) -> Played<Vec<Pla
         ScenarioName::Replace => {
             let seen = mine(&state, &payment_id, |tx| tx.place == Place::Pool);
             if seen.is_empty() {
-                return refused("no payment is on its way").map(|_| Vec::new());
+                return Err(refused("no payment is on its way"));
             }
             shift(zano, &mut state, &seen, Move::Drop);
             seen
@@ -179,7 +184,7 @@ pub(super) fn scenario(zano: &Zano, request: &ScenarioRequest) -> Played<Vec<Pla
         | ScenarioName::RefundPart
         | ScenarioName::Dispute
         | ScenarioName::Expire
-        | ScenarioName::Fail => refused("this provider has no such thing")?,
+        | ScenarioName::Fail => return Err(refused("this provider has no such thing")),
     };
     let touched = state.chain.transactions.iter().filter(|tx| hashes.contains(&tx.hash));
     let payments = touched.flat_map(|tx| incoming(tx).map(move |spend| (tx, spend)));

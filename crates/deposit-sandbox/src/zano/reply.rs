@@ -36,7 +36,8 @@ impl Call {
             return refuse(Json::text(""), Refusal::NOT_JSON, "");
         };
         let id = json.get("id").cloned().unwrap_or_else(|| Json::text(""));
-        let Some(method) = json.get("method").and_then(Json::as_text).filter(|method| !method.is_empty()) else {
+        let Some(method) = json.get("method").and_then(Json::as_text).filter(|method| !method.is_empty())
+        else {
             return refuse(id, Refusal::NO_METHOD, "2.0");
         };
         let method = method.to_owned();

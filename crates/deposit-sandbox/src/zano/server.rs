@@ -82,7 +82,12 @@ pub struct Zano {
 impl Zano {
     pub(crate) fn new(context: Arc<Context>) -> Arc<Self> {
         let random = &context.random;
-        let asset = |id: &str, ticker, full_name, decimals| AssetFacts { id: id.to_owned(), ticker, full_name, decimals };
+        let asset = |id: &str, ticker, full_name, decimals| AssetFacts {
+            id: id.to_owned(),
+            ticker,
+            full_name,
+            decimals,
+        };
         let state = State {
             keys: random.bytes::<64>("zano/keys"),
             chain: Chain::new(START_HEIGHT, context.clock.now()),

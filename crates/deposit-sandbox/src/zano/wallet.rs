@@ -122,7 +122,8 @@ pub(super) fn balance(state: &State, asset_id: &str) -> u64 {
 
 /// Of what is in the pool.
 fn awaiting(state: &State, asset_id: &str) -> u64 {
-    let spends = state.chain.transactions.iter().filter(|tx| tx.place == Place::Pool).flat_map(|tx| &tx.spends);
+    let spends =
+        state.chain.transactions.iter().filter(|tx| tx.place == Place::Pool).flat_map(|tx| &tx.spends);
     let mine = spends.filter(|spend| spend.income && spend.asset_id == asset_id);
     mine.fold(0, |sum, spend| sum.saturating_add(spend.amount))
 }
