@@ -133,7 +133,13 @@ impl Server {
         let call = api::Call { id: 0, jsonrpc: "2.0", method, params };
         let body = serde_json::to_string(&call).and_then(RawValue::from_string).map_err(|_| broken())?;
         let http = self.http.config();
-        let time = if operation == Operation::Open { self.open_patience } else { http.deadline };
+        // What goes before the address has half of its time each: two such calls and the address itself end within a caller's
+        // lease of twice the time that `open` declares.
+        let time = match (operation, safety) {
+            (Operation::Open, Safety::Once) => self.open_patience,
+            (Operation::Open, Safety::Idempotent) => self.open_patience / 2,
+            _ => http.deadline,
+        };
         let (max_retry_after, until) = (http.max_retry_after, Instant::now() + time);
         let backoff = ExponentialBuilder::default()
             .with_min_delay(http.min_backoff)

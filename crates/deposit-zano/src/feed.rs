@@ -143,8 +143,9 @@ impl Walk {
                 self.without_pool = true;
                 return Some(Step::More);
             }
-            self.all_read = self.offset == 0;
-            return Some(if self.all_read { Step::End } else { Step::Moved });
+            // Nothing is left but what mines, which is not listed but counted.
+            self.all_read = true;
+            return Some(Step::End);
         };
         let next = page.last_item_index.checked_add(1)?;
         if oldest < self.since || next >= page.total_transfers {

@@ -88,7 +88,14 @@ mod tests {
 
     #[test]
     fn texts_that_are_no_address() {
-        for bad in ["", "1", "iZ", &INTEGRATED_SAMPLE[1..], "iZ0", &STANDARD_SAMPLE.replace('Z', "z")] {
+        for bad in [
+            "",
+            "1",
+            "iZ",
+            INTEGRATED_SAMPLE.trim_start_matches('i'),
+            "iZ0",
+            &STANDARD_SAMPLE.replace('Z', "z"),
+        ] {
             assert!(decode(bad).is_none(), "{bad}");
         }
     }

@@ -30,8 +30,9 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn read(body: &[u8]) -> Result<Self, Response> {
-        let refuse = |id: Json, refusal, version| Err(failed(id, version, "", refusal));
+    /// `Err`: the refusal, as it is sent.
+    pub(super) fn read(body: &[u8]) -> Result<Self, Box<Response>> {
+        let refuse = |id: Json, refusal, version| Err(Box::new(failed(id, version, "", refusal)));
         let Ok(json @ Json::Object(_)) = Json::parse(body) else {
             return refuse(Json::text(""), Refusal::NOT_JSON, "");
         };
@@ -47,7 +48,7 @@ impl Call {
                 let params = Params(params.clone());
                 Ok(Self { id, method, params })
             }
-            Some(_) => Err(failed(id, "2.0", &method, Refusal::INVALID_PARAMS)),
+            Some(_) => Err(Box::new(failed(id, "2.0", &method, Refusal::INVALID_PARAMS))),
         }
     }
 

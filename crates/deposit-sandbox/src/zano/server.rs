@@ -187,7 +187,7 @@ async fn wallet_rpc(Shared(zano): Shared<Arc<Zano>>, headers: HeaderMap, body: B
     }
     let call = match Call::read(&body) {
         Ok(call) => call,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     if zano.context.faults.get().not_synchronized {
         return call.answer(Err(Refusal::BUSY));
@@ -202,7 +202,7 @@ async fn wallet_rpc(Shared(zano): Shared<Arc<Zano>>, headers: HeaderMap, body: B
 async fn daemon_rpc(Shared(zano): Shared<Arc<Zano>>, body: Bytes) -> Response {
     match Call::read(&body) {
         Ok(call) => call.answer(daemon_answer(&zano, &call)),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
