@@ -6,7 +6,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::as_conversions,
-    dead_code
+    dead_code,
+    unreachable_pub
 )]
 
 mod common;
