@@ -32,7 +32,8 @@ fn compiled_in_is_what_the_features_say() {
     if cfg!(feature = "full") {
         assert_eq!(COMPILED_IN, ADAPTERS);
     }
-    #[cfg(not(feature = "btcpay"))]
+    assert_eq!(COMPILED_IN.contains(&"zano"), cfg!(feature = "zano"));
+    #[cfg(not(any(feature = "btcpay", feature = "zano")))]
     assert_eq!(COMPILED_IN, [""; 0]);
 }
 

@@ -111,7 +111,14 @@ mod tests {
             altered[at] = if altered[at] == b'z' { b'y' } else { b'z' };
             assert_eq!(Address::parse(std::str::from_utf8(&altered).unwrap()), None, "{at}");
         }
-        for bad in ["", "1", "Zx", &STANDARD_SAMPLE[1..], &format!("{STANDARD_SAMPLE}1"), "zzzzzzzzzzz"] {
+        for bad in [
+            "",
+            "1",
+            "Zx",
+            STANDARD_SAMPLE.trim_start_matches('Z'),
+            &format!("{STANDARD_SAMPLE}1"),
+            "zzzzzzzzzzz",
+        ] {
             assert_eq!(Address::parse(bad), None, "{bad}");
         }
     }

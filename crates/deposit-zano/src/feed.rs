@@ -30,6 +30,8 @@ pub(crate) struct Feed {
     pub(crate) entries: Vec<Entry>,
     /// Whether no transaction since the point in time can be missing.
     pub(crate) complete: bool,
+    /// Except those before this time (Unix seconds): the window was too large.
+    pub(crate) cut_at: Option<u64>,
     /// What an operator should see.
     pub(crate) concerns: Vec<Concern>,
 }
@@ -40,6 +42,16 @@ impl Feed {
         self.complete = false;
         self.concerns.push(Concern::new(code, detail));
     }
+
+    /// Whether the reading goes back to before a deposit of this time could be paid.
+    pub(crate) fn covers(&self, created_at: Timestamp) -> bool {
+        self.cut_at.is_none_or(|cut_at| cut_at < begin(created_at))
+    }
+}
+
+/// From when on a deposit can have been paid, by the times of blocks.
+fn begin(created_at: Timestamp) -> u64 {
+    u64::try_from(created_at.secs()).unwrap_or(0).saturating_sub(MARGIN_SECS)
 }
 
 /// Reads back to `since`.
@@ -48,7 +60,7 @@ pub(crate) async fn read(
     operation: Operation,
     since: Timestamp,
 ) -> Result<Feed, ProviderError> {
-    let since = u64::try_from(since.secs()).unwrap_or(0).saturating_sub(MARGIN_SECS);
+    let since = begin(since);
     let mut tries = TRIES;
     loop {
         let mut walk = Walk::new(since);
@@ -84,7 +96,8 @@ struct Walk {
     first: Option<Option<u64>>,
     total: Option<u64>,
     height: Option<u64>,
-    all_read: bool,
+    /// The oldest block's time on the last page of a reading that was cut.
+    cut_at: Option<u64>,
     entries: Vec<Entry>,
 }
 
@@ -98,7 +111,7 @@ impl Walk {
             first: None,
             total: None,
             height: None,
-            all_read: false,
+            cut_at: None,
             entries: Vec::new(),
         }
     }
@@ -144,18 +157,20 @@ impl Walk {
                 return Some(Step::More);
             }
             // Nothing is left but what mines, which is not listed but counted.
-            self.all_read = true;
             return Some(Step::End);
         };
         let next = page.last_item_index.checked_add(1)?;
         if oldest < self.since || next >= page.total_transfers {
-            self.all_read = true;
             return Some(Step::End);
         }
         // No way forward: the wallet contradicts itself.
         (next > self.offset).then_some(())?;
         self.offset = next;
-        Some(if self.pages < MAX_PAGES { Step::More } else { Step::End })
+        if self.pages < MAX_PAGES {
+            return Some(Step::More);
+        }
+        self.cut_at = Some(oldest);
+        Some(Step::End)
     }
 
     fn feed(self, step: Step) -> Feed {
@@ -163,15 +178,10 @@ impl Walk {
             height: self.height,
             total: self.total.unwrap_or(0),
             entries: self.entries,
-            complete: step == Step::End && self.all_read,
+            complete: step == Step::End,
+            cut_at: self.cut_at,
             concerns: Vec::new(),
         };
-        if step == Step::End && !self.all_read {
-            feed.doubt(
-                "window_too_large",
-                "more transactions since the deposit was made than are read at once",
-            );
-        }
         if feed.height.is_none() {
             feed.doubt("no_height", "the wallet does not tell its height: confirmations cannot be counted");
         }
@@ -219,13 +229,14 @@ mod tests {
                 page.transfers.extend(self.pool.iter().cloned());
             }
             let newest_first: Vec<_> = self.mined.iter().rev().collect();
-            for (index, entry) in newest_first.iter().enumerate().skip(question.offset as usize) {
-                if page.transfers.len() as u64 >= question.count {
+            for (index, entry) in (0_u64..).zip(&newest_first).skip(usize::try_from(question.offset).unwrap())
+            {
+                if page.transfers.len() >= usize::try_from(question.count).unwrap() {
                     break;
                 }
                 page.transfers.push((*entry).clone());
-                page.total_transfers = self.mined.len() as u64;
-                page.last_item_index = index as u64;
+                page.total_transfers = self.mined.len().try_into().unwrap();
+                page.last_item_index = index;
             }
             page
         }
@@ -248,7 +259,7 @@ mod tests {
                 return (walk.feed(step), pages);
             }
         }
-        unreachable!()
+        panic!("the last try ends it")
     }
 
     fn numbers(feed: &Feed) -> Vec<u64> {
@@ -339,8 +350,12 @@ mod tests {
     fn an_endless_window_is_given_up_openly() {
         let mut wallet = Wallet::of(PAGE * 101);
         let (feed, pages) = reading(&mut wallet, 0, |_, _| {});
-        assert_eq!((feed.complete, pages), (false, MAX_PAGES));
-        assert_eq!(feed.concerns[0].code, "window_too_large");
+        assert_eq!((feed.complete, pages), (true, MAX_PAGES));
+        let of = |number: i64| Timestamp::from_secs(10_000_000 + number * 60);
+        let margin = i64::try_from(MARGIN_SECS).unwrap() / 60;
+        // The oldest that was read is number 101.
+        assert!(feed.covers(of(102 + margin)));
+        assert!(!feed.covers(of(101 + margin)));
     }
 
     #[test]
@@ -368,7 +383,7 @@ mod tests {
                     wallet.mined.push(next);
                 }
                 Some(2) => _ = wallet.mined.pop(),
-                Some(3) => wallet.pool.push(entry(20_000 + page as u64, 0, 20_000_000)),
+                Some(3) => wallet.pool.push(entry(20_000 + u64::try_from(page).unwrap(), 0, 20_000_000)),
                 _ => {}
             });
             if feed.complete {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use deposit_core::{Snapshot, Ticker};
+use deposit_core::{Observed, Snapshot, Ticker};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -66,6 +66,7 @@ fn feed(page: FeedPage) -> Feed {
         total: page.total_transfers,
         entries: page.transfers,
         complete: true,
+        cut_at: None,
         concerns: Vec::new(),
     }
 }
@@ -124,9 +125,10 @@ fn scanned() {
         let lines: Vec<_> = seen
             .iter()
             .map(|o| {
-                let observed = match &o.observed {
-                    deposit_core::Observed::Payment(p) => format!("payment of {} {}", p.confirmed, p.asset),
-                    other => format!("{other:?}"),
+                let observed = if let Observed::Payment(p) = &o.observed {
+                    format!("payment of {} {}", p.confirmed, p.asset)
+                } else {
+                    format!("{:?}", o.observed)
                 };
                 let ticker = o.ticker.map(|t| t.to_string());
                 redact(format!("{:?} {ticker:?} {observed}", o.target), &feed(result(&name)))

@@ -164,6 +164,11 @@ pub(crate) fn snapshot(
     let mut snapshot = Snapshot::empty(intent.provider_ref.clone());
     snapshot.complete = feed.complete;
     snapshot.concerns.clone_from(&feed.concerns);
+    if !feed.covers(intent.terms.created_at) {
+        snapshot.complete = false;
+        let detail = "more transactions since the deposit was made than are read at once";
+        snapshot.concerns.push(Concern::new("window_too_large", detail));
+    }
     let ours = payments.iter().filter(|p| p.payment_id == intent.provider_ref.as_str());
     for paid in ours {
         match reading(paid, feed.height, rules) {

@@ -9,7 +9,7 @@ use crate::testing::{DEPOSIT, OTHER_ID, assets, entry, intent, line, rules, zano
 const TOP: u64 = 5_000;
 
 fn feed(entries: Vec<Entry>) -> Feed {
-    Feed { height: Some(TOP), total: 0, entries, complete: true, concerns: Vec::new() }
+    Feed { height: Some(TOP), total: 0, entries, complete: true, cut_at: None, concerns: Vec::new() }
 }
 
 /// The snapshot of the usual deposit, made by `change` into what the wallet lists.
@@ -188,6 +188,17 @@ fn links() {
     );
     let least = instructions(Ticker::ZANO, &assets(), "iZ1", Amount::new(1, Asset::ZANO));
     assert!(least.link().unwrap().ends_with("&amount=0.000000000001"));
+}
+
+#[test]
+fn a_window_that_was_cut_is_incomplete_for_old_deposits_alone() {
+    let mut feed = feed(vec![zano(1, 100, &ours(), 5)]);
+    let created = u64::try_from(crate::testing::CREATED).unwrap();
+    feed.cut_at = Some(created - 6 * 3_600);
+    let cut = read_with(&feed, true);
+    assert_eq!((cut.complete, codes(&cut), cut.payments.len()), (false, vec!["window_too_large"], 1));
+    feed.cut_at = Some(created - 6 * 3_600 - 1);
+    assert!(read_with(&feed, true).complete);
 }
 
 proptest! {

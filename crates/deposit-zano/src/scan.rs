@@ -106,6 +106,22 @@ pub(crate) fn observed(
     Ok(payments.iter().filter_map(|paid| observation(paid, top, rules)).collect())
 }
 
+/// One hint for an order, however many of its payments are on their way: each would be a read of its own.
+pub(crate) fn once(observations: Vec<Observation>) -> Vec<Observation> {
+    let mut hinted: Vec<Target> = Vec::new();
+    let mut wanted = |observation: &Observation| {
+        if observation.observed != Observed::Hint {
+            return true;
+        }
+        let first = !hinted.contains(&observation.target);
+        if first {
+            hinted.push(observation.target.clone());
+        }
+        first
+    };
+    observations.into_iter().filter(|observation| wanted(observation)).collect()
+}
+
 fn observation(paid: &Paid<'_>, top: Option<u64>, rules: Rules<'_>) -> Option<Observation> {
     let observed = match (map::depth(paid.entry.height, top, rules.required), map::reading(paid, top, rules))
     {

@@ -94,6 +94,17 @@ fn codes(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.concerns.iter().map(|c| c.code.as_str()).collect()
 }
 
+/// What `deposit sandbox` prints is what the adapter takes.
+#[tokio::test]
+async fn the_printed_section_builds_the_adapter() {
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
+    let printed: toml::Table = sandbox.config_toml().parse().unwrap();
+    let config: Config = printed["providers"]["zano"].clone().try_into().unwrap();
+    assert_eq!((config.confirmations, config.fusd_asset_id.as_str()), (10, FUSD_ID));
+    let provider = deposit_zano::build(config).unwrap();
+    assert!(provider.scan(None).await.unwrap().observations.is_empty());
+}
+
 #[tokio::test]
 async fn from_the_pool_to_ten_confirmations() {
     let w = World::new().await;
