@@ -182,8 +182,9 @@ impl Zano {
     }
 
     async fn snapshots(&self, intents: &[&IntentRecord]) -> Result<Vec<Snapshot>, ProviderError> {
-        let keys = self.keys().await?;
         let feed = self.feed(intents).await?;
+        // After the feed, which notices a wallet that took another one's place.
+        let keys = self.keys().await?;
         let mut payments = Vec::new();
         for entry in &feed.entries {
             let paid = map::paid(entry)

@@ -280,12 +280,32 @@ async fn a_daemon_that_does_not_answer_makes_absence_no_verdict() {
 async fn another_wallet_takes_nothing_back() {
     let w = World::new().await;
     let order = w.open("a", Ticker::ZANO).await;
-    let setting = |key| w.sandbox.setting("zano", key).unwrap();
+    let hash = w.send(&[(&order, ZANO_ID, 5)]);
+    w.confirm(&hash);
+    assert_eq!(w.read(&order).await.payments.len(), 1);
     w.wallet().replace_wallet();
-    let fresh = Zano::new(Config::new(setting("wallet_url"), setting("jwt_secret"))).unwrap();
-    let read = fresh.read(&order).await.unwrap();
-    assert_eq!((read.complete, codes(&read)), (false, vec!["other_wallet"]));
-    assert!(read.payments.is_empty());
+    let setting = |key| w.sandbox.setting("zano", key).unwrap();
+    let restarted = Zano::new(Config::new(setting("wallet_url"), setting("jwt_secret"))).unwrap();
+    for read in [w.read(&order).await, w.read(&order).await, restarted.read(&order).await.unwrap()] {
+        assert_eq!((read.complete, codes(&read)), (false, vec!["other_wallet"]));
+        assert!(read.payments.is_empty());
+    }
+}
+
+/// A wallet that is restored begins at the bottom of the chain.
+#[tokio::test]
+async fn a_wallet_that_is_read_anew_takes_nothing_back() {
+    let w = World::with(|config| config.daemon_url.clear()).await;
+    let order = w.open("a", Ticker::ZANO).await;
+    let hash = w.send(&[(&order, ZANO_ID, 5)]);
+    w.confirm(&hash);
+    w.wallet().mine(20);
+    assert!(w.read(&order).await.complete);
+    w.wallet().stick_at(3_900_000);
+    let read = w.read(&order).await;
+    assert_eq!((read.complete, codes(&read)), (false, vec!["wallet_behind"]));
+    w.wallet().stick(false);
+    assert_eq!(figures(&w.read(&order).await), [("ZANO".into(), 0, 5)]);
 }
 
 #[tokio::test]

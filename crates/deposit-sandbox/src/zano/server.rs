@@ -149,9 +149,16 @@ impl Zano {
         state.chain.stuck = stuck.then_some(state.chain.height);
     }
 
-    /// Another wallet file takes this one's place: other addresses, the same chain.
+    /// The wallet stands at this block, as one that is read anew.
+    pub fn stick_at(&self, height: u64) {
+        self.state().chain.stuck = Some(height);
+    }
+
+    /// Another wallet file takes this one's place: other addresses, and none of its transactions.
     pub fn replace_wallet(&self) {
-        self.state().keys = self.context.random.bytes::<64>("zano/other-keys");
+        let mut state = self.state();
+        state.keys = self.context.random.bytes::<64>("zano/other-keys");
+        state.chain.transactions.clear();
     }
 
     /// Payment ids are told in upper case.
