@@ -89,6 +89,7 @@ macro_rules! adapters {
 adapters! {
     btcpay = "btcpay" => deposit_btcpay;
     nanswap = "nanswap" => deposit_nanswap;
+    zano = "zano" => deposit_zano;
     daimo = "daimo" => deposit_daimo;
     stripe = "stripe" => deposit_stripe;
 }

@@ -30,6 +30,7 @@ macro_rules! emulators {
 emulators! {
     btcpay: BtcPay, "BTCPay Server.";
     nanswap: Nanswap, "Nanswap.";
+    zano: Zano, "Zano wallet.";
     daimo: Daimo, "Daimo Pay.";
     stripe: Stripe, "Stripe.";
 }

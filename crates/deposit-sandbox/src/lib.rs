@@ -16,6 +16,7 @@ mod rates;
 mod sandbox;
 pub mod stripe;
 mod webhook;
+pub mod zano;
 
 pub use clock::Clock;
 pub use control_error::ControlError;

@@ -1,0 +1,206 @@
+//! Wire to domain: pure functions.
+
+use std::collections::BTreeMap;
+
+use deposit_core::{
+    Amount, Concern, IntentRecord, PayInstructions, PaymentReading, PaymentRef, Snapshot, Ticker, Timestamp,
+};
+
+use crate::api::Entry;
+use crate::asset::{AssetId, Assets};
+use crate::feed::Feed;
+
+/// How to pay `amount` to an integrated address. The link of ZANO goes without the asset's id, as its documented form may;
+/// `amount` is in whole units with a point.
+pub(crate) fn instructions(
+    ticker: Ticker,
+    assets: &Assets,
+    address: &str,
+    amount: Amount,
+) -> PayInstructions {
+    let mut uri = format!("zano:action=send&address={address}&amount={amount}");
+    if ticker == Ticker::FUSD {
+        uri.push_str(&format!("&asset_id={}", assets.fusd.as_str()));
+    }
+    PayInstructions::Address { address: address.to_owned(), memo: None, uri: Some(uri) }
+}
+
+/// An id or hash that is none: the answer is not what the documents allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a transaction or asset id that is no 64 hexadecimal digits")]
+pub(crate) struct Unreadable;
+
+/// Money that came in by one transaction under one payment id in one asset: this is what a payment is.
+#[derive(Debug, Clone)]
+pub(crate) struct Paid<'f> {
+    pub(crate) id: PaymentRef,
+    /// Lower case; empty: the base address.
+    pub(crate) payment_id: String,
+    pub(crate) asset: AssetId,
+    pub(crate) units: u64,
+    /// The entry lists id and asset more than once: which figure holds is not known.
+    pub(crate) repeated: bool,
+    pub(crate) entry: &'f Entry,
+}
+
+/// The payments in a transaction; none in one that mines, none for lines that go out.
+pub(crate) fn paid(entry: &Entry) -> Result<Vec<Paid<'_>>, Unreadable> {
+    let hash = AssetId::parse(&entry.tx_hash).ok_or(Unreadable)?;
+    let mut all: BTreeMap<(String, AssetId), Paid<'_>> = BTreeMap::new();
+    if entry.is_mining {
+        return Ok(Vec::new());
+    }
+    for group in &entry.subtransfers_by_pid {
+        let payment_id = group.payment_id.to_ascii_lowercase();
+        for line in &group.subtransfers {
+            let asset = AssetId::parse(&line.asset_id).ok_or(Unreadable)?;
+            if !line.is_income || line.amount == 0 {
+                continue;
+            }
+            let key = (payment_id.clone(), asset.clone());
+            if let Some(known) = all.get_mut(&key) {
+                known.repeated = true;
+                continue;
+            }
+            let text = format!("{}:{payment_id}:{}", hash.as_str(), asset.as_str());
+            let id = PaymentRef::new(text).map_err(|_| Unreadable)?;
+            let (payment_id, units) = (payment_id.clone(), line.amount);
+            all.insert(key, Paid { id, payment_id, asset, units, repeated: false, entry });
+        }
+    }
+    Ok(all.into_values().collect())
+}
+
+/// How deep a transaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// In the pool: not in a block.
+    Pool,
+    /// In a block, not deep enough. So many confirmations.
+    Confirming(u32),
+    /// Deep enough.
+    Confirmed,
+    /// In a block, and the wallet does not tell its height.
+    Unknown,
+}
+
+/// The guide's formula: confirmations = the wallet's height - the transaction's; 0 in the top block.
+pub(crate) fn depth(height: u64, top: Option<u64>, required: u32) -> Depth {
+    match (height, top) {
+        (0, _) => Depth::Pool,
+        (_, None) => Depth::Unknown,
+        (height, Some(top)) => {
+            let confirmations = u32::try_from(top.saturating_sub(height)).unwrap_or(u32::MAX);
+            if confirmations >= required { Depth::Confirmed } else { Depth::Confirming(confirmations) }
+        }
+    }
+}
+
+/// What is needed to judge a payment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) assets: &'a Assets,
+    pub(crate) required: u32,
+    /// Whether the decimals of FUSD are those that it is counted in.
+    pub(crate) fusd_fits: bool,
+}
+
+/// `Err`: undecided, for this reason.
+pub(crate) fn reading(
+    paid: &Paid<'_>,
+    top: Option<u64>,
+    rules: Rules<'_>,
+) -> Result<PaymentReading, Concern> {
+    let undecided = |code, detail: &str| Err(Concern::new(code, detail));
+    if paid.entry.unlock_time != 0 {
+        return undecided(
+            "locked_payment",
+            "a payment is locked by its sender (unlock_time): it is not credited",
+        );
+    }
+    if paid.repeated {
+        return undecided("repeated_line", "a transaction lists one payment id and asset twice");
+    }
+    if paid.asset == rules.assets.fusd && !rules.fusd_fits {
+        return undecided(
+            "asset_decimals",
+            "FUSD has other decimals than it is counted in: it is not credited",
+        );
+    }
+    let Some(amount) = rules.assets.amount(&paid.asset, paid.units) else {
+        return undecided("unknown_asset", "a payment is in an asset that cannot be named");
+    };
+    let id = paid.id.clone();
+    // Beyond what is asked for the number says nothing, and would change with each block.
+    let (reading, confirmations) = match depth(paid.entry.height, top, rules.required) {
+        Depth::Pool => (PaymentReading::in_flight(id, amount), 0),
+        Depth::Confirming(n) => (PaymentReading::in_flight(id, amount), n),
+        Depth::Confirmed => (PaymentReading::confirmed(id, amount), rules.required),
+        Depth::Unknown => {
+            return undecided(
+                "no_height",
+                "the wallet does not tell its height: confirmations cannot be counted",
+            );
+        }
+    };
+    Ok(PaymentReading {
+        confirmations: Some(confirmations),
+        required_confirmations: Some(rules.required),
+        // In the pool the time is when the wallet heard of it; in a block it is the block's, and stays.
+        paid_at: (paid.entry.height > 0)
+            .then(|| i64::try_from(paid.entry.timestamp).ok().map(Timestamp::from_secs))
+            .flatten(),
+        ..reading
+    })
+}
+
+/// One read of one order.
+pub(crate) fn snapshot(
+    intent: &IntentRecord,
+    feed: &Feed,
+    payments: &[Paid<'_>],
+    rules: Rules<'_>,
+) -> Snapshot {
+    let mut snapshot = Snapshot::empty(intent.provider_ref.clone());
+    snapshot.complete = feed.complete;
+    snapshot.concerns.clone_from(&feed.concerns);
+    if !feed.covers(intent.terms.created_at) {
+        snapshot.complete = false;
+        let detail = "more transactions since the deposit was made than are read at once";
+        snapshot.concerns.push(Concern::new("window_too_large", detail));
+    }
+    let ours = payments.iter().filter(|p| p.payment_id == intent.provider_ref.as_str());
+    for paid in ours {
+        match reading(paid, feed.height, rules) {
+            Ok(reading) => {
+                if rules.assets.ticker(&paid.asset).is_none() {
+                    let begin: String = paid.asset.as_str().chars().take(16).collect();
+                    let detail = format!("a payment is in another token, whose asset id begins {begin}");
+                    snapshot.concerns.push(Concern::new("unknown_asset", detail));
+                }
+                snapshot.payments.push(reading);
+            }
+            Err(concern) => {
+                snapshot.undecided.push(paid.id.clone());
+                snapshot.concerns.push(concern);
+            }
+        }
+    }
+    snapshot.payments.sort_by(|a, b| a.id.cmp(&b.id));
+    snapshot.undecided.sort();
+    snapshot.concerns.sort();
+    snapshot.concerns.dedup();
+    snapshot
+}
+
+/// A read that found nothing out.
+pub(crate) fn doubtful(intent: &IntentRecord, code: &str, detail: &str) -> Snapshot {
+    let mut snapshot = Snapshot::empty(intent.provider_ref.clone());
+    snapshot.complete = false;
+    snapshot.concerns.push(Concern::new(code, detail));
+    snapshot
+}
+
+#[cfg(test)]
+#[path = "map_tests.rs"]
+mod tests;

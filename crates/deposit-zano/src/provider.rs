@@ -1,0 +1,334 @@
+//! The adapter.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use deposit_core::{
+    Amount, Capabilities, ConfigError, DepositIntent, ErrorKind, IntentRecord, OpenRequest, Operation,
+    PaymentProvider, ProviderError, ProviderId, ProviderRef, Replay, RequestBudget, ScanCursor, ScanPage,
+    Snapshot, Ticker,
+};
+use deposit_transport::HttpConfig;
+
+use crate::address::{Address, Keys, payment_id};
+use crate::api::{Info, Status};
+use crate::asset::{self, Assets};
+use crate::client::{self, Client};
+use crate::config::Config;
+use crate::feed::{self, Feed};
+use crate::map::{self, Rules};
+use crate::scan::{self, Position};
+
+/// The decimals of FUSD are looked up again after so long.
+const ASSET_CHECK_EVERY: Duration = Duration::from_secs(24 * 3_600);
+/// Blocks by which a wallet may be behind its daemon.
+const MAX_LAG: u64 = 3;
+/// Orders of one reading of the feed.
+const READ_BATCH: usize = 500;
+
+/// A Zano wallet as a payment provider.
+///
+/// ```
+/// use deposit_core::PaymentProvider;
+/// use deposit_zano::{Config, Zano};
+/// let provider = Zano::new(Config::new("http://127.0.0.1:11212/json_rpc", "secret"))?;
+/// assert_eq!(provider.capabilities().tickers.len(), 2);
+/// # Ok::<(), deposit_core::ConfigError>(())
+/// ```
+pub struct Zano {
+    client: Client,
+    assets: Assets,
+    required: u32,
+    capabilities: Capabilities,
+    known: Mutex<Known>,
+}
+
+/// What was learnt of the wallet since the start.
+#[derive(Default)]
+struct Known {
+    /// Whose addresses it makes.
+    keys: Option<Keys>,
+    /// The highest top block, and the length of the list then.
+    height: u64,
+    total: u64,
+    /// When the decimals of FUSD were last found right.
+    fusd_checked: Option<Instant>,
+}
+
+impl Zano {
+    /// `zano`.
+    pub const ID: ProviderId = ProviderId::constant("zano");
+
+    /// The adapter with limits that suit a wallet: 30 s for a request, one at a time.
+    ///
+    /// # Errors
+    /// A value that cannot work, by its key.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        Self::with_http(config, client::wallet_http())
+    }
+
+    /// The adapter with limits of one's own (a test's short time-outs, say). There is never more than one request at once.
+    ///
+    /// # Errors
+    /// A value that cannot work, by its key.
+    pub fn with_http(config: Config, http: HttpConfig) -> Result<Self, ConfigError> {
+        let config = config.check()?;
+        let client = Client::new(&config, &http).map_err(|_| {
+            ConfigError::new("providers.zano", "cannot work in this process: TLS cannot be set up")
+        })?;
+        let capabilities = Capabilities {
+            tickers: asset::specs(),
+            replay: Replay::Key,
+            open_timeout: client::open_patience(&http),
+            scan: true,
+            standing_address: false,
+            webhooks: false,
+            read_batch: READ_BATCH,
+            // No limit is documented; one thread serves one request at a time.
+            budget: RequestBudget { requests: 10, per: Duration::from_secs(1), concurrency: 1 },
+            requests_per_read: if config.daemon_url.is_some() { 2 } else { 1 },
+        };
+        let assets = Assets { fusd: config.fusd };
+        Ok(Self { client, assets, required: config.confirmations, capabilities, known: Mutex::default() })
+    }
+
+    fn known<T>(&self, with: impl FnOnce(&mut Known) -> T) -> T {
+        with(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether FUSD has the decimals that it is counted in; asked at first use and daily. The wallet is told to list it on the way.
+    async fn fusd_fits(&self, operation: Operation) -> Result<bool, ProviderError> {
+        let fresh = |checked: Instant| checked.elapsed() < ASSET_CHECK_EVERY;
+        if self.known(|known| known.fusd_checked).is_some_and(fresh) {
+            return Ok(true);
+        }
+        let id = self.assets.fusd.as_str();
+        let mut answers = Vec::new();
+        match self.client.whitelist(operation, id).await {
+            Ok(answer) => answers.push(answer),
+            // What else may be wrong with the whitelist does not matter while the daemon describes the asset.
+            Err(error) if matches!(error.kind(), ErrorKind::Rejected(_) | ErrorKind::Configuration) => {
+                tracing::warn!(%error, "the asset cannot be put on the wallet's whitelist");
+            }
+            Err(error) => return Err(error),
+        }
+        if let Some(answer) = self.client.asset_info(operation, id).await {
+            answers.push(answer?);
+        }
+        let mut told = Vec::new();
+        for answer in answers {
+            match answer.status {
+                Status::Ok => told.extend(answer.asset_descriptor.map(|asset| asset.decimal_point)),
+                Status::Busy => return Err(error(operation, ErrorKind::Transient { retry_after: None })),
+                Status::Other(_) => {}
+            }
+        }
+        let scale = deposit_core::Asset::FUSD.scale();
+        let fits = !told.is_empty() && told.iter().all(|decimals| *decimals == scale);
+        if fits {
+            self.known(|known| known.fusd_checked = Some(Instant::now()));
+        } else {
+            tracing::error!(?told, "FUSD has other decimals than it is counted in, or none that is told");
+        }
+        Ok(fits)
+    }
+
+    async fn keys(&self) -> Result<Keys, ProviderError> {
+        if let Some(keys) = self.known(|known| known.keys) {
+            return Ok(keys);
+        }
+        let own = self.client.own_address(Operation::Read).await?;
+        let keys =
+            Address::parse(&own.address).ok_or_else(|| error(Operation::Read, ErrorKind::Protocol))?.keys;
+        self.known(|known| known.keys = Some(keys));
+        Ok(keys)
+    }
+
+    /// The feed, back to when the oldest of the orders was made, with what speaks against believing what is missing from it.
+    async fn feed(&self, intents: &[&IntentRecord]) -> Result<Feed, ProviderError> {
+        let Some(since) = intents.iter().map(|intent| intent.terms.created_at).min() else {
+            return Ok(Feed::default());
+        };
+        let mut feed = feed::read(&self.client, Operation::Read, since).await?;
+        let behind = self.known(|known| {
+            let height = feed.height.unwrap_or(0);
+            if height < known.height || feed.total < known.total {
+                // Another wallet may have taken its place.
+                known.keys = None;
+            }
+            let behind = height.saturating_add(u64::from(self.required)) < known.height;
+            if height >= known.height {
+                (known.height, known.total) = (height, feed.total);
+            }
+            behind
+        });
+        if behind && feed.height.is_some() {
+            feed.doubt("wallet_behind", "the wallet's height fell: it is read anew, or is another one");
+        }
+        match self.client.info(Operation::Read).await {
+            Some(Ok(info)) => compare(&info, &mut feed),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "the daemon cannot be asked for its height");
+                feed.doubt(
+                    "daemon_unreachable",
+                    "the daemon does not answer: whether the wallet is behind is not known",
+                );
+            }
+            None => {}
+        }
+        Ok(feed)
+    }
+
+    async fn snapshots(&self, intents: &[&IntentRecord]) -> Result<Vec<Snapshot>, ProviderError> {
+        let feed = self.feed(intents).await?;
+        // After the feed, which notices a wallet that took another one's place.
+        let keys = self.keys().await?;
+        let mut payments = Vec::new();
+        for entry in &feed.entries {
+            let paid = map::paid(entry)
+                .map_err(|cause| error(Operation::Read, ErrorKind::Protocol).with_source(cause))?;
+            payments.extend(
+                paid.into_iter().filter(|paid| {
+                    intents.iter().any(|intent| intent.provider_ref.as_str() == paid.payment_id)
+                }),
+            );
+        }
+        let fusd = payments.iter().any(|paid| paid.asset == self.assets.fusd);
+        let fusd_fits = if fusd { self.fusd_fits(Operation::Read).await? } else { true };
+        let rules = Rules { assets: &self.assets, required: self.required, fusd_fits };
+        let one = |intent: &&IntentRecord| {
+            if !is_ours(intent) {
+                return map::doubtful(intent, "order_mismatch", "the payment id is not the deposit's");
+            }
+            let address = intent.instructions.address().and_then(Address::parse);
+            match address {
+                Some(address) if address.keys == keys => map::snapshot(intent, &feed, &payments, rules),
+                Some(_) => {
+                    map::doubtful(intent, "other_wallet", "the deposit's address is of another wallet")
+                }
+                None => map::doubtful(intent, "address_mismatch", "the deposit's address cannot be read"),
+            }
+        };
+        Ok(intents.iter().map(one).collect())
+    }
+}
+
+/// The order of a deposit is its payment id, and that follows from the deposit's id.
+fn is_ours(intent: &IntentRecord) -> bool {
+    intent.provider_ref.as_str() == payment_id(&intent.deposit_id)
+}
+
+/// A wallet that is behind its daemon does not show everything.
+fn compare(info: &Info, feed: &mut Feed) {
+    let online = info.daemon_network_state == 2;
+    match &info.status {
+        Status::Ok if online => {
+            let top = info.height.saturating_sub(1);
+            if feed.height.is_some_and(|height| height.saturating_add(MAX_LAG) < top) {
+                feed.doubt("wallet_behind", "the wallet is some blocks behind its daemon");
+            }
+        }
+        Status::Ok | Status::Busy | Status::Other(_) => {
+            feed.doubt("daemon_not_synchronized", "the daemon is not synchronized with its network");
+        }
+    }
+}
+
+pub(crate) fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
+    ProviderError::new(Zano::ID, operation, kind)
+}
+
+/// Amounts on the chain have 64 bits.
+fn check_amount(ticker: Ticker, amount: Amount) -> Result<(), ErrorKind> {
+    if asset::asset_of(ticker) != Some(amount.asset()) {
+        Err(ErrorKind::Rejected("wrong_asset"))
+    } else if amount.is_zero() {
+        Err(ErrorKind::Rejected("amount_zero"))
+    } else if u64::try_from(amount.minor()).is_err() {
+        Err(ErrorKind::Rejected("amount_too_large"))
+    } else {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl PaymentProvider for Zano {
+    fn id(&self) -> ProviderId {
+        Self::ID
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// One request, which changes nothing at the wallet: a repeat gives the same address. Before the first FUSD its decimals are looked up.
+    async fn open(&self, request: &OpenRequest) -> Result<Box<dyn DepositIntent>, ProviderError> {
+        let error = |kind| error(Operation::Open, kind);
+        let ticker = request.terms.ticker;
+        check_amount(ticker, request.amount).map_err(error)?;
+        if ticker == Ticker::FUSD && !self.fusd_fits(Operation::Open).await? {
+            return Err(error(ErrorKind::Configuration));
+        }
+        let id = payment_id(&request.deposit_id);
+        let made = self.client.make_address(&id).await?;
+        let carried = Address::parse(&made.integrated_address).and_then(|address| address.payment_id);
+        if !made.payment_id.eq_ignore_ascii_case(&id) || carried.as_ref() != Some(&id) {
+            return Err(error(ErrorKind::Protocol));
+        }
+        Ok(Box::new(IntentRecord {
+            deposit_id: request.deposit_id.clone(),
+            provider: Self::ID,
+            provider_ref: ProviderRef::new(id).map_err(|_| error(ErrorKind::Protocol))?,
+            terms: request.terms,
+            instructions: map::instructions(ticker, &self.assets, &made.integrated_address, request.amount),
+        }))
+    }
+
+    /// As a batch of one.
+    async fn read(&self, intent: &IntentRecord) -> Result<Snapshot, ProviderError> {
+        if !is_ours(intent) {
+            return Err(error(Operation::Read, ErrorKind::NotFound));
+        }
+        let mut read = self.snapshots(&[intent]).await?;
+        read.pop().ok_or_else(|| error(Operation::Read, ErrorKind::Protocol))
+    }
+
+    /// One reading of the feed answers for all of them.
+    async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<Snapshot>, ProviderError> {
+        self.snapshots(&intents.iter().collect::<Vec<_>>()).await
+    }
+
+    /// A page of the feed, oldest first; at its end also what is in the pool.
+    async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
+        let operation = Operation::Scan;
+        let position = Position::of(cursor);
+        let listed = self.client.feed(operation, &position.question()).await?;
+        // Asked for only where there is any: a wallet without FUSD is not bothered.
+        let mut lines =
+            listed.transfers.iter().flat_map(|e| &e.subtransfers_by_pid).flat_map(|g| &g.subtransfers);
+        let fusd = lines.any(|line| line.asset_id.eq_ignore_ascii_case(self.assets.fusd.as_str()));
+        let fusd_fits = if fusd { self.fusd_fits(operation).await? } else { true };
+        let rules = Rules { assets: &self.assets, required: self.required, fusd_fits };
+        let mut page = scan::page(&position, &listed, rules)?;
+        if !page.more {
+            let newest = self.client.feed(operation, &scan::pool_question()).await?;
+            for entry in newest.transfers.iter().filter(|entry| entry.height == 0) {
+                page.observations.extend(scan::observed(entry, None, rules)?);
+            }
+        }
+        page.observations = scan::once(page.observations);
+        Ok(page)
+    }
+}
+
+impl fmt::Debug for Zano {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Zano").field("confirmations", &self.required).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "provider_tests.rs"]
+mod tests;
