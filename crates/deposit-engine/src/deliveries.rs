@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deposit_core::{
-    DepositId, Observation as Message, Observed, PaymentProvider, ProviderId, RawDelivery, Target,
-    WebhookError,
+    DepositId, Observation as Message, Observed, PaymentProvider, PaymentRef, ProviderId, RawDelivery,
+    Target, WebhookError,
 };
 use deposit_store::{JournalEntry, JournalOutcome, JournalRow, NewReview, Phase, ReviewReason, crash_point};
 
@@ -201,7 +201,14 @@ impl Engine {
     pub(crate) async fn deposit_of(&self, message: &Message) -> Result<Option<DepositId>, EngineError> {
         Ok(match &message.target {
             Target::Deposit(id) => Some(id.clone()),
-            Target::Order(order) => self.store().deposit_by_ref(message.provider, order).await?,
+            Target::Order(order) => match self.store().deposit_by_ref(message.provider, order).await? {
+                Some(id) => Some(id),
+                // A refund or dispute may name the payment alone (Stripe's carry the payment intent).
+                None => match PaymentRef::new(order.as_str()) {
+                    Ok(payment) => self.store().deposit_by_payment(message.provider, &payment).await?,
+                    Err(_) => None,
+                },
+            },
             Target::Address(address) => self.store().deposit_by_address(message.provider, address).await?,
             Target::Unknown => None,
         })

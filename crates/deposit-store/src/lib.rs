@@ -26,7 +26,9 @@ pub use sqlite::SqliteStore;
 use std::fmt;
 
 use async_trait::async_trait;
-use deposit_core::{AccountName, DepositId, ProviderId, ProviderRef, ScanCursor, Signed, Ticker, Timestamp};
+use deposit_core::{
+    AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Ticker, Timestamp,
+};
 
 /// Durable state: whole use cases with commands as data, never a transaction handle. So SQLite can have one writer that commits
 /// many commands at once, and another database one statement.
@@ -92,6 +94,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         &self,
         provider: ProviderId,
         order: &ProviderRef,
+    ) -> StoreResult<Option<DepositId>>;
+    /// The deposit on which a payment was seen.
+    async fn deposit_by_payment(
+        &self,
+        provider: ProviderId,
+        payment: &PaymentRef,
     ) -> StoreResult<Option<DepositId>>;
     /// The deposit to which an address belongs that was shown at any time.
     async fn deposit_by_address(&self, provider: ProviderId, address: &str)

@@ -1,7 +1,7 @@
 use super::Fixture;
 use super::fixtures::{
-    PROVIDER, account, assert_balanced, at, begin, commit, credit, id, intent, open, order, paid, payment,
-    posting, rate, review, row,
+    OTHER_PROVIDER, PROVIDER, account, assert_balanced, at, begin, commit, credit, id, intent, open, order,
+    paid, payment, posting, rate, review, row,
 };
 use crate::{Commit, Committed, EntryKind, ReviewReason, Touch};
 use deposit_core::{Asset, PayInstructions, Signed, Status, Ticker};
@@ -175,6 +175,9 @@ pub async fn a_payment_has_one_owner(fixture: &dyn Fixture) {
     // Owned as soon as it is seen, long before anything is posted.
     let seen = Commit { evidence: paid("shared", 5), ..commit(&first, 110) };
     assert!(matches!(store.commit(seen).await.unwrap(), Committed::Yes { .. }));
+    assert_eq!(store.deposit_by_payment(PROVIDER, &payment("shared")).await.unwrap(), Some(id(1)));
+    assert_eq!(store.deposit_by_payment(OTHER_PROVIDER, &payment("shared")).await.unwrap(), None);
+    assert_eq!(store.deposit_by_payment(PROVIDER, &payment("other")).await.unwrap(), None);
     let answer = store.commit(credit(&second, "shared", "20", 120)).await.unwrap();
     assert_eq!(answer, Committed::PaymentTaken { payment: payment("shared"), owner: id(1) });
     let first = row(&*store, 1).await;

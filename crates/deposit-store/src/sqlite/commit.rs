@@ -77,7 +77,7 @@ async fn refusal(
     Ok(None)
 }
 
-async fn owner(
+pub(super) async fn owner(
     connection: &mut SqliteConnection,
     provider: ProviderId,
     payment: &PaymentRef,

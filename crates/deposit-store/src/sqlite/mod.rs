@@ -20,7 +20,9 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use deposit_core::{AccountName, DepositId, ProviderId, ProviderRef, ScanCursor, Signed, Ticker, Timestamp};
+use deposit_core::{
+    AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Ticker, Timestamp,
+};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool};
 
@@ -192,6 +194,14 @@ impl Store for SqliteStore {
         order: &ProviderRef,
     ) -> StoreResult<Option<DepositId>> {
         deposits::by_ref(&mut *self.reader().await?, provider, order).await
+    }
+
+    async fn deposit_by_payment(
+        &self,
+        provider: ProviderId,
+        payment: &PaymentRef,
+    ) -> StoreResult<Option<DepositId>> {
+        commit::owner(&mut *self.reader().await?, provider, payment).await
     }
 
     async fn deposit_by_address(
