@@ -25,6 +25,8 @@ pub enum Operation {
     Rates,
     /// Checking configuration and health.
     Check,
+    /// Taking in what waits at a standing address.
+    Receive,
 }
 
 /// What went wrong, by what to do next.

@@ -180,6 +180,17 @@ pub struct Delivery {
     pub concerns: Vec<crate::evidence::Concern>,
 }
 
+/// What [`PaymentProvider::receive`] took in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Our own blocks or transactions, in the provider's words, oldest first.
+    pub blocks: Vec<String>,
+    /// What they took in together.
+    pub total: Amount,
+    /// How many payments still wait because something went wrong: call again later.
+    pub failed: usize,
+}
+
 /// The ways of paying through one provider. Object-safe; made once, shared by all tasks.
 ///
 /// Optional capabilities answer [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) unless an adapter
@@ -237,6 +248,26 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
     /// `Unsupported` where it is not declared.
     fn standing_address(&self, _index: AccountIndex) -> Result<PayInstructions, ProviderError> {
         Err(ProviderError::unsupported(self.id(), Operation::Address))
+    }
+
+    /// Standing addresses to look after, from now on: told all at the start, and one by one as accounts appear. Telling one again
+    /// does nothing. A scan shows payments to these addresses only.
+    fn watch(&self, _indices: &[AccountIndex]) {}
+
+    /// Takes in what waits at a standing address, where a payment is final before it is taken in (Nano's receive blocks). Has no
+    /// part in what is credited: a payment that was taken in goes on being shown by `scan` until it was shown at least once after that.
+    /// Safe to repeat; calls for one address wait for each other.
+    ///
+    /// # Errors
+    /// `Unsupported` where there is no such thing. An error says that nothing was taken in.
+    async fn receive(&self, _index: AccountIndex) -> Result<Received, ProviderError> {
+        Err(ProviderError::unsupported(self.id(), Operation::Receive))
+    }
+
+    /// Returns when the provider has hinted, since the last call, that something came: scan now, do not wait for the next turn.
+    /// Never returns for a provider that pushes nothing. Cancel-safe; a hint only makes things faster.
+    async fn changed(&self) {
+        std::future::pending().await
     }
 
     /// Verifies a delivery and says what it is about. Nothing in it is believed before its signature or token is checked in

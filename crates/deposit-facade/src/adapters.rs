@@ -88,6 +88,7 @@ macro_rules! adapters {
 
 adapters! {
     btcpay = "btcpay" => deposit_btcpay;
+    nano = "nano" => deposit_nano;
 }
 
 #[allow(dead_code, reason = "with all features nothing is left out")]

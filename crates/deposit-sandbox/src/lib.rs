@@ -9,6 +9,7 @@ mod emulator;
 mod emulators;
 mod faults;
 mod json;
+pub mod nano;
 mod random;
 mod rates;
 mod sandbox;
