@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deposit_core::{
-    AccountIndex, Amount, Decimal, DepositId, ErrorKind, FormulaVersion, IntentRecord, LookUpRequest, OpenRequest,
-    PaymentProvider, PaymentReading, PaymentRef, Price, ProviderError, ProviderRef, Quote, Snapshot, Terms, TickerKind,
-    TickerSpec,
+    AccountIndex, Amount, Decimal, DepositId, ErrorKind, FormulaVersion, IntentRecord, LookUpRequest,
+    OpenRequest, PaymentProvider, PaymentReading, PaymentRef, Price, ProviderError, ProviderRef, Quote,
+    Snapshot, Terms, TickerKind, TickerSpec,
 };
 
 use crate::harness::{Ability, Fault, Harness, PayStage, Played, PlayedStage};

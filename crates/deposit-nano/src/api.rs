@@ -46,7 +46,11 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
                 Ok(Entries::default())
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Entries<V>, E> {
-                if text.is_empty() { Ok(Entries::default()) } else { Err(E::custom("a text that is not empty")) }
+                if text.is_empty() {
+                    Ok(Entries::default())
+                } else {
+                    Err(E::custom("a text that is not empty"))
+                }
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entries<V>, A::Error> {
                 match seq.next_element::<IgnoredAny>()? {
@@ -290,7 +294,15 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<Raw>(text).map(|r| r.0);
         assert_eq!(read("\"340282366920938463463374607431768211455\"").unwrap(), u128::MAX);
         assert_eq!(read("\"1\"").unwrap(), 1);
-        for bad in ["\"\"", "\"-1\"", "\"+1\"", "\"1.0\"", "\"1e3\"", "1", "\"340282366920938463463374607431768211456\""] {
+        for bad in [
+            "\"\"",
+            "\"-1\"",
+            "\"+1\"",
+            "\"1.0\"",
+            "\"1e3\"",
+            "1",
+            "\"340282366920938463463374607431768211456\"",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

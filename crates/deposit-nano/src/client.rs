@@ -52,8 +52,9 @@ impl Client {
         (work.timeout, work.read_timeout, work.deadline) = (WORK_TIMEOUT, WORK_TIMEOUT, WORK_TIMEOUT);
         work.max_tries = 1;
         let client = |http| {
-            HttpClient::new(Nano::ID, http)
-                .map_err(|_| ConfigError::new("providers.nano.rpc_url", "needs TLS, which this process does not have"))
+            HttpClient::new(Nano::ID, http).map_err(|_| {
+                ConfigError::new("providers.nano.rpc_url", "needs TLS, which this process does not have")
+            })
         };
         Ok(Self {
             http: client(http)?,
@@ -95,7 +96,10 @@ impl Client {
                 let version: api::Version = self.call(operation, json!({ "action": "version" })).await?;
                 let network = Network::of(&version.network);
                 if network != Network::Live {
-                    tracing::warn!(?network, "this Nano node is not of the live network: its coins are worth nothing");
+                    tracing::warn!(
+                        ?network,
+                        "this Nano node is not of the live network: its coins are worth nothing"
+                    );
                 }
                 Ok(network)
             })
@@ -151,7 +155,14 @@ impl Client {
     ) -> Result<BTreeMap<Address, Waiting>, Failed> {
         let accounts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         let [first, ..] = COUNTS;
-        let body = receivable_options("accounts_receivable", "accounts", json!(accounts), threshold, only_confirmed, first);
+        let body = receivable_options(
+            "accounts_receivable",
+            "accounts",
+            json!(accounts),
+            threshold,
+            only_confirmed,
+            first,
+        );
         let mut all = BTreeMap::new();
         match self.call::<api::AccountsReceivable>(operation, body).await {
             Ok(answer) => {
@@ -200,8 +211,13 @@ impl Client {
     }
 
     /// Head and balance; `None` for an account without a block.
-    pub(crate) async fn account(&self, operation: Operation, address: Address) -> Result<Option<api::AccountInfo>, Failed> {
-        let body = json!({ "action": "account_info", "account": address.to_string(), "representative": "true" });
+    pub(crate) async fn account(
+        &self,
+        operation: Operation,
+        address: Address,
+    ) -> Result<Option<api::AccountInfo>, Failed> {
+        let body =
+            json!({ "action": "account_info", "account": address.to_string(), "representative": "true" });
         match self.call(operation, body).await {
             Ok(info) => Ok(Some(info)),
             Err(Failed::Node(NodeError::AccountNotFound)) => Ok(None),
@@ -210,9 +226,14 @@ impl Client {
     }
 
     /// Those of these addresses that have taken something in.
-    pub(crate) async fn with_balance(&self, operation: Operation, addresses: &[Address]) -> Result<Vec<Address>, Failed> {
+    pub(crate) async fn with_balance(
+        &self,
+        operation: Operation,
+        addresses: &[Address],
+    ) -> Result<Vec<Address>, Failed> {
         let accounts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-        let body = json!({ "action": "accounts_balances", "accounts": accounts, "include_only_confirmed": "false" });
+        let body =
+            json!({ "action": "accounts_balances", "accounts": accounts, "include_only_confirmed": "false" });
         match self.call::<api::AccountsBalances>(operation, body).await {
             Ok(answer) => {
                 let full = answer.balances.0.into_iter().filter(|(_, b)| b.balance.0 > 0);
@@ -237,13 +258,14 @@ impl Client {
         head: Option<Hash>,
         count: usize,
     ) -> Result<api::History, Failed> {
-        let mut body =
-            json!({ "action": "account_history", "account": address.to_string(), "count": count.to_string() });
+        let mut body = json!({ "action": "account_history", "account": address.to_string(), "count": count.to_string() });
         if let (Some(head), Some(body)) = (head, body.as_object_mut()) {
             body.insert("head".to_owned(), json!(head));
         }
         match self.call(operation, body).await {
-            Err(Failed::Node(NodeError::AccountNotFound)) => Ok(api::History { history: vec![], previous: None }),
+            Err(Failed::Node(NodeError::AccountNotFound)) => {
+                Ok(api::History { history: vec![], previous: None })
+            }
             answer => answer,
         }
     }

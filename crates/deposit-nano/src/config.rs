@@ -106,7 +106,10 @@ impl Config {
         }
         let in_a_header = |text: &str| text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
         if !in_a_header(self.rpc_authorization.expose()) {
-            return Err(broken("rpc_authorization", "must be the value of a header: visible ASCII characters"));
+            return Err(broken(
+                "rpc_authorization",
+                "must be the value of a header: visible ASCII characters",
+            ));
         }
         if self.dust_raw == 0 {
             return Err(broken("dust_raw", "must be above 0"));

@@ -57,9 +57,9 @@ impl NodeError {
             | "Unable to parse JSON"
             | "Can only POST requests"
             | "Empty response" => Self::BadRequest,
-            "RPC control is disabled" | "Work generation is disabled" | "Local work generation is disabled" => {
-                Self::Disabled
-            }
+            "RPC control is disabled"
+            | "Work generation is disabled"
+            | "Local work generation is disabled" => Self::Disabled,
             "Unknown command" => Self::UnknownCommand,
             _ => Self::Other,
         }

@@ -69,8 +69,7 @@ async fn session(url: &Url, shared: &Shared, subscribed: &mut bool) -> Result<()
     let mut config = WebSocketConfig::default();
     (config.max_message_size, config.max_frame_size) = (Some(LARGEST_FRAME), Some(LARGEST_FRAME));
     let connected = timeout(PATIENCE, connect_async_with_config(url.as_str(), Some(config), true)).await;
-    let (mut socket, _) =
-        connected.map_err(|_| Ended::Silent)?.map_err(|e| Ended::Connect(Box::new(e)))?;
+    let (mut socket, _) = connected.map_err(|_| Ended::Silent)?.map_err(|e| Ended::Connect(Box::new(e)))?;
 
     let mut growth = shared.growth();
     growth.mark_unchanged();
@@ -78,8 +77,7 @@ async fn session(url: &Url, shared: &Shared, subscribed: &mut bool) -> Result<()
     let all: Vec<String> = told.iter().map(ToString::to_string).collect();
     let mut parts = all.chunks(AT_ONCE);
     let options = json!({ "accounts": parts.next().unwrap_or_default() });
-    let subscribe =
-        json!({ "action": "subscribe", "topic": "confirmation", "ack": true, "id": "deposit", "options": options });
+    let subscribe = json!({ "action": "subscribe", "topic": "confirmation", "ack": true, "id": "deposit", "options": options });
     say(&mut socket, &subscribe).await?;
     for part in parts {
         add(&mut socket, part).await?;
@@ -132,7 +130,9 @@ fn read(frame: &Message) -> Option<Frame> {
 
 /// A hint, if it is about a send to an address of ours.
 fn heard(shared: &Shared, frame: &Message) {
-    let Some(frame) = read(frame).filter(|frame| frame.topic.as_deref() == Some("confirmation")) else { return };
+    let Some(frame) = read(frame).filter(|frame| frame.topic.as_deref() == Some("confirmation")) else {
+        return;
+    };
     let to = frame.message.and_then(|notice| map::notice_destination(&notice).ok().flatten());
     if to.is_some_and(|to| shared.watches(&to)) {
         shared.hint();

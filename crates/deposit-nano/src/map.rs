@@ -51,10 +51,7 @@ fn destination(info: &BlockInfo) -> Result<Address, NoPayment> {
         (BlockType::State, Some(Subtype::Send)) => {
             contents.link.map(|link| Address(link.0)).ok_or_else(missing)
         }
-        (
-            BlockType::State,
-            Some(Subtype::Receive | Subtype::Open | Subtype::Change | Subtype::Epoch),
-        )
+        (BlockType::State, Some(Subtype::Receive | Subtype::Open | Subtype::Change | Subtype::Epoch))
         | (BlockType::Receive | BlockType::Open | BlockType::Change, _) => Err(NoPayment::NotASend),
         // From before state blocks: no subtype, no link.
         (BlockType::Send, _) => contents.destination.ok_or_else(missing),

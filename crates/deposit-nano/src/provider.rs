@@ -9,9 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deposit_core::{
     AccountIndex, Asset, Capabilities, ConfigError, CreditRule, Delivery, DepositIntent, ErrorKind,
-    IntentRecord, OpenRequest, Operation, PayInstructions, PaymentProvider, ProviderError,
-    ProviderId, RawDelivery, Received, Replay, RequestBudget, ScanCursor, ScanPage, Secret, Snapshot, Ticker,
-    TickerKind, TickerSpec, WebhookError,
+    IntentRecord, OpenRequest, Operation, PayInstructions, PaymentProvider, ProviderError, ProviderId,
+    RawDelivery, Received, Replay, RequestBudget, ScanCursor, ScanPage, Secret, Snapshot, Ticker, TickerKind,
+    TickerSpec, WebhookError,
 };
 use deposit_transport::HttpConfig;
 use tokio::task::AbortHandle;
@@ -92,9 +92,8 @@ impl Nano {
     /// Starts to listen, once, where a socket is configured. Not in `new`, which may be called outside a runtime.
     fn listen(&self) {
         if let Some(url) = &self.ws_url {
-            self.listener.get_or_init(|| {
-                tokio::spawn(listen::run(url.clone(), self.shared.clone())).abort_handle()
-            });
+            self.listener
+                .get_or_init(|| tokio::spawn(listen::run(url.clone(), self.shared.clone())).abort_handle());
         }
     }
 

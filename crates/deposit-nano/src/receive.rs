@@ -44,8 +44,7 @@ impl Nano {
         self.shared.watch([(address, index)]);
         let told = |failed: Failed| failed.told(RECEIVE);
         let waiting = self.client.waiting_at(RECEIVE, address, self.dust_raw, true).await.map_err(told)?;
-        let mut received =
-            Received { blocks: Vec::new(), total: Amount::zero(Asset::XNO), failed: 0 };
+        let mut received = Received { blocks: Vec::new(), total: Amount::zero(Asset::XNO), failed: 0 };
         if waiting.is_empty() {
             return Ok(received);
         }

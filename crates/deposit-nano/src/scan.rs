@@ -46,7 +46,8 @@ impl Position {
 impl Nano {
     pub(crate) async fn page(&self, position: Position) -> Result<ScanPage, Failed> {
         // After a restart the way through the chains begins anew.
-        let on_the_way = self.on_the_way.swap(position != Position::Live, std::sync::atomic::Ordering::SeqCst);
+        let on_the_way =
+            self.on_the_way.swap(position != Position::Live, std::sync::atomic::Ordering::SeqCst);
         if position == Position::Beginning || (position == Position::Chains && !on_the_way) {
             self.shared.look_through_all();
         }
@@ -80,7 +81,8 @@ impl Nano {
         // emptied is looked at all the same when everything is asked for.
         let full: BTreeSet<_> = self.client.with_balance(SCAN, &addresses).await?.into_iter().collect();
         let mut sends = Vec::new();
-        for (address, depth) in some.iter().filter(|(address, depth)| *depth == ALL || full.contains(address)) {
+        for (address, depth) in some.iter().filter(|(address, depth)| *depth == ALL || full.contains(address))
+        {
             let received = self.receives(*address, *depth).await?;
             for (_, info) in self.client.blocks(SCAN, &received).await? {
                 sends.extend(info.contents.0.link);
@@ -96,7 +98,8 @@ impl Nano {
             let page = self.client.history(SCAN, address, head, PAGE.min(depth - looked_at)).await?;
             looked_at = looked_at.saturating_add(page.history.len());
             let cut = page.previous.filter(|_| !page.history.is_empty());
-            receives.extend(page.history.into_iter().filter(|line| line.kind == "receive").map(|line| line.hash));
+            receives
+                .extend(page.history.into_iter().filter(|line| line.kind == "receive").map(|line| line.hash));
             match cut {
                 Some(next) if Some(next) != head => head = Some(next),
                 _ => break,

@@ -17,8 +17,8 @@ impl Nano {
     fn told(&self, body: VerifiedBody<'_>) -> Result<Delivery, WebhookError> {
         let notice: Notice =
             serde_json::from_slice(body.as_bytes()).map_err(|_| WebhookError::Malformed("not a callback"))?;
-        let id = DeliveryId::new(notice.hash.to_string())
-            .map_err(|_| WebhookError::Malformed("no block hash"))?;
+        let id =
+            DeliveryId::new(notice.hash.to_string()).map_err(|_| WebhookError::Malformed("no block hash"))?;
         let mut delivery = Delivery { id, observations: Vec::new(), concerns: Vec::new() };
         match map::notice_destination(&notice) {
             // A node tells of every block of the network: what is not sent to us is not for us.

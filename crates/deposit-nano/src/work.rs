@@ -119,9 +119,27 @@ mod tests {
     #[test]
     fn published_values() {
         for (at, nonce, value, send, receive) in [
-            ("718CC2121C3E641059BC1C2CFC45666C99E8AE922F7A807B7D07B62C995D79E2", "2b3d689bbcb21dca", "fffffff93c41ec94", true, true),
-            ("F47B23107E5F34B2CE06F562B5C435DF72A533251CB414C51B2B62A8F63A00E4", "cab7404f0b5449d0", "ffffffd2b7ffab7b", false, true),
-            ("3ED191EC702F384514BA35E1F9081148DF5A9AB48FE0F604B6E5B9F7177CEE32", "bb6737f2daf01a2c", "74bbaa4490886de7", false, false),
+            (
+                "718CC2121C3E641059BC1C2CFC45666C99E8AE922F7A807B7D07B62C995D79E2",
+                "2b3d689bbcb21dca",
+                "fffffff93c41ec94",
+                true,
+                true,
+            ),
+            (
+                "F47B23107E5F34B2CE06F562B5C435DF72A533251CB414C51B2B62A8F63A00E4",
+                "cab7404f0b5449d0",
+                "ffffffd2b7ffab7b",
+                false,
+                true,
+            ),
+            (
+                "3ED191EC702F384514BA35E1F9081148DF5A9AB48FE0F604B6E5B9F7177CEE32",
+                "bb6737f2daf01a2c",
+                "74bbaa4490886de7",
+                false,
+                false,
+            ),
         ] {
             let work: Work = nonce.parse().unwrap();
             let root = root(at);

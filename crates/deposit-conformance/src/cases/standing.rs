@@ -75,7 +75,12 @@ async fn shown(provider: &dyn PaymentProvider, order: &IntentRecord) -> Vec<Paym
 }
 
 /// Scan and read show exactly these payments.
-async fn assert_all_show(what: &str, provider: &dyn PaymentProvider, order: &IntentRecord, played: &[Played]) {
+async fn assert_all_show(
+    what: &str,
+    provider: &dyn PaymentProvider,
+    order: &IntentRecord,
+    played: &[Played],
+) {
     let shown = shown(provider, order).await;
     assert_eq!(shown.len(), played.len(), "{what}: the scan shows {shown:?}, there is {played:?}");
     for played in played {
@@ -214,7 +219,9 @@ pub async fn what_is_not_final_is_not_taken_in(harness: &dyn Harness) {
     }
     harness.pay(&scene.order, Some(scene.amount), PayStage::Seen).await;
     match scene.provider.receive(ONE).await {
-        Ok(received) => assert_eq!((received.blocks.len(), received.total.minor()), (0, 0), "taken in too early"),
+        Ok(received) => {
+            assert_eq!((received.blocks.len(), received.total.minor()), (0, 0), "taken in too early")
+        }
         Err(error) => assert_eq!(*error.kind(), ErrorKind::Unsupported, "{}", chain(&error)),
     }
 }

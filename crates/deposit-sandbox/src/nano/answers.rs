@@ -41,11 +41,7 @@ pub(super) fn version(dialect: Dialect) -> Json {
 pub(super) fn block_count(ledger: &Ledger, behind: bool) -> Json {
     let (count, cemented) = ledger.count();
     let unchecked = if behind { 5_000_000 } else { 0 };
-    Json::object([
-        ("count", number(count)),
-        ("unchecked", number(unchecked)),
-        ("cemented", number(cemented)),
-    ])
+    Json::object([("count", number(count)), ("unchecked", number(unchecked)), ("cemented", number(cemented))])
 }
 
 pub(super) fn quorum(behind: bool) -> Json {
@@ -231,7 +227,8 @@ pub(super) fn account_history(ledger: &Ledger, args: &Args<'_>, dialect: Dialect
     }
     if args.text("head")?.is_some() {
         let head = args.hash("head", "Invalid block hash")?;
-        let at = chain.iter().position(|block| block.hash == head).ok_or(Refusal::Error("Block not found"))?;
+        let at =
+            chain.iter().position(|block| block.hash == head).ok_or(Refusal::Error("Block not found"))?;
         chain.drain(..at);
     }
     // Changes are in the raw form only.

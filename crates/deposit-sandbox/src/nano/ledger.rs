@@ -302,7 +302,8 @@ impl Ledger {
     /// All balances and all that waits: always the whole supply.
     #[cfg(test)]
     pub(super) fn supply(&self) -> u128 {
-        self.heads.keys().map(|account| self.balance(account)).sum::<u128>() + self.waiting.values().sum::<u128>()
+        self.heads.keys().map(|account| self.balance(account)).sum::<u128>()
+            + self.waiting.values().sum::<u128>()
     }
 }
 

@@ -69,7 +69,8 @@ pub(super) fn pay(node: &Nano, request: &PayRequest) -> Played<String> {
         Some(id) => {
             let hash = codec::id_of(id);
             let payment = state.payments.iter().find(|p| Some(p.hash) == hash && p.to == to);
-            let payment = payment.ok_or_else(|| ControlError::field("payment", "no payment to this address"))?;
+            let payment =
+                payment.ok_or_else(|| ControlError::field("payment", "no payment to this address"))?;
             payment.hash
         }
         None => {
@@ -99,14 +100,20 @@ pub(super) fn scenario(node: &Nano, request: &ScenarioRequest) -> Played<Vec<Pla
         ScenarioName::Double => vec![raw(request.amount.as_ref())?; 2],
         ScenarioName::Replace => vec![],
         ScenarioName::Late | ScenarioName::Expire | ScenarioName::Fail => {
-            return Err(ControlError::field("name", "nothing is asked for at this provider, so nothing ends"));
+            return Err(ControlError::field(
+                "name",
+                "nothing is asked for at this provider, so nothing ends",
+            ));
         }
         ScenarioName::Reorg
         | ScenarioName::Return
         | ScenarioName::Refund
         | ScenarioName::RefundPart
         | ScenarioName::Dispute => {
-            return Err(ControlError::field("name", "a confirmed block is final: this provider cannot have it"));
+            return Err(ControlError::field(
+                "name",
+                "a confirmed block is final: this provider cannot have it",
+            ));
         }
     };
     if amounts.contains(&0) {

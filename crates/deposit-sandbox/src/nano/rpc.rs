@@ -157,12 +157,9 @@ fn act(node: &Nano, state: &mut State, action: &str, args: &Args<'_>) -> Answer 
             let block = known(state, &hash, behind).ok_or(Refusal::Error("Block not found"))?;
             answers::block_info(block, args, dialect, faults.unknown_words)
         }
-        "blocks_info" => answers::blocks_info(
-            |hash| known(state, hash, behind),
-            args,
-            dialect,
-            faults.unknown_words,
-        ),
+        "blocks_info" => {
+            answers::blocks_info(|hash| known(state, hash, behind), args, dialect, faults.unknown_words)
+        }
         "process" => process(node, state, args),
         "work_generate" if !state.control => Err(Refusal::Error("RPC control is disabled")),
         "work_generate" => work_generate(args, dialect),
@@ -265,7 +262,10 @@ fn work_generate(args: &Args<'_>, dialect: Dialect) -> Answer {
 
 /// The block as it is written everywhere.
 pub(super) fn block_json(block: &Block, dialect: Dialect) -> Json {
-    let given = &block.given;
+    given_json(&block.given, dialect)
+}
+
+pub(super) fn given_json(given: &Given, dialect: Dialect) -> Json {
     let work = match dialect {
         Dialect::Cpp => format!("{:016x}", given.work),
         Dialect::RsNano => format!("{:016X}", given.work),

@@ -106,6 +106,18 @@ impl Nano {
         Some((head.height, head.given.balance))
     }
 
+    /// The signed and worked state block, as the JSON of `process`, with which the owner of this private key (hexadecimal) takes in a send
+    /// that waits. For whoever plays a wallet.
+    #[must_use]
+    pub fn receive_block(&self, private_key: &str, send: &str) -> Option<String> {
+        let signer = Signer::new(&codec::id_of(private_key)?);
+        let state = self.state();
+        let send = state.ledger.block(&codec::id_of(send)?)?;
+        let balance = state.ledger.balance(&signer.key()).checked_add(send.amount)?;
+        let given = super::ledger::build(&state.ledger, &signer, balance, send.hash);
+        Some(super::rpc::given_json(&given, Dialect::Cpp).compact())
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,7 +132,9 @@ impl Nano {
 
     /// The proxy's check.
     pub(super) fn lets_in(&self, headers: &HeaderMap) -> bool {
-        headers.get(header::AUTHORIZATION).is_some_and(|value| value.as_bytes() == self.authorization.as_bytes())
+        headers
+            .get(header::AUTHORIZATION)
+            .is_some_and(|value| value.as_bytes() == self.authorization.as_bytes())
     }
 
     /// Cements a block with all that it stands on, and tells of it. Call it with the state locked, so that notices keep their order.
@@ -157,7 +171,8 @@ impl Emulator for Nano {
     }
 
     fn unauthorized(&self) -> Response {
-        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], "401 Unauthorized\n").into_response()
+        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], "401 Unauthorized\n")
+            .into_response()
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
