@@ -17,6 +17,9 @@ mod scan;
 mod webhook;
 mod work;
 
+#[cfg(test)]
+mod fixture_tests;
+
 use std::sync::Arc;
 
 use deposit_core::{ConfigError, PaymentProvider};
