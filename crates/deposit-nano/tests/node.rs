@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse as _;
 use deposit_core::{
     AccountIndex, Amount, Asset, ErrorKind, Observed, Operation, PaymentProvider, PaymentReading, ProviderId,
     Secret, Target,
@@ -149,7 +149,7 @@ async fn proxy(
             match (what, sent) {
                 (Do::Lose, _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
                 (_, Ok(answer)) => answer.bytes().to_vec().into_response(),
-                (_, Err(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "refused").into_response() as Response,
+                (_, Err(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "refused").into_response(),
             }
         }
     });
