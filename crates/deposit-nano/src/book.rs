@@ -1,7 +1,7 @@
 //! What this process knows: the addresses to look after, the sends it has met, and whether something new was hinted at. All of it can be
 //! lost: the next scan finds it again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,12 +28,33 @@ struct Met {
     asked: bool,
 }
 
+/// A chain that is to be looked through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) address: Address,
+    /// How many of its newest blocks.
+    pub(crate) depth: usize,
+    /// Which asking this answers: one that came while the chain was being read is not answered by that.
+    asked: u64,
+}
+
 #[derive(Debug, Default)]
 struct Book {
-    addresses: BTreeMap<Address, AccountIndex>,
-    /// Addresses whose own chain is still to be looked through, and how far.
-    unseen: BTreeMap<Address, usize>,
+    addresses: BTreeSet<Address>,
+    indices: BTreeSet<AccountIndex>,
+    /// Chains that are still to be looked through.
+    unseen: BTreeMap<Address, Look>,
+    asked: u64,
     met: HashMap<Hash, Met>,
+}
+
+impl Book {
+    fn ask(&mut self, address: Address, depth: usize) {
+        self.asked += 1;
+        let before = self.unseen.get(&address).map_or(0, |look| look.depth);
+        let look = Look { address, depth: depth.max(before), asked: self.asked };
+        self.unseen.insert(address, look);
+    }
 }
 
 /// Shared with the task that listens.
@@ -58,8 +79,9 @@ impl Shared {
     pub(crate) fn watch(&self, all: impl IntoIterator<Item = (Address, AccountIndex)>) {
         let mut book = self.book();
         for (address, index) in all {
-            if book.addresses.insert(address, index).is_none() {
-                book.unseen.insert(address, RECENT);
+            book.indices.insert(index);
+            if book.addresses.insert(address) {
+                book.ask(address, RECENT);
             }
         }
         let count = book.addresses.len();
@@ -68,15 +90,15 @@ impl Shared {
     }
 
     pub(crate) fn knows(&self, index: AccountIndex) -> bool {
-        self.book().addresses.values().any(|known| *known == index)
+        self.book().indices.contains(&index)
     }
 
     pub(crate) fn watches(&self, address: &Address) -> bool {
-        self.book().addresses.contains_key(address)
+        self.book().addresses.contains(address)
     }
 
     pub(crate) fn addresses(&self) -> Vec<Address> {
-        self.book().addresses.keys().copied().collect()
+        self.book().addresses.iter().copied().collect()
     }
 
     /// Changes when addresses are added.
@@ -87,33 +109,33 @@ impl Shared {
     /// Every chain from its beginning.
     pub(crate) fn look_through_all(&self) {
         let mut book = self.book();
-        book.unseen = book.addresses.keys().map(|address| (*address, ALL)).collect();
+        for address in book.addresses.clone() {
+            book.ask(address, ALL);
+        }
     }
 
     /// This chain again, at least so far: something was taken in there.
     pub(crate) fn look_through(&self, address: Address, depth: usize) {
-        let mut book = self.book();
-        let known = book.unseen.entry(address).or_default();
-        *known = depth.max(*known);
+        self.book().ask(address, depth);
     }
 
     /// Some of the chains that are still to be looked through.
-    pub(crate) fn unseen(&self, count: usize) -> Vec<(Address, usize)> {
-        self.book().unseen.iter().take(count).map(|(address, depth)| (*address, *depth)).collect()
+    pub(crate) fn unseen(&self, count: usize) -> Vec<Look> {
+        self.book().unseen.values().take(count).copied().collect()
     }
 
-    /// This was looked through so far; what was asked for meanwhile, further, stays.
-    pub(crate) fn seen(&self, done: &[(Address, usize)]) {
+    /// These were looked through. What was asked for since they were listed stays.
+    pub(crate) fn seen(&self, done: &[Look]) {
         let mut book = self.book();
-        for (address, depth) in done {
-            if book.unseen.get(address).is_some_and(|asked| asked <= depth) {
-                book.unseen.remove(address);
+        for look in done {
+            if book.unseen.get(&look.address).is_some_and(|now| now.asked == look.asked) {
+                book.unseen.remove(&look.address);
             }
         }
     }
 
-    pub(crate) fn all_seen(&self) -> bool {
-        self.book().unseen.is_empty()
+    pub(crate) fn unseen_count(&self) -> usize {
+        self.book().unseen.len()
     }
 
     /// Remembers a send; says whether an election should be asked for.
@@ -154,18 +176,23 @@ mod tests {
     fn what_was_asked_for_meanwhile_is_not_forgotten() {
         let shared = Shared::new();
         let address = Address([1; 32]);
+        let depths = || shared.unseen(10).iter().map(|look| look.depth).collect::<Vec<_>>();
         shared.watch([(address, AccountIndex(1)), (address, AccountIndex(1))]);
         let some = shared.unseen(10);
-        assert_eq!(some, [(address, RECENT)]);
-        shared.look_through(address, RECENT + 3);
+        assert_eq!(depths(), [RECENT]);
+        // No deeper than before, but a block was added while the chain was being read.
+        shared.look_through(address, 1);
         shared.seen(&some);
-        assert_eq!(shared.unseen(10), [(address, RECENT + 3)]);
-        shared.seen(&[(address, RECENT + 3)]);
-        assert!(shared.all_seen());
+        assert_eq!(depths(), [RECENT]);
+        shared.look_through(address, RECENT + 3);
+        assert_eq!(depths(), [RECENT + 3]);
+        shared.seen(&shared.unseen(10));
+        assert_eq!(shared.unseen_count(), 0);
         shared.watch([(address, AccountIndex(1))]);
-        assert!(shared.all_seen(), "telling it again does nothing");
+        assert_eq!(shared.unseen_count(), 0, "telling it again does nothing");
         shared.look_through_all();
-        assert_eq!(shared.unseen(10), [(address, ALL)]);
+        assert_eq!(depths(), [ALL]);
+        assert!(shared.knows(AccountIndex(1)) && !shared.knows(AccountIndex(2)));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -48,8 +47,7 @@ pub struct Nano {
     pub(crate) shared: Arc<Shared>,
     /// One account's blocks are made one after the other.
     pub(crate) turns: Mutex<HashMap<AccountIndex, Arc<tokio::sync::Mutex<()>>>>,
-    /// A way through the whole chains was begun in this process.
-    pub(crate) on_the_way: AtomicBool,
+    pub(crate) progress: Mutex<scan::Progress>,
     ws_url: Option<Url>,
     listener: OnceLock<AbortHandle>,
     capabilities: Capabilities,
@@ -82,7 +80,7 @@ impl Nano {
             dust_raw: config.dust_raw,
             shared: Arc::new(Shared::new()),
             turns: Mutex::default(),
-            on_the_way: AtomicBool::new(false),
+            progress: Mutex::default(),
             ws_url: config.ws_url,
             listener: OnceLock::new(),
             capabilities,

@@ -6,7 +6,7 @@ use deposit_core::{AccountIndex, Amount, Asset, ErrorKind, Operation, ProviderEr
 
 use crate::address::Address;
 use crate::block::{Hash, StateBlock};
-use crate::book::RECENT;
+use crate::book::{RECENT, Shared};
 use crate::error::{Failed, NodeError};
 use crate::key::Key;
 use crate::map;
@@ -33,6 +33,19 @@ enum Outcome {
     Elsewhere,
 }
 
+/// Has the chain looked through again, whatever became of the call.
+struct LookAgain<'a> {
+    shared: &'a Shared,
+    address: Address,
+    depth: usize,
+}
+
+impl Drop for LookAgain<'_> {
+    fn drop(&mut self) {
+        self.shared.look_through(self.address, self.depth);
+    }
+}
+
 impl Nano {
     /// See [`deposit_core::PaymentProvider::receive`].
     pub(crate) async fn take_in(&self, index: AccountIndex) -> Result<Received, ProviderError> {
@@ -51,6 +64,10 @@ impl Nano {
         let mut head = Some(self.head(address).await.map_err(told)?);
         let mut largest_first: Vec<_> = waiting.into_iter().collect();
         largest_first.sort_by_key(|(_, raw)| std::cmp::Reverse(*raw));
+        // What no longer waits is no longer listed as waiting: the next scan finds it in the account's own chain, so a payment
+        // that was taken in before anybody saw it is seen all the same. Also where the caller gives up half-way.
+        let _again =
+            LookAgain { shared: &self.shared, address, depth: largest_first.len().saturating_add(RECENT) };
         let mut first_error = None;
         for (number, (send, raw)) in largest_first.into_iter().enumerate() {
             if number >= MOST_BLOCKS {
@@ -63,7 +80,7 @@ impl Nano {
                     let sum = received.total.checked_add(Amount::new(raw, Asset::XNO));
                     received.total = sum.unwrap_or(received.total);
                 }
-                Ok(Outcome::Elsewhere) => self.shared.look_through(address, RECENT),
+                Ok(Outcome::Elsewhere) => {}
                 Err(failed) => {
                     tracing::warn!(%send, error = ?failed, "a payment could not be taken in");
                     received.failed += 1;
@@ -71,9 +88,6 @@ impl Nano {
                 }
             }
         }
-        // What no longer waits is no longer listed as waiting: the next scan finds it in the account's own chain, so a payment
-        // that was taken in before anybody saw it is seen all the same.
-        self.shared.look_through(address, received.blocks.len().saturating_add(RECENT));
         match first_error {
             Some(failed) if received.blocks.is_empty() => Err(told(failed)),
             _ => Ok(received),

@@ -1,12 +1,13 @@
 //! The scan: what waits at our addresses, and what their own chains have taken in.
 
 use std::collections::BTreeSet;
+use std::sync::{MutexGuard, PoisonError};
 
 use deposit_core::{Observation, Operation, ScanCursor, ScanPage};
 
 use crate::address::Address;
 use crate::block::Hash;
-use crate::book::ALL;
+use crate::book::{ALL, Look};
 use crate::error::Failed;
 use crate::map::{self, NoPayment, Send};
 use crate::provider::Nano;
@@ -17,51 +18,91 @@ const ADDRESSES: usize = 100;
 /// Blocks in one page of a chain.
 const PAGE: usize = 256;
 
-/// Where a scan stands. The cursor's text says only whether every chain was once looked through from its beginning: what waits is asked
-/// for anew each time.
+/// How far the way through whole chains is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Position {
-    /// Begin with whole chains.
+enum Stage {
+    /// It begins.
     Beginning,
-    /// On the way through whole chains.
+    /// On the way.
     Chains,
-    /// They are done.
+    /// Done: only what is new is asked for.
     Live,
 }
 
-const CHAINS: &str = "chains";
-const LIVE: &str = "live";
+/// Where a scan stands: `chains-7`, `live-8`, `live`. The number is that of the last page that showed chains; whoever comes back with it has stored
+/// what was on that page, so those chains need not be shown again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position {
+    stage: Stage,
+    page: u64,
+}
 
 impl Position {
     pub(crate) fn of(cursor: Option<&ScanCursor>) -> Self {
-        match cursor.map(|cursor| cursor.0.as_str()) {
-            Some(LIVE) => Self::Live,
-            Some(CHAINS) => Self::Chains,
-            // A text that is not ours: better once too often.
-            None | Some(_) => Self::Beginning,
+        let text = cursor.map(|cursor| cursor.0.as_str()).unwrap_or_default();
+        let (word, page) = text.split_once('-').unwrap_or((text, "0"));
+        match (word, page.parse()) {
+            ("live", Ok(page)) => Self { stage: Stage::Live, page },
+            ("chains", Ok(page)) => Self { stage: Stage::Chains, page },
+            // No cursor, or a text that is not ours: better once too often.
+            _ => Self { stage: Stage::Beginning, page: 0 },
         }
+    }
+
+    fn cursor(self) -> ScanCursor {
+        let word = if self.stage == Stage::Live { "live" } else { "chains" };
+        ScanCursor(format!("{word}-{}", self.page))
     }
 }
 
+/// What a scan remembers from one page to the next. Lost with the process: everything recent is then shown once more.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// The way through whole chains was begun in this process.
+    begun: bool,
+    /// Number of the last page that showed chains.
+    page: u64,
+    /// What it showed.
+    shown: Vec<Look>,
+}
+
 impl Nano {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) async fn page(&self, position: Position) -> Result<ScanPage, Failed> {
-        // After a restart the way through the chains begins anew.
-        let on_the_way =
-            self.on_the_way.swap(position != Position::Live, std::sync::atomic::Ordering::SeqCst);
-        if position == Position::Beginning || (position == Position::Chains && !on_the_way) {
-            self.shared.look_through_all();
+        let Position { stage, page } = position;
+        {
+            let mut progress = self.progress();
+            if stage != Stage::Beginning && page == progress.page {
+                self.shared.seen(&std::mem::take(&mut progress.shown));
+            }
+            // After a restart the way through the chains begins anew.
+            let resumed = std::mem::replace(&mut progress.begun, stage != Stage::Live);
+            if stage == Stage::Beginning || (stage == Stage::Chains && !resumed) {
+                self.shared.look_through_all();
+            }
         }
         let some = self.shared.unseen(ADDRESSES);
         let mut observations = self.chains(&some).await?;
-        self.shared.seen(&some);
-        if !self.shared.all_seen() {
-            let next = if position == Position::Live { LIVE } else { CHAINS };
-            return Ok(ScanPage { observations, next: ScanCursor(next.to_owned()), more: true });
+        let more = self.shared.unseen_count() > some.len();
+        if !more {
+            for addresses in self.shared.addresses().chunks(ADDRESSES) {
+                observations.extend(self.waiting(addresses).await?);
+            }
         }
-        for addresses in self.shared.addresses().chunks(ADDRESSES) {
-            observations.extend(self.waiting(addresses).await?);
-        }
-        Ok(ScanPage { observations, next: ScanCursor(LIVE.to_owned()), more: false })
+        let stage = if more && stage != Stage::Live { Stage::Chains } else { Stage::Live };
+        let mut progress = self.progress();
+        let page = if some.is_empty() {
+            page
+        } else {
+            // Never a number that is in use, here or in a cursor that was stored.
+            progress.page = progress.page.max(page).wrapping_add(1);
+            progress.shown = some;
+            progress.page
+        };
+        Ok(ScanPage { observations, next: Position { stage, page }.cursor(), more })
     }
 
     /// What waits at these addresses.
@@ -72,8 +113,8 @@ impl Nano {
     }
 
     /// What these addresses took in: the sends that the newest blocks of their chains received.
-    async fn chains(&self, some: &[(Address, usize)]) -> Result<Vec<Observation>, Failed> {
-        let addresses: Vec<_> = some.iter().map(|(address, _)| *address).collect();
+    async fn chains(&self, some: &[Look]) -> Result<Vec<Observation>, Failed> {
+        let addresses: Vec<_> = some.iter().map(|look| look.address).collect();
         if addresses.is_empty() {
             return Ok(Vec::new());
         }
@@ -81,9 +122,8 @@ impl Nano {
         // emptied is looked at all the same when everything is asked for.
         let full: BTreeSet<_> = self.client.with_balance(SCAN, &addresses).await?.into_iter().collect();
         let mut sends = Vec::new();
-        for (address, depth) in some.iter().filter(|(address, depth)| *depth == ALL || full.contains(address))
-        {
-            let received = self.receives(*address, *depth).await?;
+        for look in some.iter().filter(|look| look.depth == ALL || full.contains(&look.address)) {
+            let received = self.receives(look.address, look.depth).await?;
             for (_, info) in self.client.blocks(SCAN, &received).await? {
                 sends.extend(info.contents.0.link);
             }
@@ -131,5 +171,25 @@ impl Nano {
         }
         let ours = sends.iter().filter(|send| self.shared.watches(&send.to) && send.raw >= self.dust_raw);
         Ok(ours.filter_map(map::observation).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_read_back_and_foreign_ones_begin_anew() {
+        for stage in [Stage::Chains, Stage::Live] {
+            for page in [0, 7, u64::MAX] {
+                let position = Position { stage, page };
+                assert_eq!(Position::of(Some(&position.cursor())), position);
+            }
+        }
+        assert_eq!(Position::of(Some(&ScanCursor("live".into()))), Position { stage: Stage::Live, page: 0 });
+        for foreign in ["", "live-", "live-x", "newest", "chains--1"] {
+            assert_eq!(Position::of(Some(&ScanCursor(foreign.into()))).stage, Stage::Beginning, "{foreign}");
+        }
+        assert_eq!(Position::of(None).stage, Stage::Beginning);
     }
 }

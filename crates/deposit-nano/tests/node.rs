@@ -30,6 +30,8 @@ enum Do {
     Forward,
     /// Forwards, and answers 500 all the same.
     Lose,
+    /// Forwards, and never answers.
+    Hang,
     Answer(Value),
 }
 
@@ -147,6 +149,7 @@ async fn proxy(
                 .send()
                 .await;
             match (what, sent) {
+                (Do::Hang, _) => std::future::pending().await,
                 (Do::Lose, _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
                 (_, Ok(answer)) => answer.bytes().to_vec().into_response(),
                 (_, Err(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "refused").into_response(),
@@ -182,6 +185,25 @@ async fn an_answer_of_process_that_never_comes_is_looked_up() {
     let received = w.nano.receive(ONE).await.unwrap();
     assert_eq!((received.blocks.len(), received.total.minor(), received.failed), (2, 3 * XNO, 0));
     assert_eq!(w.chain(), Some((2, 3 * XNO)));
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_half_way_hides_no_payment() {
+    let w = World::scripted(|action, _, _| if action == "process" { Do::Hang } else { Do::Forward }).await;
+    assert!(w.scan().await.is_empty());
+    w.pay(ONE, XNO, PayStage::Confirmed);
+    let given_up = tokio::time::timeout(Duration::from_millis(1_500), w.nano.receive(ONE)).await;
+    assert!(given_up.is_err());
+    assert_eq!(w.chain(), Some((1, XNO)), "the node has the block");
+    let live = deposit_core::ScanCursor("live".to_owned());
+    let lost = w.nano.scan(Some(&live)).await.unwrap();
+    assert_eq!(lost.observations.len(), 1);
+    // That page was not stored: the engine comes back with the cursor that it has.
+    let page = w.nano.scan(Some(&live)).await.unwrap();
+    assert_eq!(page.observations, lost.observations);
+    let later = w.nano.scan(Some(&page.next)).await.unwrap();
+    assert!(later.observations.is_empty(), "stored, so not shown again");
+    assert_eq!(later.next, page.next, "nothing new to store");
 }
 
 #[tokio::test]
