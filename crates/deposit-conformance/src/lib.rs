@@ -119,6 +119,17 @@ macro_rules! for_each_case {
             a_stranger_is_not_ours,
             an_authentic_body_that_is_no_event_is_malformed,
             no_secret_is_printed,
+            a_standing_payment_is_scanned,
+            standing_amounts_are_exact,
+            standing_payments_are_each_their_own,
+            standing_payments_survive_a_restart,
+            a_replaced_standing_payment_is_gone,
+            taking_in_hides_no_payment,
+            what_is_not_final_is_not_taken_in,
+            a_scan_under_a_fault_is_no_verdict,
+            an_unknown_word_of_a_standing_payment_changes_nothing,
+            an_unknown_standing_payment_is_not_found,
+            standing_webhooks_are_each_their_own,
         }
     };
 }
@@ -144,6 +155,7 @@ mod tests {
             include_str!("cases/faults.rs"),
             include_str!("cases/webhooks.rs"),
             include_str!("cases/secrets.rs"),
+            include_str!("cases/standing.rs"),
         ];
         let lines = files.iter().flat_map(|file| file.lines());
         let written: Vec<_> =

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deposit_core::{
-    Amount, Decimal, DepositId, ErrorKind, FormulaVersion, IntentRecord, LookUpRequest, OpenRequest,
-    PaymentProvider, PaymentReading, PaymentRef, Price, ProviderError, Quote, Snapshot, Terms, TickerKind,
-    TickerSpec,
+    AccountIndex, Amount, Decimal, DepositId, ErrorKind, FormulaVersion, IntentRecord, LookUpRequest,
+    OpenRequest, PaymentProvider, PaymentReading, PaymentRef, Price, ProviderError, ProviderRef, Quote,
+    Snapshot, Terms, TickerKind, TickerSpec,
 };
 
-use crate::harness::{Ability, Fault, Harness, Played, PlayedStage};
+use crate::harness::{Ability, Fault, Harness, PayStage, Played, PlayedStage};
 
 /// The tickers for which orders are opened.
 pub(crate) fn order_tickers(provider: &dyn PaymentProvider) -> Vec<TickerSpec> {
@@ -22,6 +23,60 @@ pub(crate) fn order_tickers(provider: &dyn PaymentProvider) -> Vec<TickerSpec> {
 /// The first of them; `None` where all are standing addresses.
 pub(crate) fn first_ticker(provider: &dyn PaymentProvider) -> Option<TickerSpec> {
     order_tickers(provider).first().copied()
+}
+
+/// The ticker that is paid to a standing address, if there is one.
+pub(crate) fn standing_ticker(provider: &dyn PaymentProvider) -> Option<TickerSpec> {
+    provider.capabilities().tickers.iter().find(|spec| spec.kind == TickerKind::Standing).copied()
+}
+
+/// The adapter, made anew, looking after the first accounts as after a start of the engine.
+pub(crate) fn watching(harness: &dyn Harness) -> Arc<dyn PaymentProvider> {
+    let provider = harness.provider();
+    let all: Vec<_> = (1..=4).map(AccountIndex).collect();
+    provider.watch(&all);
+    provider
+}
+
+/// What a payer of a standing address pays to: no quote, and the address as its reference.
+pub(crate) fn standing_order(
+    harness: &dyn Harness,
+    provider: &dyn PaymentProvider,
+    spec: &TickerSpec,
+    index: AccountIndex,
+) -> IntentRecord {
+    let instructions = match provider.standing_address(index) {
+        Ok(instructions) => instructions,
+        Err(error) => panic!("standing_address failed: {}", chain(&error)),
+    };
+    let address = instructions.address().expect("a standing address");
+    let terms = Terms { quote: None, ..request(harness, spec).terms };
+    IntentRecord {
+        deposit_id: deposit_id(harness),
+        provider: provider.id(),
+        provider_ref: ProviderRef::new(address).expect("an address is a reference"),
+        terms,
+        instructions,
+    }
+}
+
+/// A ticker and something to pay it to: an order, or where there are none a standing address.
+pub(crate) async fn payable(harness: &dyn Harness) -> Option<(TickerSpec, IntentRecord)> {
+    let provider = harness.provider();
+    match first_ticker(provider.as_ref()) {
+        Some(spec) => Some((spec, open_usual(harness, &spec).await)),
+        None => {
+            let spec = standing_ticker(provider.as_ref())?;
+            let order = standing_order(harness, provider.as_ref(), &spec, AccountIndex(1));
+            Some((spec, order))
+        }
+    }
+}
+
+/// The payer pays a usual amount: what is due, or where nothing is asked for the harness's own.
+pub(crate) async fn pays(harness: &dyn Harness, spec: &TickerSpec, order: &IntentRecord) -> Played {
+    let amount = (spec.kind == TickerKind::Standing).then(|| harness.amount(spec));
+    harness.pay(order, amount, PayStage::Confirmed).await
 }
 
 /// Whether the harness says that it cannot do this.

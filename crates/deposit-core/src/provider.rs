@@ -255,7 +255,8 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
     fn watch(&self, _indices: &[AccountIndex]) {}
 
     /// Takes in what waits at a standing address, where a payment is final before it is taken in (Nano's receive blocks). Has no
-    /// part in what is credited: a payment that was taken in goes on being shown by `scan` until it was shown at least once after that.
+    /// part in what is credited: a payment that was taken in is shown by `scan` all the same, until a scan comes back with the cursor of
+    /// the page that showed it.
     /// Safe to repeat; calls for one address wait for each other.
     ///
     /// # Errors

@@ -92,6 +92,7 @@ adapters! {
     zano = "zano" => deposit_zano;
     daimo = "daimo" => deposit_daimo;
     stripe = "stripe" => deposit_stripe;
+    nano = "nano" => deposit_nano;
 }
 
 #[allow(dead_code, reason = "with all features nothing is left out")]

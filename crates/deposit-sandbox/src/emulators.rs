@@ -33,4 +33,5 @@ emulators! {
     zano: Zano, "Zano wallet.";
     daimo: Daimo, "Daimo Pay.";
     stripe: Stripe, "Stripe.";
+    nano: Nano, "Nano node.";
 }

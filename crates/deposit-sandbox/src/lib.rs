@@ -10,6 +10,7 @@ mod emulator;
 mod emulators;
 mod faults;
 mod json;
+pub mod nano;
 pub mod nanswap;
 mod random;
 mod rates;

@@ -281,6 +281,8 @@ async fn serve(stream: TcpStream, app: Router) {
     });
     let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // A node's websocket is an upgraded connection.
+    let connection = connection.with_upgrades();
     if let Err(error) = connection.await {
         tracing::debug!(%error, "connection ended");
     }

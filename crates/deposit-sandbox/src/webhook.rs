@@ -49,6 +49,8 @@ pub struct Rendered {
 pub enum Target {
     /// This path of the gateways, each try to the next of them in turn.
     Gateways(&'static str),
+    /// The same, with a path (and query) that is known only at run time.
+    GatewaysAt(String),
     /// One address.
     Url(String),
 }
@@ -372,7 +374,7 @@ impl Inner {
         let state = self.state();
         let line = state.lines.get(line)?;
         let turn = match line.target {
-            Target::Gateways(_) => self.turn.fetch_add(1, Ordering::SeqCst),
+            Target::Gateways(_) | Target::GatewaysAt(_) => self.turn.fetch_add(1, Ordering::SeqCst),
             Target::Url(_) => 0,
         };
         Some((self.url_of(&line.target, turn)?, line.retry))
@@ -381,12 +383,15 @@ impl Inner {
     fn url_of(&self, target: &Target, turn: usize) -> Option<String> {
         match target {
             Target::Url(url) => Some(url.clone()),
-            Target::Gateways(path) => {
-                let gateways = self.gateways.read().unwrap_or_else(PoisonError::into_inner);
-                let gateway = gateways.get(turn.checked_rem(gateways.len())?)?;
-                Some(format!("{}{path}", gateway.trim_end_matches('/')))
-            }
+            Target::Gateways(path) => self.at_gateway(path, turn),
+            Target::GatewaysAt(path) => self.at_gateway(path, turn),
         }
+    }
+
+    fn at_gateway(&self, path: &str, turn: usize) -> Option<String> {
+        let gateways = self.gateways.read().unwrap_or_else(PoisonError::into_inner);
+        let gateway = gateways.get(turn.checked_rem(gateways.len())?)?;
+        Some(format!("{}{path}", gateway.trim_end_matches('/')))
     }
 
     async fn post(&self, url: &str, rendered: &Rendered) -> Result<u16, String> {

@@ -7,6 +7,7 @@ mod faults;
 mod opening;
 mod payments;
 mod secrets;
+mod standing;
 mod webhooks;
 
 pub use capabilities::*;
@@ -14,4 +15,5 @@ pub use faults::*;
 pub use opening::*;
 pub use payments::*;
 pub use secrets::*;
+pub use standing::*;
 pub use webhooks::*;

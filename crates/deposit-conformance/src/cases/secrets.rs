@@ -1,9 +1,11 @@
 //! No secret is ever printed.
 
-use deposit_core::{IntentRecord, LookUpRequest, PaymentProvider, TickerSpec};
+use deposit_core::{
+    AccountIndex, IntentRecord, LookUpRequest, PaymentProvider, ProviderRef, TickerKind, TickerSpec,
+};
 
-use crate::harness::{CapturedDelivery, Fault, Harness, PayStage, Variant};
-use crate::support::{chain, first_ticker, no_fault, open_usual, request};
+use crate::harness::{CapturedDelivery, Fault, Harness, Variant};
+use crate::support::{chain, no_fault, payable, pays, request, watching};
 
 /// Texts that were printed, and where.
 struct Printed {
@@ -48,6 +50,12 @@ impl Printed {
         if let Err(error) = provider.scan(None).await {
             self.add(format!("{place}: error of scan"), format!("{} {error:#?}", chain(&error)));
         }
+        match provider.receive(AccountIndex(1)).await {
+            Ok(received) => self.add(format!("{place}: what was taken in"), format!("{received:?}")),
+            Err(error) => {
+                self.add(format!("{place}: error of receive"), format!("{} {error:#?}", chain(&error)))
+            }
+        }
     }
 
     fn webhook(
@@ -71,14 +79,17 @@ pub async fn no_secret_is_printed(harness: &dyn Harness) {
     let secrets = harness.secrets();
     assert!(!secrets.is_empty(), "the harness names no secret");
     assert!(secrets.iter().all(|s| s.len() >= 8), "a secret of fewer than 8 characters is found everywhere");
-    let provider = harness.provider();
-    let Some(spec) = first_ticker(provider.as_ref()) else { return };
+    let provider = watching(harness);
+    let Some((spec, mut order)) = payable(harness).await else { return };
     let mut printed = Printed { spec, texts: Vec::new() };
-    let order = open_usual(harness, &spec).await;
-    harness.pay(&order, None, PayStage::Confirmed).await;
+    let paid = pays(harness, &spec, &order).await;
+    if spec.kind == TickerKind::Standing {
+        order.provider_ref = ProviderRef::new(paid.id.as_str()).unwrap_or(order.provider_ref);
+    }
     printed.calls(harness, "all well", provider.as_ref(), &order).await;
     for variant in [Variant::Unreachable, Variant::WrongKey, Variant::NoWebhookSecret] {
         if let Some(provider) = harness.variant(variant) {
+            provider.watch(&[AccountIndex(1)]);
             printed.calls(harness, &format!("{variant:?}"), provider.as_ref(), &order).await;
         }
     }
@@ -97,7 +108,7 @@ pub async fn no_secret_is_printed(harness: &dyn Harness) {
     ];
     for fault in faults.into_iter().filter(|fault| !no_fault(harness, *fault)) {
         harness.fault(Some(fault)).await;
-        printed.calls(harness, &format!("{fault:?}"), harness.provider().as_ref(), &order).await;
+        printed.calls(harness, &format!("{fault:?}"), watching(harness).as_ref(), &order).await;
     }
     harness.fault(None).await;
     for mut delivery in harness.deliveries().await {

@@ -2,8 +2,8 @@
 
 use deposit_core::{Delivery, IntentRecord, Observation, Observed, PaymentProvider, Target, WebhookError};
 
-use crate::harness::{Ability, CapturedDelivery, Carrier, Harness, PayStage, Variant, WebhookAuth};
-use crate::support::{cannot, first_ticker, open_usual};
+use crate::harness::{Ability, CapturedDelivery, Carrier, Harness, Variant, WebhookAuth};
+use crate::support::{cannot, payable, pays, watching};
 
 struct Told {
     order: IntentRecord,
@@ -18,9 +18,8 @@ async fn told(harness: &dyn Harness) -> Option<Told> {
         return None;
     }
     let auth = harness.webhook_auth().expect("the harness says how webhooks are authenticated");
-    let spec = first_ticker(provider.as_ref())?;
-    let order = open_usual(harness, &spec).await;
-    harness.pay(&order, None, PayStage::Confirmed).await;
+    let (spec, order) = payable(harness).await?;
+    pays(harness, &spec, &order).await;
     let deliveries = harness.deliveries().await;
     assert!(!deliveries.is_empty(), "no webhook told of the payment");
     Some(Told { order, auth, deliveries })
@@ -53,7 +52,7 @@ fn is_about(observation: &Observation, order: &IntentRecord) -> bool {
 /// that money of an order that nobody knows is not overlooked.
 pub async fn an_authentic_webhook_names_its_order(harness: &dyn Harness) {
     let Some(told) = told(harness).await else { return };
-    let provider = harness.provider();
+    let provider = watching(harness);
     let (mut about, mut money) = (0, 0);
     for delivery in &told.deliveries {
         for observation in authentic(harness, provider.as_ref(), delivery).observations {
@@ -83,7 +82,7 @@ pub async fn a_replayed_webhook_has_the_same_id(harness: &dyn Harness) {
     }
     // A second order, so that there are two events at least.
     let Some(told) = told(harness).await else { return };
-    let provider = harness.provider();
+    let provider = watching(harness);
     let ids = |from: &[CapturedDelivery]| {
         from.iter().map(|d| authentic(harness, provider.as_ref(), d).id).collect::<Vec<_>>()
     };
@@ -94,7 +93,7 @@ pub async fn a_replayed_webhook_has_the_same_id(harness: &dyn Harness) {
     let reordered: Vec<_> = told.deliveries.iter().rev().cloned().collect();
     let back: Vec<_> = ids(&reordered).into_iter().rev().collect();
     assert_eq!(back, first, "in another order, the same bytes have another id");
-    let other = harness.provider();
+    let other = watching(harness);
     let sample = told.deliveries.first().expect("a webhook");
     let after = authentic(harness, other.as_ref(), sample);
     assert_eq!(Some(&after.id), first.first(), "another id after a restart");
@@ -146,7 +145,7 @@ fn with_proof(
 /// Without its proof, or with a wrong one, nothing in a webhook is believed.
 pub async fn a_forged_webhook_is_refused(harness: &dyn Harness) {
     let Some(told) = told(harness).await else { return };
-    let provider = harness.provider();
+    let provider = watching(harness);
     let carrier = told.auth.carrier;
     for delivery in &told.deliveries {
         let bare = without_proof(delivery, carrier);
@@ -187,7 +186,7 @@ pub async fn an_altered_webhook_is_refused(harness: &dyn Harness) {
     if !told.auth.signs_body {
         return;
     }
-    let provider = harness.provider();
+    let provider = watching(harness);
     let delivery = told.deliveries.last().expect("a webhook");
     authentic(harness, provider.as_ref(), delivery);
     for at in 0..delivery.body.len() {
@@ -230,7 +229,7 @@ pub async fn without_a_secret_every_webhook_is_refused(harness: &dyn Harness) {
 /// Rightly signed, but of another store, program or kind: accepted, and no order of ours is read as a fact for it.
 pub async fn a_stranger_is_not_ours(harness: &dyn Harness) {
     let Some(told) = told(harness).await else { return };
-    let provider = harness.provider();
+    let provider = watching(harness);
     for sample in &told.deliveries {
         for stranger in harness.strangers(sample) {
             let delivery = authentic(harness, provider.as_ref(), &stranger.delivery);

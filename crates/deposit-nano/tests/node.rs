@@ -1,0 +1,458 @@
+//! The adapter and a node that behaves badly: races, lost answers, other dialects, missing actions, push. Between them stands a proxy
+//! that changes answers by their action.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use deposit_core::{
+    AccountIndex, Amount, Asset, ErrorKind, Observed, Operation, PaymentProvider, PaymentReading, ProviderId,
+    Secret, Target,
+};
+use deposit_nano::{Config, Nano};
+use deposit_sandbox::nano::Dialect;
+use deposit_sandbox::{
+    Emulator as _, Faults, PayRequest, PayStage, Sandbox, SandboxConfig, ScenarioName, ScenarioRequest,
+};
+use deposit_transport::{HttpClient, HttpConfig, Method, Safety};
+use serde_json::{Value, json};
+
+const ONE: AccountIndex = AccountIndex(1);
+const XNO: u128 = 10_u128.pow(30);
+
+/// What the proxy does with a request.
+enum Do {
+    Forward,
+    /// Forwards, and answers 500 all the same.
+    Lose,
+    /// Forwards, and never answers.
+    Hang,
+    Answer(Value),
+}
+
+type Script = Arc<dyn Fn(&str, &Value, usize) -> Do + Send + Sync>;
+
+struct World {
+    sandbox: Sandbox,
+    nano: Nano,
+    /// Actions that came through the proxy, with how often.
+    seen: Arc<Mutex<BTreeMap<String, usize>>>,
+}
+
+fn http() -> HttpConfig {
+    let mut http = HttpConfig::default();
+    http.min_backoff = Duration::from_millis(1);
+    http.max_backoff = Duration::from_millis(2);
+    http
+}
+
+impl World {
+    async fn new() -> Self {
+        Self::scripted(|_, _, _| Do::Forward).await
+    }
+
+    /// The script gets action, request and how often this action came before.
+    async fn scripted(script: impl Fn(&str, &Value, usize) -> Do + Send + Sync + 'static) -> Self {
+        Self::configured(script, |_| ()).await
+    }
+
+    async fn configured(
+        script: impl Fn(&str, &Value, usize) -> Do + Send + Sync + 'static,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
+        let setting = |key| sandbox.setting("nano", key).unwrap();
+        let seen = Arc::new(Mutex::new(BTreeMap::new()));
+        let upstream = (setting("rpc_url"), setting("rpc_authorization"));
+        let rpc_url = proxy(upstream, Arc::new(script), seen.clone()).await;
+        let mut config = Config::new(rpc_url, setting("seed"), setting("representative"));
+        config.rpc_authorization = Secret::new(setting("rpc_authorization"));
+        config.ws_url = setting("ws_url");
+        change(&mut config);
+        let nano = Nano::with_http(config, http()).unwrap();
+        nano.watch(&[ONE, AccountIndex(2)]);
+        Self { sandbox, nano, seen }
+    }
+
+    fn address(&self, index: AccountIndex) -> String {
+        self.nano.standing_address(index).unwrap().address().unwrap().to_owned()
+    }
+
+    fn pay(&self, index: AccountIndex, raw: u128, stage: PayStage) -> String {
+        let amount = Some(Amount::new(raw, Asset::XNO).to_string().parse().unwrap());
+        let request =
+            PayRequest { reference: self.address(index), amount, stage, payment: None, ticker: None };
+        self.sandbox.emulators().nano.pay(&request).unwrap()
+    }
+
+    async fn scan(&self) -> Vec<(String, PaymentReading)> {
+        let (mut cursor, mut all) = (None, Vec::new());
+        loop {
+            let page = self.nano.scan(cursor.as_ref()).await.unwrap();
+            for observation in page.observations {
+                let (Target::Address(address), Observed::Payment(payment)) =
+                    (observation.target, observation.observed)
+                else {
+                    panic!("a scan shows payments")
+                };
+                all.push((address, *payment));
+            }
+            if !page.more {
+                return all;
+            }
+            cursor = Some(page.next);
+        }
+    }
+
+    fn chain(&self) -> Option<(u64, u128)> {
+        self.sandbox.emulators().nano.chain_of(&self.address(ONE))
+    }
+
+    fn count(&self, action: &str) -> usize {
+        self.seen.lock().unwrap().get(action).copied().unwrap_or(0)
+    }
+}
+
+async fn proxy(
+    upstream: (String, String),
+    script: Script,
+    seen: Arc<Mutex<BTreeMap<String, usize>>>,
+) -> String {
+    let client = Arc::new(HttpClient::new(ProviderId::constant("proxy"), http()).unwrap());
+    let app = Router::new().fallback(move |request: Request| {
+        let (client, script, seen, upstream) =
+            (client.clone(), script.clone(), seen.clone(), upstream.clone());
+        async move {
+            let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            let action = body["action"].as_str().unwrap().to_owned();
+            let before = {
+                let mut seen = seen.lock().unwrap();
+                let count = seen.entry(action.clone()).or_default();
+                *count += 1;
+                *count - 1
+            };
+            let what = script(&action, &body, before);
+            if let Do::Answer(answer) = what {
+                return answer.to_string().into_response();
+            }
+            let url = upstream.0.parse().unwrap();
+            let sent = client
+                .request(Operation::Check, Safety::Once, Method::POST, url)
+                .secret_header("authorization", "", &Secret::new(upstream.1))
+                .json(&body)
+                .send()
+                .await;
+            match (what, sent) {
+                (Do::Hang, _) => std::future::pending().await,
+                (Do::Lose, _) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+                (_, Ok(answer)) => answer.bytes().to_vec().into_response(),
+                (_, Err(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "refused").into_response(),
+            }
+        }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+fn error(text: &str) -> Do {
+    Do::Answer(json!({ "error": text }))
+}
+
+#[tokio::test]
+async fn an_answer_of_process_that_is_lost_once_makes_no_second_block() {
+    let w =
+        World::scripted(|action, _, n| if action == "process" && n == 0 { Do::Lose } else { Do::Forward })
+            .await;
+    w.pay(ONE, 3 * XNO, PayStage::Confirmed);
+    let received = w.nano.receive(ONE).await.unwrap();
+    assert_eq!((received.blocks.len(), received.total.minor(), received.failed), (1, 3 * XNO, 0));
+    assert_eq!((w.chain(), w.count("process")), (Some((1, 3 * XNO)), 2));
+}
+
+#[tokio::test]
+async fn an_answer_of_process_that_never_comes_is_looked_up() {
+    let w = World::scripted(|action, _, _| if action == "process" { Do::Lose } else { Do::Forward }).await;
+    w.pay(ONE, XNO, PayStage::Confirmed);
+    w.pay(ONE, 2 * XNO, PayStage::Confirmed);
+    let received = w.nano.receive(ONE).await.unwrap();
+    assert_eq!((received.blocks.len(), received.total.minor(), received.failed), (2, 3 * XNO, 0));
+    assert_eq!(w.chain(), Some((2, 3 * XNO)));
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_half_way_hides_no_payment() {
+    let w = World::scripted(|action, _, _| if action == "process" { Do::Hang } else { Do::Forward }).await;
+    let first = w.nano.scan(None).await.unwrap();
+    let live = w.nano.scan(Some(&first.next)).await.unwrap();
+    assert!(live.observations.is_empty() && !live.more);
+    let live = live.next;
+    w.pay(ONE, XNO, PayStage::Confirmed);
+    let given_up = tokio::time::timeout(Duration::from_millis(1_500), w.nano.receive(ONE)).await;
+    assert!(given_up.is_err());
+    assert_eq!(w.chain(), Some((1, XNO)), "the node has the block");
+    let lost = w.nano.scan(Some(&live)).await.unwrap();
+    assert_eq!(lost.observations.len(), 1);
+    // That page was not stored: the engine comes back with the cursor that it has.
+    let page = w.nano.scan(Some(&live)).await.unwrap();
+    assert_eq!(page.observations, lost.observations);
+    let later = w.nano.scan(Some(&page.next)).await.unwrap();
+    assert!(later.observations.is_empty(), "stored, so not shown again");
+    assert_eq!(later.next, page.next, "nothing new to store");
+}
+
+#[tokio::test]
+async fn a_head_that_is_stale_is_asked_for_again_and_nothing_is_sent_away() {
+    // The first answer after the account was opened is from before that.
+    let w = World::scripted(|action, _, n| match (action, n) {
+        ("account_info", 1) => error("Account not found"),
+        _ => Do::Forward,
+    })
+    .await;
+    w.pay(ONE, 5 * XNO, PayStage::Confirmed);
+    w.nano.receive(ONE).await.unwrap();
+    w.pay(ONE, XNO, PayStage::Confirmed);
+    let received = w.nano.receive(ONE).await.unwrap();
+    assert_eq!((received.blocks.len(), received.failed), (1, 0));
+    assert_eq!(w.chain(), Some((2, 6 * XNO)));
+    assert!(w.count("account_info") >= 3, "the head was asked for again");
+}
+
+#[tokio::test]
+async fn a_stale_balance_never_becomes_a_send() {
+    let stale: Arc<Mutex<Option<Value>>> = Arc::default();
+    let told = stale.clone();
+    let w = World::scripted(move |action, _, n| match (action, n, told.lock().unwrap().clone()) {
+        ("account_info", 2, Some(answer)) => Do::Answer(answer),
+        _ => Do::Forward,
+    })
+    .await;
+    w.pay(ONE, 5 * XNO, PayStage::Confirmed);
+    let opened = w.nano.receive(ONE).await.unwrap();
+    let representative = w.sandbox.setting("nano", "representative").unwrap();
+    *stale.lock().unwrap() = Some(json!({
+        "frontier": opened.blocks[0], "balance": (5 * XNO).to_string(), "representative": representative,
+    }));
+    w.pay(ONE, 3 * XNO, PayStage::Confirmed);
+    w.nano.receive(ONE).await.unwrap();
+    w.pay(ONE, XNO, PayStage::Confirmed);
+    let received = w.nano.receive(ONE).await.unwrap();
+    assert_eq!((received.total.minor(), received.failed), (XNO, 0));
+    assert_eq!(w.chain(), Some((3, 9 * XNO)));
+}
+
+#[tokio::test]
+async fn two_calls_at_once_make_one_chain() {
+    let w = World::new().await;
+    for _ in 0..4 {
+        w.pay(ONE, XNO, PayStage::Confirmed);
+    }
+    let (a, b, c) = tokio::join!(w.nano.receive(ONE), w.nano.receive(ONE), w.nano.receive(ONE));
+    let all = [a.unwrap(), b.unwrap(), c.unwrap()];
+    assert_eq!(all.iter().map(|r| r.blocks.len()).sum::<usize>(), 4);
+    assert_eq!(all.iter().map(|r| r.failed).sum::<usize>(), 0);
+    assert_eq!(w.chain(), Some((4, 4 * XNO)));
+    assert_eq!(w.scan().await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_node_that_contradicts_itself_is_not_followed() {
+    // The list says another amount than the block.
+    let w = World::scripted(|action, body, _| {
+        if action != "receivable" {
+            return Do::Forward;
+        }
+        assert_eq!(body["include_only_confirmed"], "true");
+        Do::Answer(json!({ "blocks": {
+            "FF0144381CFF0B2C079A115E7ADA7E96F43FD219446E7524C48D1CC9900C4F17": { "amount": "7000000000000000000000000" }
+        } }))
+    })
+    .await;
+    let error = w.nano.receive(ONE).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::NotFound);
+    assert_eq!((w.count("process"), w.chain()), (0, None));
+}
+
+#[tokio::test]
+async fn the_other_dialect_and_a_node_without_the_newer_actions() {
+    let w = World::scripted(|action, _, _| match action {
+        "accounts_receivable" | "blocks_info" | "accounts_balances" => error("Unknown command"),
+        _ => Do::Forward,
+    })
+    .await;
+    for dialect in [Dialect::Cpp, Dialect::RsNano] {
+        w.sandbox.emulators().nano.speak(dialect);
+        w.pay(ONE, XNO, PayStage::Confirmed);
+        w.nano.receive(ONE).await.unwrap();
+        w.pay(ONE, XNO, PayStage::Seen);
+    }
+    let all = w.scan().await;
+    let confirmed = all.iter().filter(|(_, p)| p.confirmed == XNO).count();
+    let in_flight = all.iter().filter(|(_, p)| p.in_flight == XNO).count();
+    assert_eq!((confirmed, in_flight), (2, 2));
+    assert!(w.count("receivable") > 0 && w.count("block_info") > 0);
+}
+
+#[tokio::test]
+async fn rsnano_from_end_to_end() {
+    let w = World::new().await;
+    w.sandbox.emulators().nano.speak(Dialect::RsNano);
+    w.sandbox.emulators().nano.allow_control(true);
+    assert!(w.scan().await.is_empty());
+    assert_eq!(w.nano.receive(ONE).await.unwrap().blocks.len(), 0);
+    w.pay(ONE, XNO, PayStage::Confirmed);
+    assert_eq!(w.nano.receive(ONE).await.unwrap().total.minor(), XNO);
+    assert_eq!(w.scan().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_backlog_larger_than_a_page_is_shown_whole() {
+    let w = World::new().await;
+    for _ in 0..70 {
+        w.pay(ONE, XNO, PayStage::Confirmed);
+    }
+    assert_eq!(w.scan().await.len(), 70);
+    let first = w.nano.receive(ONE).await.unwrap();
+    assert_eq!((first.blocks.len(), first.failed), (32, 38));
+    while w.nano.receive(ONE).await.unwrap().failed > 0 {}
+    assert_eq!(w.chain(), Some((70, 70 * XNO)));
+    assert_eq!(w.scan().await.len(), 70, "a scan from the beginning walks the whole chain");
+}
+
+#[tokio::test]
+async fn dust_is_neither_shown_nor_taken_in() {
+    let w = World::new().await;
+    w.pay(ONE, 10_u128.pow(24) - 1, PayStage::Confirmed);
+    assert!(w.scan().await.is_empty());
+    assert_eq!(w.nano.receive(ONE).await.unwrap().blocks.len(), 0);
+    w.pay(ONE, 10_u128.pow(24), PayStage::Confirmed);
+    assert_eq!(w.scan().await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_whole_supply_survives() {
+    let w = World::new().await;
+    w.pay(ONE, u128::MAX, PayStage::Confirmed);
+    assert_eq!(w.scan().await[0].1.confirmed, u128::MAX);
+    assert_eq!(w.nano.receive(ONE).await.unwrap().total.minor(), u128::MAX);
+    assert_eq!(w.chain(), Some((1, u128::MAX)));
+    assert_eq!(w.scan().await[0].1.confirmed, u128::MAX);
+}
+
+#[tokio::test]
+async fn a_node_that_is_behind_concludes_nothing() {
+    let w = World::new().await;
+    let hash = w.pay(ONE, XNO, PayStage::Seen);
+    assert_eq!(w.scan().await.len(), 1);
+    w.sandbox.set_faults("nano", Faults { not_synchronized: true, ..Faults::default() });
+    assert!(w.scan().await.is_empty());
+    let error = w.nano.read(&intent(&w, &hash)).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::NotFound, "not known is not gone");
+}
+
+#[tokio::test]
+async fn a_replaced_payment_is_gone_only_by_proof() {
+    let w = World::new().await;
+    let hash = w.pay(ONE, XNO, PayStage::Seen);
+    let order = intent(&w, &hash);
+    assert_eq!(w.nano.read(&order).await.unwrap().payments[0].in_flight, XNO);
+    let request = ScenarioRequest {
+        reference: w.address(ONE),
+        name: ScenarioName::Replace,
+        amount: None,
+        ticker: None,
+    };
+    w.sandbox.emulators().nano.scenario(&request).unwrap();
+    let read = w.nano.read(&order).await.unwrap();
+    assert!(read.complete && read.payments[0].in_flight == 0 && read.payments[0].confirmed == 0);
+}
+
+fn intent(w: &World, hash: &str) -> deposit_core::IntentRecord {
+    deposit_core::IntentRecord {
+        deposit_id: "dep_01J9Z3K7QmWxAbCd".parse().unwrap(),
+        provider: Nano::ID,
+        provider_ref: hash.parse().unwrap(),
+        terms: deposit_core::Terms {
+            ticker: deposit_core::Ticker::XNO,
+            asset: Asset::XNO,
+            credit: deposit_core::CreditRule::in_kind(Asset::XNO),
+            bonus_percent: deposit_core::Decimal::ZERO,
+            formula: deposit_core::FormulaVersion::V1,
+            created_at: deposit_core::Timestamp::EPOCH,
+            quote: None,
+            confirms_only_full: false,
+        },
+        instructions: w.nano.standing_address(ONE).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn work_of_others_is_checked() {
+    // A server whose nonce is not enough, and a node that may not: this CPU does it.
+    let w = World::scripted(|action, body, _| {
+        if action == "work_generate" {
+            assert_eq!(body["difficulty"], "fe00000000000000");
+            return Do::Answer(json!({ "work": "0000000000000000" }));
+        }
+        Do::Forward
+    })
+    .await;
+    w.pay(ONE, XNO, PayStage::Confirmed);
+    assert_eq!(w.nano.receive(ONE).await.unwrap().blocks.len(), 1);
+    assert_eq!(w.count("work_generate"), 1);
+}
+
+#[tokio::test]
+async fn a_work_server_goes_first() {
+    let w = World::new().await;
+    let setting = |key| w.sandbox.setting("nano", key).unwrap();
+    let mut config = Config::new(setting("rpc_url"), setting("seed"), setting("representative"));
+    config.rpc_authorization = Secret::new(setting("rpc_authorization"));
+    config.work_url = format!("{}/work", setting("rpc_url"));
+    let nano = Nano::with_http(config, http()).unwrap();
+    w.pay(ONE, XNO, PayStage::Confirmed);
+    assert_eq!(nano.receive(ONE).await.unwrap().blocks.len(), 1);
+}
+
+async fn woken(nano: &Nano) {
+    tokio::time::timeout(Duration::from_secs(10), nano.changed()).await.expect("a hint");
+}
+
+/// Hints that are left over from a connection.
+async fn settled(nano: &Nano) {
+    while tokio::time::timeout(Duration::from_millis(400), nano.changed()).await.is_ok() {}
+}
+
+#[tokio::test]
+async fn the_socket_hints_reconnects_and_follows_new_accounts() {
+    let w = World::new().await;
+    w.scan().await;
+    // Once connected: what came before has to be looked for.
+    woken(&w.nano).await;
+    settled(&w.nano).await;
+    w.pay(ONE, XNO, PayStage::Confirmed);
+    woken(&w.nano).await;
+    settled(&w.nano).await;
+    w.nano.watch(&[AccountIndex(9)]);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    w.pay(AccountIndex(9), XNO, PayStage::Confirmed);
+    woken(&w.nano).await;
+    settled(&w.nano).await;
+    // Nobody's business.
+    w.pay(AccountIndex(77), XNO, PayStage::Confirmed);
+    let silent = tokio::time::timeout(Duration::from_millis(200), w.nano.changed()).await;
+    assert!(silent.is_err(), "a hint about somebody else");
+    w.sandbox.emulators().nano.cut_sockets();
+    woken(&w.nano).await;
+    settled(&w.nano).await;
+    w.pay(AccountIndex(9), XNO, PayStage::Confirmed);
+    woken(&w.nano).await;
+    assert_eq!(w.scan().await.len(), 3);
+}
