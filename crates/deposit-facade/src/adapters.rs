@@ -88,6 +88,7 @@ macro_rules! adapters {
 
 adapters! {
     btcpay = "btcpay" => deposit_btcpay;
+    promptcash = "promptcash" => deposit_promptcash;
 }
 
 #[allow(dead_code, reason = "with all features nothing is left out")]

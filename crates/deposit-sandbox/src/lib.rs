@@ -9,6 +9,7 @@ mod emulator;
 mod emulators;
 mod faults;
 mod json;
+pub mod promptcash;
 mod random;
 mod rates;
 mod sandbox;
