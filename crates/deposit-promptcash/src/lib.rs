@@ -10,6 +10,8 @@ mod quote;
 mod webhook;
 
 #[cfg(test)]
+mod fixture_tests;
+#[cfg(test)]
 mod testing;
 
 use std::sync::Arc;

@@ -140,7 +140,7 @@ mod tests {
                 theirs.units_for(usd, Asset::BCH, 8, Rounding::HalfUp).unwrap()
             };
             match judge(asked, payable(asked), wanted) {
-                Quoted::Covered => prop_assert!(payable(asked) <= wanted),
+                Quoted::Covered => prop_assert!(payable(asked).minor() <= satoshi),
                 Quoted::AskAgain(second) => {
                     prop_assert_eq!(judge(second, payable(second), wanted), Quoted::Covered);
                     prop_assert!(can_be_price(&second.to_string().parse().unwrap(), asked));
