@@ -130,14 +130,19 @@ mod tests {
 
     #[test]
     fn errors_name_the_key() {
-        for bad in ["", "prompt.cash", "ftp://prompt.cash", "https://u@prompt.cash", "https://prompt.cash?x=1"] {
+        for bad in
+            ["", "prompt.cash", "ftp://prompt.cash", "https://u@prompt.cash", "https://prompt.cash?x=1"]
+        {
             assert_eq!(key_of(|c| c.base_url = bad.into()), "providers.promptcash.base_url", "{bad}");
         }
         assert_eq!(key_of(|c| c.public_token = String::new()), "providers.promptcash.public_token");
         assert_eq!(key_of(|c| c.secret_token = Secret::default()), "providers.promptcash.secret_token");
         assert_eq!(key_of(|c| c.secret_token = Secret::new("a\nb")), "providers.promptcash.secret_token");
         // The public token is known to every payer.
-        assert_eq!(key_of(|c| c.secret_token = Secret::new("1-bOLAua5k")), "providers.promptcash.secret_token");
+        assert_eq!(
+            key_of(|c| c.secret_token = Secret::new("1-bOLAua5k")),
+            "providers.promptcash.secret_token"
+        );
         assert_eq!(key_of(|c| c.confirmations = 101), "providers.promptcash.confirmations");
         assert_eq!(key_of(|c| c.callback_url = "/webhooks".into()), "providers.promptcash.callback_url");
     }

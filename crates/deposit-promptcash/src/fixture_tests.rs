@@ -97,7 +97,10 @@ fn created() {
     let of = |name| serde_json::from_str::<Created>(&answer(name)).unwrap();
     let (first, again) = (of("create_ok"), of("create_existing"));
     assert_eq!((first.existing, again.existing), (false, true));
-    assert_eq!((&first.payment.tx_id, &first.payment.address), (&again.payment.tx_id, &again.payment.address));
+    assert_eq!(
+        (&first.payment.tx_id, &first.payment.address),
+        (&again.payment.tx_id, &again.payment.address)
+    );
     assert_eq!(quote::nearest_satoshi(first.payment.amount_crypto.decimal()), Some(bch("0.03125")));
     // 1.23456789 / 400 has more decimals than can be paid.
     let uneven = of("create_uneven").payment;

@@ -93,7 +93,8 @@ fn status(status: &Status) -> (OrderState, Verdict) {
             (OrderState::Open, Verdict::Undecided(Concern::new("on_hold", detail)))
         }
         Status::Refunded => {
-            let detail = "Prompt.Cash says that the payment was refunded, not how much: nothing is taken back for it";
+            let detail =
+                "Prompt.Cash says that the payment was refunded, not how much: nothing is taken back for it";
             (OrderState::Open, Verdict::Undecided(Concern::new("refund_at_provider", detail)))
         }
         Status::Other(other) => {

@@ -85,9 +85,13 @@ fn a_paid_payment_in_full() {
 
 #[test]
 fn what_paid_has_to_agree_with() {
-    for (paid, confirmations, code) in
-        [("0.03124999", 1, "paid_short"), ("0", 1, "paid_short"), ("0.03125", 0, "unconfirmed"), ("-1", 1, "unreadable_amount"), ("1e60", 1, "unreadable_amount")]
-    {
+    for (paid, confirmations, code) in [
+        ("0.03124999", 1, "paid_short"),
+        ("0", 1, "paid_short"),
+        ("0.03125", 0, "unconfirmed"),
+        ("-1", 1, "unreadable_amount"),
+        ("1e60", 1, "unreadable_amount"),
+    ] {
         let snapshot = read("PAID", paid, confirmations, PAID_AT);
         assert_eq!((codes(&snapshot), figures(&snapshot)), (vec![code], None), "{paid}");
         assert_eq!(snapshot.undecided, [id()]);
@@ -172,7 +176,14 @@ fn only_addresses_of_the_chain() {
 #[test]
 fn envelopes() {
     let got = |text: &str| serde_json::from_str::<api::Got>(text).unwrap().payment();
-    for none in ["{}", r#"{"data":null}"#, r#"{"data":{}}"#, r#"{"data":{"id":null}}"#, r#"{"data":[]}"#, r#"{"error":"x"}"#] {
+    for none in [
+        "{}",
+        r#"{"data":null}"#,
+        r#"{"data":{}}"#,
+        r#"{"data":{"id":null}}"#,
+        r#"{"data":[]}"#,
+        r#"{"error":"x"}"#,
+    ] {
         assert!(got(none).unwrap().is_none(), "{none}");
     }
     assert!(got(r#"{"data":{"id":1}}"#).is_err());

@@ -111,7 +111,11 @@ mod tests {
             ("1e-08", 1),
             ("0", 0),
         ] {
-            assert_eq!(nearest_satoshi(&text.parse().unwrap()), Some(Amount::new(satoshi, Asset::BCH)), "{text}");
+            assert_eq!(
+                nearest_satoshi(&text.parse().unwrap()),
+                Some(Amount::new(satoshi, Asset::BCH)),
+                "{text}"
+            );
         }
         assert_eq!(nearest_satoshi(&"-1".parse().unwrap()), None);
         assert_eq!(nearest_satoshi(&"1e99".parse().unwrap()), None);

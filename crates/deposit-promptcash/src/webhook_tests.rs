@@ -69,7 +69,11 @@ fn every_status() {
 fn the_same_event_has_the_same_id_and_another_has_not() {
     let id = |changes| taken(changes).id;
     assert_eq!(id(json!({})), id(json!({"confirmations": 5})));
-    let others = [json!({"status": "EXPIRED"}), json!({"paid_amount_crypto": 1}), json!({"tx_id": "another-deposit-1"})];
+    let others = [
+        json!({"status": "EXPIRED"}),
+        json!({"paid_amount_crypto": 1}),
+        json!({"tx_id": "another-deposit-1"}),
+    ];
     for other in others {
         assert_ne!(id(json!({})), id(other));
     }
@@ -92,7 +96,9 @@ fn nothing_is_believed_without_the_secret() {
     };
     assert!(with(json!(SECRET)).is_ok());
     let public = crate::testing::config().public_token;
-    for wrong in [json!(""), json!(null), json!(7), json!([SECRET]), json!(public), json!(format!("{SECRET} "))] {
+    for wrong in
+        [json!(""), json!(null), json!(7), json!([SECRET]), json!(public), json!(format!("{SECRET} "))]
+    {
         assert_eq!(with(wrong.clone()), Err(WebhookError::Unauthenticated), "{wrong}");
     }
     // Which of two members a reader takes is nobody's business: none.

@@ -9,9 +9,7 @@ use deposit_conformance::{
     Ability, CaptureServer, CapturedDelivery, Carrier, Fault, Harness, PayStage, Played, PlayedStage,
     Scenario, Stranger, Variant, WebhookAuth,
 };
-use deposit_core::{
-    Amount, DepositId, IntentRecord, PaymentProvider, PaymentRef, Secret, Ticker, Timestamp,
-};
+use deposit_core::{Amount, DepositId, IntentRecord, PaymentProvider, PaymentRef, Secret, Ticker, Timestamp};
 use deposit_promptcash::{Config, PromptCash};
 use deposit_sandbox::{
     Emulator as _, Faults, PayRequest, PayStage as Stage, Sandbox, SandboxConfig, ScenarioName,

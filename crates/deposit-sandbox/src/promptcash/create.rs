@@ -11,8 +11,18 @@ use super::server::Refusal;
 use crate::rates::Rates;
 
 const FIELDS: &[&str] = &[
-    "token", "tx_id", "amount", "currency", "desc", "return", "callback", "expiration", "confirm", "slp_token",
-    "time", "signature",
+    "token",
+    "tx_id",
+    "amount",
+    "currency",
+    "desc",
+    "return",
+    "callback",
+    "expiration",
+    "confirm",
+    "slp_token",
+    "time",
+    "signature",
 ];
 
 /// Below this a transaction is not relayed.
@@ -72,8 +82,13 @@ impl Form {
 
     fn address(&self, name: &str) -> Result<String, Refusal> {
         let text = self.get(name);
-        let web = || url::Url::parse(text).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
-        if text.is_empty() || web() { Ok(text.to_owned()) } else { Err(Refusal::field(name, "must be a URL")) }
+        let web =
+            || url::Url::parse(text).is_ok_and(|u| matches!(u.scheme(), "http" | "https") && u.has_host());
+        if text.is_empty() || web() {
+            Ok(text.to_owned())
+        } else {
+            Err(Refusal::field(name, "must be a URL"))
+        }
     }
 
     pub(super) fn wanted(&self, rates: &Rates) -> Result<Wanted, Refusal> {
@@ -121,7 +136,16 @@ impl Form {
         let digest = |text: String| hex::encode(Sha256::digest(text.as_bytes()));
         let values = ["token", "tx_id", "amount", "currency", "desc", "callback", "return", "time"];
         let named = [
-            "token", "tx_id", "amount", "currency", "desc", "callback", "return", "expiration", "confirm", "time",
+            "token",
+            "tx_id",
+            "amount",
+            "currency",
+            "desc",
+            "callback",
+            "return",
+            "expiration",
+            "confirm",
+            "time",
         ];
         let plain = values.iter().fold(secret.to_owned(), |text, name| text + self.get(name));
         let pairs: Vec<_> = named.iter().map(|name| format!("{name}={}", self.get(name))).collect();

@@ -203,7 +203,11 @@ async fn create(Extract(server): Server, headers: HeaderMap, body: Bytes) -> Res
 }
 
 /// Any query is taken: `force=true` asks for the chain, which an emulator has at hand.
-async fn read(Extract(server): Server, Path(tx_id): Path<String>, headers: HeaderMap) -> Result<Response, Refusal> {
+async fn read(
+    Extract(server): Server,
+    Path(tx_id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     server.authorize(&headers)?;
     let state = server.state();
     let order = state.orders.iter().find(|order| order.tx_id == tx_id);
