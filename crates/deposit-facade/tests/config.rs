@@ -29,11 +29,10 @@ fn rates_error(toml: &str) -> String {
 fn compiled_in_is_what_the_features_say() {
     assert!(COMPILED_IN.iter().all(|name| ADAPTERS.contains(name)));
     assert_eq!(COMPILED_IN.contains(&"btcpay"), cfg!(feature = "btcpay"));
+    assert_eq!(COMPILED_IN.contains(&"promptcash"), cfg!(feature = "promptcash"));
     if cfg!(feature = "full") {
         assert_eq!(COMPILED_IN, ADAPTERS);
     }
-    #[cfg(not(feature = "btcpay"))]
-    assert_eq!(COMPILED_IN, [""; 0]);
 }
 
 #[test]

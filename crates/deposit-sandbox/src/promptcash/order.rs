@@ -98,7 +98,8 @@ impl Order {
 
     /// The payment object, as all three envelopes have it.
     pub(super) fn view(&self, base_url: &str, status: &str) -> Json {
-        let last = self.txs.last();
+        // Of those that the figures count.
+        let last = self.txs.iter().rev().find(|tx| self.paid_at.is_none() || self.is_final(tx));
         let confirmations = last.filter(|tx| tx.confirmed).map_or(0, |_| self.confirm.max(1));
         let uri = format!("bitcoincash:{}", self.address);
         let number = |minor, scale| Json::Number(number(minor, scale));
@@ -222,6 +223,8 @@ mod tests {
         // On top of a paid order only what is final counts.
         order.txs.push(tx(5, false));
         assert_eq!(order.received(), 3_125_000);
+        let view = order.view("", order.status());
+        assert_eq!(view.get("confirmations").and_then(Json::number), Some("1"));
     }
 
     #[test]
