@@ -88,6 +88,7 @@ macro_rules! adapters {
 
 adapters! {
     btcpay = "btcpay" => deposit_btcpay;
+    promptcash = "promptcash" => deposit_promptcash;
     nanswap = "nanswap" => deposit_nanswap;
     zano = "zano" => deposit_zano;
     daimo = "daimo" => deposit_daimo;

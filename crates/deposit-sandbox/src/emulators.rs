@@ -29,6 +29,7 @@ macro_rules! emulators {
 
 emulators! {
     btcpay: BtcPay, "BTCPay Server.";
+    promptcash: PromptCash, "Prompt.Cash.";
     nanswap: Nanswap, "Nanswap.";
     zano: Zano, "Zano wallet.";
     daimo: Daimo, "Daimo Pay.";

@@ -12,6 +12,7 @@ mod faults;
 mod json;
 pub mod nano;
 pub mod nanswap;
+pub mod promptcash;
 mod random;
 mod rates;
 mod sandbox;

@@ -1,0 +1,168 @@
+//! `[providers.promptcash]`.
+
+use deposit_core::{ConfigError, Secret};
+use serde::Deserialize;
+use url::Url;
+
+/// `[providers.promptcash]` of the configuration.
+///
+/// ```
+/// let mut config = deposit_promptcash::Config::new("https://prompt.cash", "1-bOLAua5k", "secret-token");
+/// config.callback_url = "https://gateway.example/webhooks/promptcash".into();
+/// assert!(deposit_promptcash::build(config).is_ok());
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where the service is, without `/api`.
+    #[serde(default = "default_base_url")]
+    pub base_url: String,
+    /// The account's public token, such as `1-bOLAua5k`.
+    pub public_token: String,
+    /// The account's secret token: authorizes requests, and comes back in every callback as its only proof.
+    pub secret_token: Secret,
+    /// Confirmations before a payment counts. 0 takes the risk of a double spend.
+    #[serde(default = "default_confirmations")]
+    pub confirmations: u32,
+    /// Where the service sends its callbacks: `{public_url}/webhooks/promptcash`, with a public host and a valid certificate. Empty:
+    /// none are asked for, and payments are found by polling.
+    #[serde(default)]
+    pub callback_url: String,
+}
+
+fn default_base_url() -> String {
+    "https://prompt.cash".to_owned()
+}
+
+fn default_confirmations() -> u32 {
+    1
+}
+
+/// A configuration whose values can work.
+#[derive(Debug, Clone)]
+pub(crate) struct Checked {
+    pub(crate) base_url: Url,
+    pub(crate) public_token: String,
+    pub(crate) secret_token: Secret,
+    pub(crate) confirmations: u32,
+    pub(crate) callback_url: String,
+}
+
+fn broken(key: &str, rule: &str) -> ConfigError {
+    ConfigError::new(format!("providers.promptcash.{key}"), rule)
+}
+
+impl Config {
+    /// A configuration with the defaults for everything else.
+    pub fn new(
+        base_url: impl Into<String>,
+        public_token: impl Into<String>,
+        secret_token: impl Into<String>,
+    ) -> Self {
+        Self {
+            base_url: base_url.into(),
+            public_token: public_token.into(),
+            secret_token: Secret::new(secret_token),
+            confirmations: default_confirmations(),
+            callback_url: String::new(),
+        }
+    }
+
+    pub(crate) fn check(self) -> Result<Checked, ConfigError> {
+        let rule = "must be an http or https URL with a host, and without user, query and fragment";
+        let base_url = web(&self.base_url)
+            .filter(|url| url.query().is_none())
+            .ok_or_else(|| broken("base_url", rule))?;
+        let visible = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+        if !visible(&self.public_token) {
+            return Err(broken(
+                "public_token",
+                "must be the public token: visible ASCII characters, not empty",
+            ));
+        }
+        if !visible(self.secret_token.expose()) {
+            return Err(broken(
+                "secret_token",
+                "must be the secret token: visible ASCII characters, not empty",
+            ));
+        }
+        if self.secret_token.matches(&self.public_token) {
+            return Err(broken(
+                "secret_token",
+                "must differ from public_token: whoever knows it can forge callbacks",
+            ));
+        }
+        if self.confirmations > 100 {
+            return Err(broken("confirmations", "must be from 0 to 100"));
+        }
+        if !self.callback_url.is_empty() && web(&self.callback_url).is_none() {
+            return Err(broken(
+                "callback_url",
+                "must be empty, or an http or https URL without user and fragment",
+            ));
+        }
+        Ok(Checked {
+            base_url,
+            public_token: self.public_token,
+            secret_token: self.secret_token,
+            confirmations: self.confirmations,
+            callback_url: self.callback_url,
+        })
+    }
+}
+
+fn web(text: &str) -> Option<Url> {
+    let url: Url = text.parse().ok()?;
+    let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    (matches!(url.scheme(), "http" | "https") && url.has_host() && plain).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key_of(change: impl FnOnce(&mut Config)) -> String {
+        let mut config = Config::new("https://prompt.cash", "1-bOLAua5k", "s3cret-token");
+        change(&mut config);
+        config.check().unwrap_err().key
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        for bad in
+            ["", "prompt.cash", "ftp://prompt.cash", "https://u@prompt.cash", "https://prompt.cash?x=1"]
+        {
+            assert_eq!(key_of(|c| c.base_url = bad.into()), "providers.promptcash.base_url", "{bad}");
+        }
+        assert_eq!(key_of(|c| c.public_token = String::new()), "providers.promptcash.public_token");
+        assert_eq!(key_of(|c| c.secret_token = Secret::default()), "providers.promptcash.secret_token");
+        assert_eq!(key_of(|c| c.secret_token = Secret::new("a\nb")), "providers.promptcash.secret_token");
+        // The public token is known to every payer.
+        assert_eq!(
+            key_of(|c| c.secret_token = Secret::new("1-bOLAua5k")),
+            "providers.promptcash.secret_token"
+        );
+        assert_eq!(key_of(|c| c.confirmations = 101), "providers.promptcash.confirmations");
+        assert_eq!(key_of(|c| c.callback_url = "/webhooks".into()), "providers.promptcash.callback_url");
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_and_defaults_are_given() {
+        let read = |more: &str| {
+            serde_json::from_str::<Config>(&format!(r#"{{"public_token":"1-a","secret_token":"b"{more}}}"#))
+        };
+        let config = read("").unwrap().check().unwrap();
+        assert_eq!(config.base_url.as_str(), "https://prompt.cash/");
+        assert_eq!((config.confirmations, config.callback_url.as_str()), (1, ""));
+        assert_eq!(read(r#","confirmations":0"#).unwrap().check().unwrap().confirmations, 0);
+        assert!(read(r#","confirmations":-1"#).is_err());
+        assert!(read(r#","signature":"on""#).is_err());
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let config = Config::new("https://prompt.cash", "1-a", "S3CR3T-A");
+        assert!(!format!("{config:?} {:?}", config.clone().check()).contains("S3CR3T"));
+    }
+}
