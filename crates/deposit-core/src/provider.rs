@@ -1,5 +1,6 @@
 //! `PaymentProvider`: the trait that an adapter implements.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -269,6 +270,12 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
     /// Never returns for a provider that pushes nothing. Cancel-safe; a hint only makes things faster.
     async fn changed(&self) {
         std::future::pending().await
+    }
+
+    /// What is journalled of a delivery that `webhook` has taken: its body. An adapter whose provider sends a secret in the body
+    /// takes it out here.
+    fn journalled<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
+        Cow::Borrowed(body)
     }
 
     /// Verifies a delivery and says what it is about. Nothing in it is believed before its signature or token is checked in

@@ -49,7 +49,7 @@ impl Engine {
         let entry = JournalEntry {
             provider: id,
             delivery: verified.id,
-            body: delivery.body.to_vec(),
+            body: adapter.journalled(delivery.body).into_owned(),
             observations,
             received_at: delivery.received_at,
         };

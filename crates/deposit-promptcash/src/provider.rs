@@ -1,5 +1,6 @@
 //! The adapter.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::client::Client;
 use crate::config::{Checked, Config};
 use crate::map::{self, Asked};
 use crate::quote::{self, Quoted};
-use crate::webhook::Webhooks;
+use crate::webhook::{self, Webhooks};
 
 /// Minutes by which the service's deadline lies behind the end of our quote. What it does about a payment after its own deadline is
 /// unconfirmed, and a block can be an hour away.
@@ -209,6 +210,10 @@ impl PaymentProvider for PromptCash {
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
         self.webhooks.take(delivery)
+    }
+
+    fn journalled<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
+        webhook::without_token(body)
     }
 }
 

@@ -1,11 +1,15 @@
 //! Callbacks: authenticated by the account's secret in the body, then read as hints. The secret crosses the wire and the body is
 //! not signed, so nothing else in it is believed: the payment is read.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use deposit_core::{
     Concern, Delivery, DeliveryId, DepositId, Observation, Observed, ProviderRef, RawDelivery, Secret,
     Target, Ticker, WebhookError,
 };
 use deposit_transport::{VerifiedBody, signature};
+use serde_json::value::RawValue;
 
 use crate::api::{self, Callback, CallbackPayment, Proof, Status};
 use crate::map::word;
@@ -26,6 +30,20 @@ impl Webhooks {
         let token = proof.as_ref().map(|proof| proof.token.as_str());
         read(signature::token(&self.secret, token, delivery.body)?)
     }
+}
+
+/// The body without the account's secret, for the journal. What cannot be read has no place to hold one that was accepted.
+pub(crate) fn without_token(body: &[u8]) -> Cow<'_, [u8]> {
+    let Ok(mut members) = serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(body) else {
+        return Cow::Borrowed(&[]);
+    };
+    // The other members keep their very text.
+    if let (Some(token), Ok(redacted)) =
+        (members.get_mut("token"), RawValue::from_string("\"REDACTED\"".to_owned()))
+    {
+        *token = redacted;
+    }
+    serde_json::to_vec(&members).map_or(Cow::Borrowed(&[]), Cow::Owned)
 }
 
 fn read(body: VerifiedBody<'_>) -> Result<Delivery, WebhookError> {

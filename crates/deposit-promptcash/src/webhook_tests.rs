@@ -125,3 +125,11 @@ fn authentic_nonsense_is_malformed() {
     assert!(matches!(with(r#"{"tx_id":"a","status":"a\nb"}"#), Err(WebhookError::Malformed(_))));
     assert!(matches!(take(format!(r#"{{"token":"{SECRET}"}}"#).as_bytes()), Err(WebhookError::Malformed(_))));
 }
+
+#[test]
+fn the_account_s_secret_is_not_journalled() {
+    let body = br#"{"token":"hush-\u0068ush","payment":{"id":1,"paid_amount_crypto":0.04321987000}}"#;
+    let kept = String::from_utf8(without_token(body).into_owned()).unwrap();
+    assert_eq!(kept, r#"{"payment":{"id":1,"paid_amount_crypto":0.04321987000},"token":"REDACTED"}"#);
+    assert!(without_token(b"hush").is_empty());
+}

@@ -1,0 +1,235 @@
+//! Feeds and standing addresses.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deposit_core::*;
+use deposit_engine::{Engine, EngineConfig, ManualClock};
+use deposit_facade::Registry;
+use deposit_rates::Rates;
+use deposit_store::{ReviewReason, SqliteStore, Store};
+
+const ID: ProviderId = ProviderId::constant("feed");
+
+#[derive(Debug, Default)]
+struct Feed {
+    /// What every scan shows from its cursor on.
+    rows: Vec<Observation>,
+    watched: Vec<AccountIndex>,
+    cursors: Vec<Option<String>>,
+    taken_in: Vec<AccountIndex>,
+    down: bool,
+}
+
+/// A node with a feed of two rows a page.
+#[derive(Debug, Clone)]
+struct Node {
+    capabilities: Capabilities,
+    feed: Arc<Mutex<Feed>>,
+}
+
+fn address(index: AccountIndex) -> String {
+    format!("address-{}", index.0)
+}
+
+#[async_trait]
+impl PaymentProvider for Node {
+    fn id(&self) -> ProviderId {
+        ID
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn open(&self, _: &OpenRequest) -> Result<Box<dyn DepositIntent>, ProviderError> {
+        Err(ProviderError::unsupported(ID, Operation::Open))
+    }
+
+    async fn read(&self, intent: &IntentRecord) -> Result<Snapshot, ProviderError> {
+        Ok(Snapshot { complete: false, ..Snapshot::empty(intent.provider_ref.clone()) })
+    }
+
+    async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
+        let mut feed = self.feed.lock().unwrap();
+        feed.cursors.push(cursor.map(|c| c.0.clone()));
+        if feed.down {
+            return Err(ProviderError::new(ID, Operation::Scan, ErrorKind::Transient { retry_after: None }));
+        }
+        let from: usize = cursor.map_or(0, |c| c.0.parse().unwrap());
+        let page: Vec<Observation> = feed.rows.iter().skip(from).take(2).cloned().collect();
+        let next = from + page.len();
+        Ok(ScanPage { observations: page, next: ScanCursor(next.to_string()), more: next < feed.rows.len() })
+    }
+
+    fn standing_address(&self, index: AccountIndex) -> Result<PayInstructions, ProviderError> {
+        Ok(PayInstructions::StandingAddress { address: address(index), uri: None })
+    }
+
+    fn watch(&self, indices: &[AccountIndex]) {
+        self.feed.lock().unwrap().watched = indices.to_vec();
+    }
+
+    async fn receive(&self, index: AccountIndex) -> Result<Received, ProviderError> {
+        self.feed.lock().unwrap().taken_in.push(index);
+        Ok(Received { blocks: Vec::new(), total: Amount::zero(Asset::XNO), failed: 0 })
+    }
+}
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    url: String,
+    node: Node,
+    clock: ManualClock,
+    engine: Engine,
+}
+
+async fn engine(url: &str, node: &Node, clock: &ManualClock) -> Engine {
+    let store = Arc::new(SqliteStore::open(url).await.unwrap());
+    let registry = Registry::builder().register(Arc::new(node.clone())).unwrap().build();
+    let rates = Arc::new(Rates::new(Vec::new(), Duration::from_secs(300)));
+    Engine::new(store, registry, rates, EngineConfig::default(), Arc::new(clock.clone()))
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("scan.db").display());
+        let spec = TickerSpec {
+            ticker: Ticker::XNO,
+            asset: Asset::XNO,
+            quote_decimals: 30,
+            kind: TickerKind::Standing,
+            quoted_by: Some(Ticker::XNO),
+            credit: CreditRule::in_kind(Asset::XNO),
+            confirms_only_full: false,
+        };
+        let capabilities = Capabilities {
+            tickers: vec![spec],
+            replay: Replay::Key,
+            open_timeout: Duration::from_secs(1),
+            scan: true,
+            standing_address: true,
+            webhooks: false,
+            read_batch: 1,
+            budget: RequestBudget { requests: 100, per: Duration::from_secs(1), concurrency: 1 },
+            requests_per_read: 1,
+        };
+        let node = Node { capabilities, feed: Arc::default() };
+        let clock = ManualClock::at(Timestamp::from_secs(1_790_000_000));
+        let engine = engine(&url, &node, &clock).await;
+        for name in ["ana", "ben"] {
+            engine.store().ensure_account(&name.parse().unwrap(), engine.now()).await.unwrap();
+        }
+        Self { _folder: folder, url, node, clock, engine }
+    }
+
+    async fn restart(&mut self) {
+        self.engine = engine(&self.url, &self.node, &self.clock).await;
+    }
+
+    fn show(&self, to: &str, id: &str, in_flight: u128, confirmed: u128) {
+        let id = PaymentRef::new(id).unwrap();
+        let reading =
+            PaymentReading { in_flight, ..PaymentReading::confirmed(id, Amount::new(confirmed, Asset::XNO)) };
+        let observed = Observed::Payment(Box::new(reading));
+        let target = Target::Address(to.to_owned());
+        let row = Observation { provider: ID, target, ticker: Some(Ticker::XNO), ours: Some(true), observed };
+        self.node.feed.lock().unwrap().rows.push(row);
+    }
+
+    async fn scan(&self) -> usize {
+        let messages = self.engine.scan(&self.node).await.unwrap();
+        assert!(self.engine.check_ledger().await.unwrap().balanced);
+        messages
+    }
+
+    async fn balance(&self, name: &str) -> String {
+        let account = self.engine.store().account_by_name(&name.parse().unwrap()).await.unwrap().unwrap();
+        self.engine.balances(&account).await.unwrap().xno.to_string()
+    }
+
+    async fn status(&self, name: &str, payment: &str) -> Option<Status> {
+        let account = self.engine.store().account_by_name(&name.parse().unwrap()).await.unwrap().unwrap();
+        let view = self.engine.deposit(account.id, Ticker::XNO, payment).await.unwrap();
+        view.map(|view| view.status)
+    }
+}
+
+/// 1 XNO in raw.
+const XNO: u128 = 1_000_000_000_000_000_000_000_000_000_000;
+
+#[tokio::test]
+async fn each_payment_to_a_standing_address_is_a_deposit_of_its_own_and_is_credited_once() {
+    let mut bench = Bench::new().await;
+    let (ana, ben) = (address(AccountIndex(1)), address(AccountIndex(2)));
+    bench.show(&ana, "S1", XNO, 0);
+    assert_eq!(bench.scan().await, 1);
+    assert_eq!(bench.status("ana", "S1").await, Some(Status::Processing));
+    assert_eq!(bench.status("ben", "S1").await, None, "another's deposit");
+    assert_eq!(bench.balance("ana").await, "0");
+    assert!(bench.node.feed.lock().unwrap().taken_in.is_empty(), "nothing is taken in before it is final");
+
+    // The same send confirmed, a second one, and one of somebody else's; three pages.
+    bench.show(&ana, "S1", 0, XNO);
+    bench.show(&ana, "S2", 0, 1);
+    bench.show(&ben, "S3", 0, u128::MAX / 4);
+    bench.show(&ana, "S1", 0, XNO);
+    assert_eq!(bench.scan().await, 4);
+    assert_eq!(bench.status("ana", "S1").await, Some(Status::Completed));
+    assert_eq!(bench.balance("ana").await, "1.000000000000000000000000000001");
+    assert_eq!(bench.balance("ben").await, "85070591.730234615865843651857942052863", "to the last raw");
+    assert_eq!(bench.node.feed.lock().unwrap().taken_in, [AccountIndex(1), AccountIndex(2)]);
+    assert_eq!(bench.node.feed.lock().unwrap().watched, [AccountIndex(1), AccountIndex(2)]);
+
+    // The cursor is kept over a restart, and showing everything again changes nothing.
+    bench.restart().await;
+    assert_eq!(bench.scan().await, 0);
+    assert_eq!(bench.node.feed.lock().unwrap().cursors.last().unwrap().as_deref(), Some("5"));
+    // A feed shows how things stand: what was seen in flight is confirmed by now.
+    bench.node.feed.lock().unwrap().rows.remove(0);
+    bench.engine.store().move_scan_cursor(ID, &ScanCursor("0".to_owned())).await.unwrap();
+    assert_eq!(bench.scan().await, 4);
+    assert_eq!(bench.balance("ana").await, "1.000000000000000000000000000001");
+    assert_eq!(bench.engine.check_ledger().await.unwrap().credits, 3);
+}
+
+#[tokio::test]
+async fn money_to_an_address_of_nobody_goes_to_review_once() {
+    let bench = Bench::new().await;
+    bench.show("address-99", "S1", 0, 7);
+    bench.scan().await;
+    bench.engine.store().move_scan_cursor(ID, &ScanCursor("0".to_owned())).await.unwrap();
+    bench.scan().await;
+    let reviews = bench.engine.store().open_reviews().await.unwrap();
+    assert_eq!(reviews.len(), 1);
+    assert_eq!((reviews[0].reference.as_str(), reviews[0].reason), ("S1", ReviewReason::NoDeposit));
+    assert_eq!(reviews[0].amount.as_deref(), Some("0.000000000000000000000000000007"));
+    assert_eq!(bench.engine.check_ledger().await.unwrap().credits, 0);
+}
+
+#[tokio::test]
+async fn money_for_a_closed_account_goes_to_review() {
+    let bench = Bench::new().await;
+    bench.engine.store().close_account(&"ana".parse().unwrap(), bench.engine.now()).await.unwrap();
+    bench.show(&address(AccountIndex(1)), "S1", 0, XNO);
+    bench.scan().await;
+    assert_eq!(bench.status("ana", "S1").await, Some(Status::Paid));
+    assert_eq!(bench.balance("ana").await, "0");
+    let reviews = bench.engine.store().open_reviews().await.unwrap();
+    assert_eq!((reviews.len(), reviews[0].reason), (1, ReviewReason::AccountClosed));
+}
+
+#[tokio::test]
+async fn a_feed_that_fails_loses_nothing() {
+    let bench = Bench::new().await;
+    bench.show(&address(AccountIndex(1)), "S1", 0, XNO);
+    bench.node.feed.lock().unwrap().down = true;
+    assert_eq!(bench.scan().await, 0);
+    assert_eq!(bench.engine.store().scan_cursor(ID).await.unwrap(), None);
+    bench.node.feed.lock().unwrap().down = false;
+    assert_eq!(bench.scan().await, 1);
+    assert_eq!(bench.balance("ana").await, "1");
+}
