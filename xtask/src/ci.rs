@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::run::{cargo, run, step, succeeds};
-use crate::{features, fixtures, test};
+use crate::{eighth, features, fixtures, test};
 
 /// The version that `.ci/run` installs where there is none.
 const CARGO_DENY: &str = "cargo install --locked cargo-deny --version =0.20.2";
@@ -24,6 +24,7 @@ pub(crate) fn all(skip_test: bool) -> Result<()> {
             "warnings",
         ]))
     })?;
+    step("eighth adapter: lints", eighth::lint)?;
     step("doc", || {
         let mut doc = cargo(["doc", "--workspace", "--no-deps"]);
         doc.env("RUSTDOCFLAGS", "-Dwarnings");

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line program")]
 
 mod ci;
+mod eighth;
 mod features;
 mod fixtures;
 mod layers;
@@ -33,7 +34,7 @@ enum Task {
         #[arg(long)]
         skip_test: bool,
     },
-    /// Each adapter feature of the facade alone, none, and all; what each compiles; who may depend on whom.
+    /// The adapter features of the facade: none, each alone, each pair, all; what is compiled for each; who may depend on whom.
     Features,
     /// Records `fixtures/btcpay/*.json` from the emulator.
     Fixtures {
