@@ -9,6 +9,7 @@ mod eighth;
 mod features;
 mod fixtures;
 mod layers;
+mod new_adapter;
 mod run;
 mod test;
 mod workspace;
@@ -42,6 +43,14 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Scaffolds an adapter: crate, emulator module, fixtures folder, suite, and its lines where adapters are listed.
+    NewAdapter {
+        /// Its name: 2-16 of a-z and 0-9, a letter first.
+        name: String,
+        /// Do it in a copy of the workspace, compile that, and throw it away. Slow.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -50,6 +59,8 @@ fn main() -> ExitCode {
         Task::Ci { skip_test } => ci::all(skip_test),
         Task::Features => features::all(),
         Task::Fixtures { check } => fixtures::record(check),
+        Task::NewAdapter { name, check: false } => new_adapter::new_adapter(&name),
+        Task::NewAdapter { name, check: true } => new_adapter::trial(&name),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
