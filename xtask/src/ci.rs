@@ -11,14 +11,14 @@ const CARGO_DENY: &str = "cargo install --locked cargo-deny --version =0.20.2";
 /// Runs every step in order and stops at the first that fails.
 pub(crate) fn all(skip_test: bool) -> Result<()> {
     step("fmt", || run(cargo(["fmt", "--all", "--check"])))?;
-    // With the recorder of the fixtures, which nothing else would lint.
+    // With the recorders of the fixtures, which nothing else would lint.
     step("clippy", || {
         run(cargo([
             "clippy",
             "--workspace",
             "--all-targets",
             "--features",
-            "xtask/fixtures",
+            "xtask/fixtures,xtask/live",
             "--",
             "-D",
             "warnings",

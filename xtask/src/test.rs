@@ -12,8 +12,8 @@ const CRASH_TEST: &str = "crates/deposit-gateway/tests/crash.rs";
 /// Crash points: compiled into this one test's binary and into nothing else.
 pub(crate) const CRASH_FEATURE: &str = "crash-points";
 
-/// Builds the recorder of the fixtures too, so that its tests run.
-const RECORDER: &str = "xtask/fixtures";
+/// Builds the recorders of the fixtures too, so that their tests run.
+const RECORDER: &str = "xtask/fixtures,xtask/live";
 
 /// Tests that ran, by outcome.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
