@@ -40,14 +40,11 @@ pub(super) fn sandbox(text: &str, name: Name<'_>) -> Result<String> {
     after_last(text, module, &format!("pub mod {};", name.text()))
 }
 
-/// The list of emulators: import, field, construction, and the list of all.
+/// The sandbox's table of emulators.
 pub(super) fn emulators(text: &str, name: Name<'_>) -> Result<String> {
     let (n, kind) = (name.text(), name.kind());
-    let text = after_last(text, |line| line.starts_with("use crate::"), &format!("use crate::{n}::{kind};"))?;
-    let field = |line: &str| line.starts_with("    pub ") && line.contains(": Arc<");
-    let text = after_last(&text, field, &format!("    /// {kind}.\n    pub {n}: Arc<{kind}>,"))?;
-    let text = into_list(&text, "Self {", '}', &format!("{n}: {kind}::new(context(crate::{n}::NAME))"))?;
-    into_list(&text, "vec![", ']', &format!("self.{n}.clone()"))
+    let row = |line: &str| line.starts_with("    ") && line.ends_with("\";") && line.contains(", \"");
+    after_last(text, row, &format!("    {n}: {kind}, \"{kind}.\";"))
 }
 
 /// Puts a line behind the last one that fits.
@@ -61,7 +58,6 @@ fn after_last(text: &str, fits: impl Fn(&str) -> bool, new: &str) -> Result<Stri
 /// Puts an item at the end of the first list that begins with `open`, on one line or on several. `close` may not occur in an item.
 fn into_list(text: &str, open: &str, close: char, item: &str) -> Result<String> {
     let place = || format!("no place for `{item}`");
-    // The first that is followed by items, and not by a declaration's own body.
     let (before, rest) = text.split_once(open).with_context(place)?;
     let (items, after) = rest.split_once(close).with_context(place)?;
     let trimmed = items.trim_end();
@@ -97,16 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn several_emulators() {
-        let text = "use crate::a::A;\nuse crate::b::B;\n\npub struct Emulators {\n    /// A.\n    pub a: Arc<A>,\n    /// B.\n    pub b: Arc<B>,\n}\n\nimpl Emulators {\n    fn new() -> Self {\n        Self {\n            a: A::new(context(crate::a::NAME)),\n            b: B::new(context(crate::b::NAME)),\n        }\n    }\n    fn all(&self) {\n        vec![self.a.clone(), self.b.clone()]\n    }\n}\n";
+    fn a_row_goes_behind_the_last() {
+        let text = "emulators! {\n    a: A, \"An A.\";\n    b: B, \"A B.\";\n}\n";
         let done = emulators(text, Name::new("cc").unwrap()).unwrap();
-        assert!(done.contains("vec![self.a.clone(), self.b.clone(), self.cc.clone()]"), "{done}");
-        assert!(
-            done.contains(
-                "b: B::new(context(crate::b::NAME)),\n    cc: Cc::new(context(crate::cc::NAME)),\n"
-            ),
-            "{done}"
+        assert_eq!(
+            done,
+            "emulators! {\n    a: A, \"An A.\";\n    b: B, \"A B.\";\n    cc: Cc, \"Cc.\";\n}\n"
         );
-        assert!(done.contains("    pub b: Arc<B>,\n    /// Cc.\n    pub cc: Arc<Cc>,\n}"), "{done}");
     }
 }
