@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::run::{cargo, run, step, succeeds};
-use crate::{features, fixtures, test};
+use crate::{eighth, features, fixtures, test};
 
 /// The version that `.ci/run` installs where there is none.
 const CARGO_DENY: &str = "cargo install --locked cargo-deny --version =0.20.2";
@@ -11,19 +11,20 @@ const CARGO_DENY: &str = "cargo install --locked cargo-deny --version =0.20.2";
 /// Runs every step in order and stops at the first that fails.
 pub(crate) fn all(skip_test: bool) -> Result<()> {
     step("fmt", || run(cargo(["fmt", "--all", "--check"])))?;
-    // With the recorder of the fixtures, which nothing else would lint.
+    // With the recorders of the fixtures, which nothing else would lint.
     step("clippy", || {
         run(cargo([
             "clippy",
             "--workspace",
             "--all-targets",
             "--features",
-            "xtask/fixtures",
+            "xtask/fixtures,xtask/live",
             "--",
             "-D",
             "warnings",
         ]))
     })?;
+    step("eighth adapter: lints", eighth::lint)?;
     step("doc", || {
         let mut doc = cargo(["doc", "--workspace", "--no-deps"]);
         doc.env("RUSTDOCFLAGS", "-Dwarnings");

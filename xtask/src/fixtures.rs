@@ -1,6 +1,8 @@
 //! `cargo xtask fixtures`: starts the recorder, a binary of its own, because it is built with the sandbox.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 
 use crate::run::{cargo, run};
 
@@ -12,4 +14,15 @@ pub(crate) fn record(check: bool) -> Result<()> {
         args.push("--check");
     }
     run(cargo(args))
+}
+
+/// Records from a real account, through its adapter.
+pub(crate) fn live(provider: &str, config: &Path, orders: &[String]) -> Result<()> {
+    // The recorder runs in the root of the workspace.
+    let config = config.canonicalize().with_context(|| config.display().to_string())?;
+    let mut command =
+        cargo(["run", "--quiet", "--package", "xtask", "--features", "live", "--bin", "live", "--"]);
+    command.arg(provider).arg("--config").arg(config);
+    command.args(orders.iter().map(|order| format!("--order={order}")));
+    run(command)
 }

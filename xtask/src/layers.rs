@@ -26,7 +26,7 @@ fn allowed(name: &str, adapters: &BTreeSet<&str>) -> Option<BTreeSet<String>> {
         "deposit-store" => &[CORE, LIFECYCLE],
         "deposit-engine" => &[CORE, LIFECYCLE, RATES, FACADE, STORE],
         "deposit-gateway" => &[CORE, LIFECYCLE, RATES, FACADE, STORE, ENGINE, SANDBOX, TRANSPORT],
-        "xtask" => &[SANDBOX],
+        "xtask" => &[SANDBOX, FACADE],
         adapter if adapters.contains(adapter) => &[CORE, TRANSPORT],
         _ => return None,
     };

@@ -5,9 +5,11 @@
 #![allow(clippy::print_stdout, reason = "a command-line program")]
 
 mod ci;
+mod eighth;
 mod features;
 mod fixtures;
 mod layers;
+mod new_adapter;
 mod run;
 mod test;
 mod workspace;
@@ -33,11 +35,28 @@ enum Task {
         #[arg(long)]
         skip_test: bool,
     },
-    /// Each adapter feature of the facade alone, none, and all; what each compiles; who may depend on whom.
+    /// The adapter features of the facade: none, each alone, each pair, all; what is compiled for each; who may depend on whom.
     Features,
     /// Records `fixtures/PROVIDER/*.json` from the emulators.
     Fixtures {
         /// Write nothing; fail if a file differs from what would be recorded.
+        #[arg(long)]
+        check: bool,
+        /// Record `fixtures/PROVIDER/live/*.json` from a real account instead, every secret redacted.
+        #[arg(long, value_name = "PROVIDER", requires = "config", conflicts_with = "check")]
+        live: Option<String>,
+        /// The configuration of a gateway with `[providers.PROVIDER]`, for `--live`.
+        #[arg(long, value_name = "FILE", requires = "live")]
+        config: Option<std::path::PathBuf>,
+        /// An order to open at the real provider, such as BTC=0.0004; several times for several. Without one, `--live` only reads.
+        #[arg(long, value_name = "TICKER=AMOUNT", requires = "live")]
+        order: Vec<String>,
+    },
+    /// Scaffolds an adapter: crate, emulator module, fixtures folder, suite, and its lines where adapters are listed.
+    NewAdapter {
+        /// Its name: 2-16 of a-z and 0-9, a letter first.
+        name: String,
+        /// Do it in a copy of the workspace, compile that, and throw it away. Slow.
         #[arg(long)]
         check: bool,
     },
@@ -48,7 +67,12 @@ fn main() -> ExitCode {
         Task::Test => test::all(),
         Task::Ci { skip_test } => ci::all(skip_test),
         Task::Features => features::all(),
-        Task::Fixtures { check } => fixtures::record(check),
+        Task::Fixtures { live: Some(provider), config: Some(config), order, .. } => {
+            fixtures::live(&provider, &config, &order)
+        }
+        Task::Fixtures { check, .. } => fixtures::record(check),
+        Task::NewAdapter { name, check: false } => new_adapter::new_adapter(&name),
+        Task::NewAdapter { name, check: true } => new_adapter::trial(&name),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,7 +23,8 @@ pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
 
 /// The command as one would type it.
 fn shown(command: &Command) -> String {
-    let mut text = String::from("cargo");
+    let program = std::path::Path::new(command.get_program()).file_name().unwrap_or_default();
+    let mut text = program.to_string_lossy().into_owned();
     for arg in command.get_args() {
         text.push(' ');
         text.push_str(&arg.to_string_lossy());

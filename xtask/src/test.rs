@@ -1,17 +1,19 @@
 //! `cargo xtask test`: all tests, and what they need.
 
+use std::process::Command;
+
 use anyhow::{Result, bail};
 
 use crate::run::{cargo, step, succeeds, watch};
-use crate::workspace;
+use crate::{eighth, workspace};
 
 /// Where the kill test of the gateway lives; it needs a binary with the feature [`CRASH_FEATURE`].
 const CRASH_TEST: &str = "crates/deposit-gateway/tests/crash.rs";
 /// Crash points: compiled into this one test's binary and into nothing else.
 pub(crate) const CRASH_FEATURE: &str = "crash-points";
 
-/// Builds the recorder of the fixtures too, so that its tests run.
-const RECORDER: &str = "xtask/fixtures";
+/// Builds the recorders of the fixtures too, so that their tests run.
+const RECORDER: &str = "xtask/fixtures,xtask/live";
 
 /// Tests that ran, by outcome.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -21,12 +23,18 @@ struct Count {
     skipped: u64,
 }
 
-/// Runs unit and integration tests, doctests and the crash test; prints how many there were.
+/// Whether cargo-nextest is installed.
+pub(crate) fn nextest() -> bool {
+    succeeds(cargo(["nextest", "--version"]))
+}
+
+/// Runs unit and integration tests, doctests, the crash test and the tests of the adapter outside of the workspace; prints how many
+/// there were.
 ///
 /// The tests need nothing beside the toolchain: SQLite is compiled in, and the providers are emulated within the
 /// tests. A service that a test needs is to be started here, before the first step.
 pub(crate) fn all() -> Result<()> {
-    let nextest = succeeds(cargo(["nextest", "--version"]));
+    let nextest = nextest();
     if !nextest {
         println!("cargo-nextest is not installed: using cargo test");
     }
@@ -47,6 +55,12 @@ pub(crate) fn all() -> Result<()> {
             counted(&args, &mut total)
         })?;
     }
+    step("eighth adapter", || {
+        eighth::lock_agrees()?;
+        let mut test = cargo(eighth::TEST);
+        test.env("CARGO_TARGET_DIR", workspace::target_directory()?);
+        counted_of(test, &mut total)
+    })?;
     let Count { passed, failed, skipped } = total;
     println!("== tests: {passed} passed, {failed} failed, {skipped} skipped");
     if passed == 0 {
@@ -57,7 +71,12 @@ pub(crate) fn all() -> Result<()> {
 
 /// Runs a test command and adds its summaries to the total.
 fn counted(args: &[&str], total: &mut Count) -> Result<()> {
-    watch(cargo(args.iter().copied()), |line| {
+    counted_of(cargo(args.iter().copied()), total)
+}
+
+/// The same for a command.
+fn counted_of(command: Command, total: &mut Count) -> Result<()> {
+    watch(command, |line| {
         if let Some(count) = summary(line) {
             total.passed += count.passed;
             total.failed += count.failed;

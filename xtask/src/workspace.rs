@@ -16,6 +16,14 @@ pub(crate) fn root() -> PathBuf {
     here.parent().map_or_else(|| here.clone(), Path::to_path_buf)
 }
 
+/// Where cargo builds for this workspace, whatever decides that.
+pub(crate) fn target_directory() -> Result<PathBuf> {
+    let text = run::output(run::cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
+    let metadata: Value = serde_json::from_str(&text).context("reading `cargo metadata`")?;
+    let folder = metadata.get("target_directory").and_then(Value::as_str).context("no `target_directory`")?;
+    Ok(PathBuf::from(folder))
+}
+
 /// A package of the workspace.
 #[derive(Debug, Default)]
 pub(crate) struct Package {

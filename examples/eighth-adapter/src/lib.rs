@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod api;
+mod client;
+mod config;
+mod map;
+mod provider;
+mod webhook;
+
+use std::sync::Arc;
+
+use deposit_core::{ConfigError, PaymentProvider};
+
+pub use config::Config;
+pub use provider::AcornPay;
+
+/// The adapter behind its trait, ready for `Registry::builder().register(..)`.
+///
+/// # Errors
+/// A value that cannot work, by its key.
+pub fn build(config: Config) -> Result<Arc<dyn PaymentProvider>, ConfigError> {
+    Ok(Arc::new(AcornPay::new(config)?))
+}
