@@ -9,7 +9,7 @@ use deposit_core::*;
 use deposit_engine::{Engine, EngineConfig, ManualClock};
 use deposit_facade::Registry;
 use deposit_rates::Rates;
-use deposit_store::{ReviewReason, SqliteStore, Store};
+use deposit_store::{ReviewReason, SqliteStore};
 
 const ID: ProviderId = ProviderId::constant("feed");
 
