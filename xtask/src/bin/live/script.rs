@@ -7,8 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use deposit_facade::ProvidersConfig;
 use deposit_facade::core::{
-    Amount, Decimal, DepositId, FormulaVersion, IntentRecord, LookUpRequest, OpenRequest, PayInstructions,
-    PaymentProvider, Price, ProviderRef, Quote, Replay, Terms, Ticker, TickerKind, TickerSpec, Timestamp,
+    AccountIndex, Amount, Decimal, DepositId, FormulaVersion, IntentRecord, LookUpRequest, OpenRequest,
+    PayInstructions, PaymentProvider, Price, ProviderRef, Quote, Replay, Terms, Ticker, TickerKind,
+    TickerSpec, Timestamp,
 };
 use toml::Table;
 
@@ -89,6 +90,10 @@ impl Script<'_> {
             };
             told("read_unknown", self.adapter.read(&unknown).await);
             self.look_up("look_up_unknown", &request).await;
+        }
+        if declared.standing_address {
+            // The account's first address: without one a scan has nothing to look at.
+            self.adapter.watch(&[AccountIndex(0)]);
         }
         if declared.scan {
             self.tape.begin("scan");

@@ -48,6 +48,17 @@ async fn an_account_is_recorded_without_its_secrets() {
     assert!(recorded["read_unknown_1.json"].contains("\"status\": 404"));
 }
 
+/// Whatever an adapter's configuration is like: its addresses are found, and its secrets.
+#[tokio::test]
+async fn every_adapter_can_be_recorded() {
+    let (sandbox, config) = sandbox().await;
+    for name in deposit_facade::COMPILED_IN {
+        let recorded = record(name, section(&config, name).unwrap(), &[]).await;
+        let recorded = recorded.unwrap_or_else(|error| panic!("{name}: {error:#}"));
+        assert!(recorded.values().all(|text| !text.contains(&sandbox.address().to_string())), "{name}");
+    }
+}
+
 /// A server that says the key again, in a way that the redaction does not see.
 #[tokio::test]
 async fn nothing_is_written_if_a_secret_is_left() {
