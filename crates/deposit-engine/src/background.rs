@@ -163,15 +163,19 @@ impl Engine {
         let budget = Budget::new(provider.capabilities());
         loop {
             let round = async {
-                let wanted = u32::try_from(budget.concurrency()).unwrap_or(1).saturating_mul(4).min(BATCH);
                 let now = self.now();
                 if self.is_quiet(provider.id(), now) {
                     return Ok(0);
                 }
+                // One request of a batch answers for many deposits.
+                let at_once = provider.capabilities().read_batch.max(1);
+                let wanted = budget.concurrency().saturating_mul(4).max(at_once);
+                let wanted = u32::try_from(wanted).unwrap_or(BATCH).min(BATCH);
                 // Claimed first, paid for after: what does not fit the budget is given back at once.
                 let due =
                     self.store().claim_checks(provider.id(), now, now.plus_secs(LEASE_SECS), wanted).await?;
-                let fits = usize::try_from(budget.take(u32::try_from(due.len()).unwrap_or(0))).unwrap_or(0);
+                let reads = u32::try_from(due.len().div_ceil(at_once)).unwrap_or(0);
+                let fits = usize::try_from(budget.take(reads)).unwrap_or(0).saturating_mul(at_once);
                 let (now_read, later) = due.split_at_checked(fits).unwrap_or((&due, &[]));
                 for id in later {
                     self.store().check_at(id, now).await?;

@@ -152,8 +152,8 @@ struct Way {
     standing: bool,
     /// The provider tells of a payment by itself; else it is noticed at the next poll, and the demo pays in one step.
     pushes: bool,
-    /// The provider is never told an amount, so its payer has to bring one.
-    told_nothing: bool,
+    /// Found in a feed: such a provider may never have been told an amount, so its payer brings one. (Where it was, it is the one due.)
+    brings_amount: bool,
 }
 
 impl Way {
@@ -165,7 +165,7 @@ impl Way {
             provider: route.provider.id().to_string(),
             standing,
             pushes: capabilities.webhooks,
-            told_nothing: standing || capabilities.scan,
+            brings_amount: standing || capabilities.scan,
         }
     }
 }
@@ -229,7 +229,7 @@ impl Stage<'_> {
             if let Some(payment) = payment {
                 order.insert("payment".to_owned(), payment.into());
             }
-            if way.told_nothing {
+            if way.brings_amount {
                 order.insert("amount".to_owned(), outcome.asked.clone().into());
                 order.insert("ticker".to_owned(), way.ticker.as_str().into());
             }
