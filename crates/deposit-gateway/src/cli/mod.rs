@@ -3,6 +3,7 @@
 
 mod config_check;
 mod keys;
+mod openapi;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
@@ -78,6 +79,13 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the OpenAPI document of the HTTP API; needs no configuration
+    #[command(after_help = "Example:\n  deposit openapi > openapi.json")]
+    Openapi {
+        /// As JSON, which it is anyway
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -116,7 +124,7 @@ fn default_filter(command: &Command) -> &'static str {
         // Their own output is what a person looks at.
         #[cfg(feature = "sandbox")]
         Command::Demo { .. } => "error",
-        Command::Keys(_) | Command::Config(_) => "warn",
+        Command::Keys(_) | Command::Config(_) | Command::Openapi { .. } => "warn",
         Command::Serve { .. } => "info",
         #[cfg(feature = "sandbox")]
         Command::Sandbox(_) => "info",
@@ -136,6 +144,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Keys(command) => keys::run(&global, command).await,
         Command::Config(ConfigCommand::Check { json }) => Ok(config_check::run(&global, json)),
+        Command::Openapi { json: _ } => openapi::run(),
     }
 }
 

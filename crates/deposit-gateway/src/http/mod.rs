@@ -6,6 +6,7 @@
 mod auth;
 mod body;
 mod create;
+mod docs;
 mod error;
 mod health;
 mod layers;
@@ -23,12 +24,14 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{get, post};
 use deposit_engine::Engine;
 use ipnet::IpNet;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
 
+pub use docs::openapi;
+use docs::operations;
 pub use server::{ServeError, bind, serve};
 
 /// How the HTTP side is set up.
@@ -102,21 +105,29 @@ impl App {
     }
 
     fn router(&self) -> Router {
-        Router::new()
-            .route("/api/transaction/create/{ticker}", post(create::create))
-            .route("/api/transaction/create/daimo/{ticker}", post(create::create_daimo))
-            .route("/api/transaction/limits/{ticker}", get(query::limits))
-            .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
-            .route("/api/check-balance", post(query::check_balance))
-            .route("/webhooks/{provider}", post(webhooks::receive))
-            .route("/healthz", get(health::alive))
-            .route("/readyz", get(health::ready))
+        let (router, _) = routes().split_for_parts();
+        router
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .with_state(self.clone())
             .layer(CatchPanicLayer::custom(layers::panicked))
             .layer(middleware::from_fn_with_state(self.clone(), layers::observe))
     }
+}
+
+/// Every route with its documentation: there is no other way in.
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(docs::base())
+        .routes(operations::create().answered_by(create::create))
+        .routes(operations::create_daimo().answered_by(create::create_daimo))
+        .routes(operations::limits().answered_by(query::limits))
+        .routes(operations::status().answered_by(query::status))
+        .routes(operations::check_balance().answered_by(query::check_balance))
+        .routes(operations::webhook().answered_by(webhooks::receive))
+        .routes(operations::healthz().answered_by(health::alive))
+        .routes(operations::readyz().answered_by(health::ready))
+        .routes(operations::openapi_json().answered_by(docs::openapi_json))
+        .routes(operations::docs_page().answered_by(docs::docs_page))
 }
 
 /// The whole HTTP surface. Requests that do not come through [`serve`] carry no peer address: all of them then count as one client.
