@@ -9,6 +9,7 @@ mod create;
 mod error;
 mod health;
 mod layers;
+mod metrics;
 mod query;
 mod reply;
 mod server;
@@ -80,6 +81,7 @@ pub(crate) struct Shared {
     request_timeout: Duration,
     /// Creates go on to their end even where the client has gone: a started order is finished, not abandoned.
     creates: TaskTracker,
+    metrics: metrics::Metrics,
 }
 
 impl std::ops::Deref for App {
@@ -98,6 +100,7 @@ impl App {
             create_timeout: config.request_timeout.saturating_sub(Duration::from_secs(2)),
             request_timeout: config.request_timeout,
             creates: TaskTracker::new(),
+            metrics: metrics::Metrics::new(),
         }))
     }
 
@@ -111,9 +114,11 @@ impl App {
             .route("/webhooks/{provider}", post(webhooks::receive))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
+            .route("/metrics", get(metrics::show))
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .with_state(self.clone())
+            .layer(middleware::from_fn_with_state(self.clone(), metrics::measure))
             .layer(CatchPanicLayer::custom(layers::panicked))
             .layer(middleware::from_fn_with_state(self.clone(), layers::observe))
     }
