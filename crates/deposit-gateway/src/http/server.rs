@@ -12,6 +12,7 @@ use axum::extract::ConnectInfo;
 use deposit_engine::Engine;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutWriter;
@@ -25,6 +26,9 @@ use super::{App, HttpConfig};
 const HEAD_LIMIT: usize = 64 * 1024;
 /// Pause after a failed accept (out of file descriptors, say): others may be given back meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the system may hold of an answer that the client has not taken yet.
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// How often a connection is looked at during the drain.
 const QUIET_LOOK: Duration = Duration::from_millis(400);
@@ -134,6 +138,8 @@ async fn connection(
 ) {
     // Small answers should not wait for the client's acknowledgement; where it cannot be set they only come later.
     let _ = stream.set_nodelay(true);
+    // What a client has not taken yet is held twice: here within bounds, and by the system, which would take megabytes.
+    let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
     // A client that takes nothing must not hold its answer in memory for good.
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(limits.write));
