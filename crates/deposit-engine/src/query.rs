@@ -68,6 +68,14 @@ impl Engine {
         Ok(found.map(|(key_id, account)| Caller { key_id, account }))
     }
 
+    /// Whether a caller who was let in before would be let in now: the key is not revoked, the account not closed.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn still_admits(&self, caller: &Caller) -> Result<bool, EngineError> {
+        keys::still_valid(&**self.store(), &caller.key_id).await
+    }
+
     /// Counts a creation request without a valid key against `limiter` (its IP address).
     ///
     /// # Errors

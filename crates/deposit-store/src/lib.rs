@@ -110,6 +110,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn add_order(&self, id: &DepositId, provider: ProviderId, order: &ProviderRef) -> StoreResult<()>;
     /// History rows with a number above `after`, in order.
     async fn history(&self, id: &DepositId, after: u64) -> StoreResult<Vec<HistoryRow>>;
+    /// At most `limit` history rows with a number above `after`, the oldest of them first. This one reads them all; a store that can stop
+    /// earlier does.
+    async fn history_page(&self, id: &DepositId, after: u64, limit: u32) -> StoreResult<Vec<HistoryRow>> {
+        let mut rows = self.history(id, after).await?;
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(rows)
+    }
+    /// The newest history row. This one reads them all; a store that can find it alone does.
+    async fn newest_history(&self, id: &DepositId) -> StoreResult<Option<HistoryRow>> {
+        Ok(self.history(id, 0).await?.pop())
+    }
 
     // -- observe -------------------------------------------------------------------------------------------
 

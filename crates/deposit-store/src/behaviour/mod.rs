@@ -70,6 +70,7 @@ macro_rules! store_suite {
             a_failed_begin_leaves_nothing,
             a_commit_writes_everything,
             a_refused_commit_writes_nothing,
+            history_is_read_by_pages_and_from_its_end,
             old_snapshots_are_dropped,
             every_address_ever_shown_is_kept,
             a_payment_has_one_owner,

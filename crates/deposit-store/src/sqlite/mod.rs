@@ -224,7 +224,15 @@ impl Store for SqliteStore {
     }
 
     async fn history(&self, id: &DepositId, after: u64) -> StoreResult<Vec<HistoryRow>> {
-        deposits::history(&mut *self.reader().await?, id, after).await
+        deposits::history(&mut *self.reader().await?, id, after, u32::MAX).await
+    }
+
+    async fn history_page(&self, id: &DepositId, after: u64, limit: u32) -> StoreResult<Vec<HistoryRow>> {
+        deposits::history(&mut *self.reader().await?, id, after, limit).await
+    }
+
+    async fn newest_history(&self, id: &DepositId) -> StoreResult<Option<HistoryRow>> {
+        deposits::newest_history(&mut *self.reader().await?, id).await
     }
 
     async fn journal(&self, entry: JournalEntry) -> StoreResult<JournalOutcome> {
