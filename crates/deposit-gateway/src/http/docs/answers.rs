@@ -130,7 +130,7 @@ pub(super) fn internal() -> Row {
 }
 
 pub(super) fn price_unavailable() -> Row {
-    row(ApiError::price_unavailable(), "no fresh rate")
+    row(ApiError::price_unavailable(20), "no fresh rate; with `Retry-After`")
 }
 
 /// Section 5, in its order: what the guide's table shows.
