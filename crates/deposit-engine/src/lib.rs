@@ -11,6 +11,7 @@ mod error;
 mod health;
 pub mod keys;
 mod observe;
+mod prices;
 mod pricing;
 mod query;
 mod random;
@@ -24,6 +25,7 @@ pub use config::EngineConfig;
 pub use create::{AmountInput, CreateOutcome, CreateRequest};
 pub use error::{CreateError, DeliveryError, EngineError, LimitsError, Refusal};
 pub use observe::Observation;
+pub use prices::FiatPrice;
 pub use query::{Balances, Caller, LimitsView};
 pub use view::{DepositView, PaymentView};
 

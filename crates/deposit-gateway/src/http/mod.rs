@@ -9,6 +9,7 @@ mod create;
 mod error;
 mod health;
 mod layers;
+mod prices;
 mod query;
 mod reply;
 mod server;
@@ -108,6 +109,8 @@ impl App {
             .route("/api/transaction/limits/{ticker}", get(query::limits))
             .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
             .route("/api/check-balance", post(query::check_balance))
+            .route("/api/get-nano-price", get(prices::nano))
+            .route("/api/get-fiat-prices", get(prices::fiat))
             .route("/webhooks/{provider}", post(webhooks::receive))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
