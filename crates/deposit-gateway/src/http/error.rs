@@ -416,6 +416,7 @@ mod tests {
                 "payment_method_unavailable",
             ),
             ((&CreateError::Internal(engine())).into(), 500, "Internal server error", "internal_error"),
+            (ApiError::price_unavailable(20), 500, "Price is currently not available", "price_unavailable"),
             (LimitsError::Internal(engine()).into(), 500, "Internal server error", "internal_error"),
         ];
         for (error, status, text, code) in rows {

@@ -12,6 +12,7 @@ mod events;
 mod health;
 mod layers;
 mod metrics;
+mod prices;
 mod query;
 mod reply;
 mod server;
@@ -156,6 +157,17 @@ impl App {
     fn router(&self) -> Router {
         let (router, _) = routes().split_for_parts();
         router
+        Router::new()
+            .route("/api/transaction/create/{ticker}", post(create::create))
+            .route("/api/transaction/create/daimo/{ticker}", post(create::create_daimo))
+            .route("/api/transaction/limits/{ticker}", get(query::limits))
+            .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
+            .route("/api/check-balance", post(query::check_balance))
+            .route("/api/get-nano-price", get(prices::nano))
+            .route("/api/get-fiat-prices", get(prices::fiat))
+            .route("/webhooks/{provider}", post(webhooks::receive))
+            .route("/healthz", get(health::alive))
+            .route("/readyz", get(health::ready))
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .with_state(self.clone())
