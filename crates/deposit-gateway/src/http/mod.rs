@@ -5,10 +5,12 @@
 
 mod auth;
 mod body;
+mod cors;
 mod create;
 mod error;
 mod health;
 mod layers;
+mod pay;
 mod query;
 mod reply;
 mod server;
@@ -28,7 +30,9 @@ use deposit_engine::Engine;
 use ipnet::IpNet;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
 
+pub use cors::{CorsOrigins, InvalidOrigin};
 pub use server::{ServeError, bind, serve};
 
 /// How the HTTP side is set up.
@@ -40,6 +44,8 @@ pub struct HttpConfig {
     pub public_url: String,
     /// Whose `X-Forwarded-For` is believed (`server.trusted_proxies`).
     pub trusted_proxies: Vec<IpNet>,
+    /// Whose pages may read the API's answers (`server.cors_origins`); nobody's by default.
+    pub cors_origins: CorsOrigins,
     /// Most connections at a time; further ones wait to be accepted.
     pub max_connections: usize,
     /// How long a client may take over the head of a request, and how long a connection may be idle.
@@ -57,6 +63,7 @@ impl Default for HttpConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: "http://127.0.0.1:8080".to_owned(),
             trusted_proxies: Vec::new(),
+            cors_origins: CorsOrigins::default(),
             // Below the usual limit of 1024 open files, which the store and the calls to providers share.
             max_connections: 900,
             header_timeout: Duration::from_secs(15),
@@ -75,6 +82,9 @@ pub(crate) struct Shared {
     /// Without a slash at the end.
     public_url: String,
     trusted_proxies: Vec<IpNet>,
+    cors: Option<CorsLayer>,
+    /// Whether payers reach us by https: browsers are then told to come back by nothing else.
+    https: bool,
     /// A little less than the whole request's time: a create that takes longer is answered as such.
     create_timeout: Duration,
     request_timeout: Duration,
@@ -95,6 +105,8 @@ impl App {
             engine,
             public_url: config.public_url.trim_end_matches('/').to_owned(),
             trusted_proxies: config.trusted_proxies.clone(),
+            cors: config.cors_origins.layer(),
+            https: config.public_url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")),
             create_timeout: config.request_timeout.saturating_sub(Duration::from_secs(2)),
             request_timeout: config.request_timeout,
             creates: TaskTracker::new(),
@@ -109,12 +121,15 @@ impl App {
             .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
             .route("/api/check-balance", post(query::check_balance))
             .route("/webhooks/{provider}", post(webhooks::receive))
+            .route("/pay/{tx_id}", get(pay::page))
+            .route("/pay/{tx_id}/qr.svg", get(pay::qr_code))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .with_state(self.clone())
             .layer(CatchPanicLayer::custom(layers::panicked))
+            .layer(middleware::from_fn_with_state(self.clone(), cors::allow))
             .layer(middleware::from_fn_with_state(self.clone(), layers::observe))
     }
 }
