@@ -108,10 +108,18 @@ impl Situation {
         }
     }
 
-    fn heading(self) -> &'static str {
+    fn heading(self, how: &PayInstructions) -> &'static str {
+        match (self, how) {
+            (Self::Part, PayInstructions::LightningInvoice { .. }) => "Paid in part",
+            (Self::Part, _) => "Paid in part: please send the rest",
+            (other, _) => other.plain_heading(),
+        }
+    }
+
+    fn plain_heading(self) -> &'static str {
         match self {
             Self::Open => "Waiting for your payment",
-            Self::Part => "Paid in part: please send the rest",
+            Self::Part => "Paid in part",
             Self::PartOver => "Paid in part, and the time to pay is over",
             Self::Seen => "Payment seen, waiting for its confirmation",
             Self::Confirmed => "Payment confirmed, about to be credited",
@@ -140,7 +148,7 @@ impl<'a> Page<'a> {
             ticker: view.ticker.as_str(),
             name: name(view),
             tone: situation.tone(),
-            heading: situation.heading(),
+            heading: situation.heading(&view.instructions),
             lines: lines(view, situation),
             invite: invite(view, situation, public_url, now),
             facts: facts(view, situation),
@@ -226,7 +234,7 @@ fn lines(view: &DepositView, situation: Situation) -> Vec<String> {
             });
         }
         Situation::PartOver => {
-            lines.push(format!("{paid} arrived in time. Do not pay any more."));
+            lines.push(format!("{paid} arrived. Do not pay any more."));
             lines.push("What arrived is not lost: it is credited or looked at.".to_owned());
         }
         Situation::Seen => {
@@ -372,6 +380,9 @@ fn facts(view: &DepositView, situation: Situation) -> Vec<Fact> {
             (None, _) => None,
         }),
     );
+    let reached =
+        matches!(situation, Situation::Seen | Situation::Confirmed | Situation::Done | Situation::Undone);
+    fact("Paid to", paid_to(view).filter(|_| reached));
     fact("Credited", credited(view));
     let ended = matches!(situation, Situation::Over | Situation::PartOver | Situation::Failed);
     fact("Time to pay ended", view.expires_at.filter(|_| ended).map(human_time));
@@ -380,6 +391,16 @@ fn facts(view: &DepositView, situation: Situation) -> Vec<Fact> {
     fact("Last change", Some(human_time(view.updated_at)));
     fact("Reference", Some(view.id.to_string()));
     facts
+}
+
+/// For comparing with what a wallet says; an invoice is paid once, and a page has no address.
+fn paid_to(view: &DepositView) -> Option<String> {
+    match &view.instructions {
+        PayInstructions::Address { address, .. } | PayInstructions::StandingAddress { address, .. } => {
+            Some(address.clone())
+        }
+        PayInstructions::LightningInvoice { .. } | PayInstructions::HostedPage { .. } => None,
+    }
 }
 
 /// `2026-03-04 10:30:00 UTC`.

@@ -1,9 +1,13 @@
 use super::*;
+use scan::scanned;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use deposit_core::{Amount, Asset, DepositId, PayInstructions, PaymentRef, Stage, Status, Ticker, Timestamp};
 use deposit_engine::PaymentView;
 use sha2::{Digest as _, Sha256};
+
+#[path = "../../../tests/common/scan.rs"]
+mod scan;
 
 const URL: &str = "https://pay.example";
 /// 2026-03-04T09:30:00Z.
@@ -394,28 +398,6 @@ fn the_policy_names_the_style() {
     assert!(!STYLE.contains(['<', '&']), "it stands in the page as it is");
     let page = rendered(&fresh(&kinds()[0]), 10);
     assert!(page.contains(&format!("<style>{STYLE}</style>")));
-}
-
-/// What a scanner reads from the SVG.
-fn scanned(svg: &str) -> String {
-    let document = roxmltree::Document::parse(svg).unwrap();
-    let root = document.root_element();
-    let side: usize = root.attribute("width").unwrap().parse().unwrap();
-    let path = document.descendants().find(|node| node.has_tag_name((root.tag_name().namespace().unwrap(), "path")));
-    let mut dark = vec![false; side * side];
-    for rect in path.unwrap().attribute("d").unwrap().split('M').filter(|rect| !rect.is_empty()) {
-        // `{x} {y}h{w}v{h}H{x}V{y}`
-        let numbers: Vec<usize> =
-            rect.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
-        let [x, y, w, h, ..] = numbers[..] else { panic!("{rect}") };
-        for row in y..y + h {
-            dark[row * side + x..row * side + x + w].fill(true);
-        }
-    }
-    let mut image = rqrr::PreparedImage::prepare_from_bitmap(side, side, |x, y| dark[y * side + x]);
-    let grids = image.detect_grids();
-    assert_eq!(grids.len(), 1, "one code in {svg}");
-    grids[0].decode().unwrap().1
 }
 
 #[test]
