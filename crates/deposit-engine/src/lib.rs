@@ -14,6 +14,7 @@ pub mod keys;
 mod observe;
 mod prices;
 mod pricing;
+mod public;
 mod query;
 mod random;
 mod reading;

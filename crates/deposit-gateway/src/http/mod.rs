@@ -5,6 +5,7 @@
 
 mod auth;
 mod body;
+mod cors;
 mod create;
 mod docs;
 mod error;
@@ -13,6 +14,7 @@ mod health;
 mod layers;
 mod metrics;
 mod prices;
+mod pay;
 mod query;
 mod reply;
 mod server;
@@ -38,6 +40,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use docs::openapi;
 use docs::operations;
+use tower_http::cors::CorsLayer;
+
+pub use cors::{CorsOrigins, InvalidOrigin};
 pub use server::{ServeError, bind, serve};
 
 /// How the HTTP side is set up.
@@ -49,6 +54,8 @@ pub struct HttpConfig {
     pub public_url: String,
     /// Whose `X-Forwarded-For` is believed (`server.trusted_proxies`).
     pub trusted_proxies: Vec<IpNet>,
+    /// Whose pages may read the API's answers (`server.cors_origins`); nobody's by default.
+    pub cors_origins: CorsOrigins,
     /// Most connections at a time; further ones wait to be accepted.
     pub max_connections: usize,
     /// Most event streams at a time, so that they leave room for ordinary requests; further ones are answered 503.
@@ -79,6 +86,9 @@ impl Default for HttpConfig {
             max_streams_per_account: 0,
             keep_alive: Duration::from_secs(15),
             write_timeout: Duration::from_secs(30),
+            cors_origins: CorsOrigins::default(),
+            // Below the usual limit of 1024 open files, which the store and the calls to providers share.
+            max_connections: 900,
             header_timeout: Duration::from_secs(15),
             request_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
@@ -118,6 +128,9 @@ pub(crate) struct Shared {
     /// Without a slash at the end.
     public_url: String,
     trusted_proxies: Vec<IpNet>,
+    cors: Option<CorsLayer>,
+    /// Whether payers reach us by https: browsers are then told to come back by nothing else.
+    https: bool,
     /// A little less than the whole request's time: a create that takes longer is answered as such.
     create_timeout: Duration,
     request_timeout: Duration,
@@ -144,6 +157,8 @@ impl App {
             engine,
             public_url: config.public_url.trim_end_matches('/').to_owned(),
             trusted_proxies: config.trusted_proxies.clone(),
+            cors: config.cors_origins.layer(),
+            https: config.public_url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")),
             create_timeout: config.request_timeout.saturating_sub(Duration::from_secs(2)),
             request_timeout: config.request_timeout,
             creates: TaskTracker::new(),
@@ -166,6 +181,8 @@ impl App {
             .route("/api/get-nano-price", get(prices::nano))
             .route("/api/get-fiat-prices", get(prices::fiat))
             .route("/webhooks/{provider}", post(webhooks::receive))
+            .route("/pay/{tx_id}", get(pay::page))
+            .route("/pay/{tx_id}/qr.svg", get(pay::qr_code))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .fallback(not_found)
@@ -173,6 +190,7 @@ impl App {
             .with_state(self.clone())
             .layer(middleware::from_fn_with_state(self.clone(), metrics::measure))
             .layer(CatchPanicLayer::custom(layers::panicked))
+            .layer(middleware::from_fn_with_state(self.clone(), cors::allow))
             .layer(middleware::from_fn_with_state(self.clone(), layers::observe))
     }
 }
