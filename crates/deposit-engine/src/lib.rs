@@ -15,6 +15,7 @@ mod pricing;
 mod query;
 mod random;
 mod reading;
+mod receive;
 mod scan;
 mod view;
 
@@ -22,9 +23,10 @@ pub use background::Running;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::EngineConfig;
 pub use create::{AmountInput, CreateOutcome, CreateRequest};
-pub use error::{CreateError, DeliveryError, EngineError, LimitsError, Refusal};
+pub use error::{CreateError, DeliveryError, EngineError, LimitsError, ReceiveError, Refusal};
 pub use observe::Observation;
 pub use query::{Balances, Caller, LimitsView};
+pub use receive::Receipt;
 pub use view::{DepositView, PaymentView};
 
 use std::collections::BTreeMap;
@@ -36,6 +38,7 @@ use deposit_facade::Registry;
 use deposit_rates::Rates;
 use deposit_store::Store;
 use health::Failing;
+use scan::ScanTurn;
 use tokio::sync::{Notify, broadcast};
 
 /// A committed change of a deposit's public object.
@@ -66,6 +69,8 @@ pub(crate) struct Inner {
     down_until: Mutex<BTreeMap<ProviderId, Timestamp>>,
     /// Providers whose reads fail.
     failing: Mutex<BTreeMap<ProviderId, Failing>>,
+    /// One scan of a provider at a time.
+    scans: BTreeMap<ProviderId, ScanTurn>,
 }
 
 impl fmt::Debug for Engine {
@@ -85,6 +90,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (changes, _) = broadcast::channel(1024);
+        let scans = registry.providers().map(|provider| (provider.id(), ScanTurn::default())).collect();
         let inner = Inner {
             store,
             registry,
@@ -95,6 +101,7 @@ impl Engine {
             delivered: Notify::new(),
             down_until: Mutex::new(BTreeMap::new()),
             failing: Mutex::new(BTreeMap::new()),
+            scans,
         };
         Self { inner: Arc::new(inner) }
     }

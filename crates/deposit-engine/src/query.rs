@@ -1,8 +1,8 @@
 //! Questions: who is calling, what are the limits, how does a deposit stand.
 
-use deposit_core::{Asset, DepositId, Limits, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits};
+use deposit_core::{Asset, DepositId, Limits, ProviderId, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits};
 use deposit_facade::RouteError;
-use deposit_store::{Account, AccountId, LedgerCheck, Phase, RateState};
+use deposit_store::{Account, AccountId, LedgerCheck, LedgerEntry, Phase, RateState};
 
 use crate::error::{EngineError, LimitsError};
 use crate::view::DepositView;
@@ -142,13 +142,39 @@ impl Engine {
         };
         if row.is_none()
             && let Ok(route) = self.registry().route(&ticker)
-            && let Ok(order) = ProviderRef::new(id)
-            && let Some(id) = self.store().deposit_by_ref(route.provider.id(), &order).await?
+            && let Some(order) = route.provider.spelled(id)
+            && let Some(id) = self.deposit_by(route.provider.id(), &order).await?
         {
             row = self.store().deposit(&id).await?;
         }
         let row = row.filter(|r| r.account == account && r.ticker == ticker && r.phase == Phase::Open);
         Ok(row.as_ref().and_then(DepositView::of))
+    }
+
+    /// By the provider's order, or by the block of ours that took a payment in.
+    async fn deposit_by(
+        &self,
+        provider: ProviderId,
+        reference: &ProviderRef,
+    ) -> Result<Option<DepositId>, EngineError> {
+        Ok(match self.store().deposit_by_ref(provider, reference).await? {
+            None => self.store().deposit_by_block(provider, reference).await?,
+            found => found,
+        })
+    }
+
+    /// Postings to an account with an id above `after`, in rising order, at most `limit`. What was read once never changes, and nothing ever
+    /// turns up behind it: reading on from the last id misses none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn ledger_entries(
+        &self,
+        account: AccountId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<LedgerEntry>, EngineError> {
+        Ok(self.store().ledger_entries(account, after, limit).await?)
     }
 
     /// The account's balances and its own Nano address.

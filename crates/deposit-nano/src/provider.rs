@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use deposit_core::{
     AccountIndex, Asset, Capabilities, ConfigError, CreditRule, Delivery, DepositIntent, ErrorKind,
     IntentRecord, OpenRequest, Operation, PayInstructions, PaymentProvider, ProviderError, ProviderId,
-    RawDelivery, Received, Replay, RequestBudget, ScanCursor, ScanPage, Secret, Snapshot, Ticker, TickerKind,
+    ProviderRef, RawDelivery, Received, Replay, RequestBudget, ScanCursor, ScanPage, Secret, Snapshot, Ticker, TickerKind,
     TickerSpec, WebhookError,
 };
 use deposit_transport::HttpConfig;
@@ -157,6 +157,12 @@ impl PaymentProvider for Nano {
         Err(ProviderError::unsupported(Self::ID, Operation::Open))
     }
 
+    /// Hashes are written in upper case here, and may be written in either.
+    fn spelled(&self, reference: &str) -> Option<ProviderRef> {
+        let hash = reference.parse::<Hash>().ok()?;
+        ProviderRef::new(hash.to_string()).ok()
+    }
+
     /// Reads one payment: the intent's reference is the hash of its send block.
     async fn read(&self, intent: &IntentRecord) -> Result<Snapshot, ProviderError> {
         let not_found = || ProviderError::new(Self::ID, Operation::Read, ErrorKind::NotFound);
@@ -199,8 +205,8 @@ impl PaymentProvider for Nano {
         self.shared.watch(new);
     }
 
-    async fn receive(&self, index: AccountIndex) -> Result<Received, ProviderError> {
-        self.take_in(index).await
+    async fn receive(&self, index: AccountIndex, most: usize) -> Result<Received, ProviderError> {
+        self.take_in(index, most).await
     }
 
     async fn changed(&self) {
