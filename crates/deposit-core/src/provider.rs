@@ -14,6 +14,7 @@ use crate::error::{Operation, ProviderError, WebhookError};
 use crate::evidence::{Observation, Snapshot};
 use crate::ids::{AccountIndex, DeliveryId, DepositId, PaymentRef, ProviderRef};
 use crate::intent::{DepositIntent, IntentRecord, PayInstructions};
+use crate::limits::Limits;
 use crate::terms::{CreditRule, Terms};
 use crate::time::Timestamp;
 
@@ -94,6 +95,8 @@ pub struct Capabilities {
     pub standing_address: bool,
     /// Whether `webhook` works.
     pub webhooks: bool,
+    /// Whether `bounds` works.
+    pub bounds: bool,
     /// How many orders one `read_many` takes; 1: only `read`.
     pub read_batch: usize,
     /// Requests that the provider allows.
@@ -220,6 +223,15 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
 
     /// What it can do, as configured.
     fn capabilities(&self) -> &Capabilities;
+
+    /// The least and the most that the provider itself takes for this ticker, now, in the unit of `amount`; inclusive. Put over our own limits: the
+    /// tighter of both hold. Asked for in the background, about once a minute; `open` has to hold an amount against them all the same.
+    ///
+    /// # Errors
+    /// `Unsupported` where it is not declared; `Rejected` for a ticker that is not offered now.
+    async fn bounds(&self, _ticker: Ticker) -> Result<Limits, ProviderError> {
+        Err(ProviderError::unsupported(self.id(), Operation::Limits))
+    }
 
     /// Opens an order. How a repeat is safe: `capabilities().replay`.
     ///

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod background;
+mod bounds;
 mod budget;
 mod clock;
 mod config;
@@ -33,7 +34,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use deposit_core::{DepositId, ProviderId, Timestamp};
+use bounds::Bounds;
+use deposit_core::{DepositId, ProviderId, Ticker, Timestamp};
 use deposit_facade::Registry;
 use deposit_rates::Rates;
 use deposit_store::Store;
@@ -69,6 +71,8 @@ pub(crate) struct Inner {
     down_until: Mutex<BTreeMap<ProviderId, Timestamp>>,
     /// Providers whose reads fail.
     failing: Mutex<BTreeMap<ProviderId, Failing>>,
+    /// What providers themselves take.
+    bounds: Mutex<BTreeMap<Ticker, Bounds>>,
     /// One scan of a provider at a time.
     scans: BTreeMap<ProviderId, ScanTurn>,
 }
@@ -101,6 +105,7 @@ impl Engine {
             delivered: Notify::new(),
             down_until: Mutex::new(BTreeMap::new()),
             failing: Mutex::new(BTreeMap::new()),
+            bounds: Mutex::new(BTreeMap::new()),
             scans,
         };
         Self { inner: Arc::new(inner) }

@@ -111,10 +111,10 @@ impl Engine {
         self.registry().route(&ticker).ok().map(|route| route.spec)
     }
 
-    /// The limits of a ticker, at the newest rate.
+    /// The limits of a ticker, at the newest rate, within what the provider itself takes, where it told.
     ///
     /// # Errors
-    /// `UnsupportedTicker`; `Unavailable` without a provider or a fresh rate.
+    /// `UnsupportedTicker`; `Unavailable` without a provider or a fresh rate, or where the provider takes nothing of what we do.
     pub async fn limits(&self, ticker: &str) -> Result<LimitsView, LimitsError> {
         let ticker = self.ticker(ticker)?;
         let spec = self.spec(ticker).ok_or(LimitsError::Unavailable)?;
@@ -122,7 +122,9 @@ impl Engine {
         let rate = self.newest_rate(spec.quoted_by, now).await.map_err(LimitsError::Internal)?;
         let rate = rate.ok_or(LimitsError::Unavailable)?;
         let book = &self.config().limits;
-        let limits = book.limits(&spec, rate.price).map_err(|_| LimitsError::Unavailable)?;
+        let bounds = self.bounds(ticker, now).first().copied().flatten();
+        let limits = book.limits_within(&spec, rate.price, bounds.as_ref());
+        let limits = limits.map_err(|_| LimitsError::Unavailable)?;
         Ok(LimitsView { ticker, limits, usd: book.usd(ticker), at: rate.seen_until })
     }
 

@@ -114,6 +114,7 @@ impl Bench {
             scan: true,
             standing_address: true,
             webhooks: false,
+            bounds: false,
             read_batch: 1,
             budget: RequestBudget { requests: 100, per: Duration::from_secs(1), concurrency: 1 },
             requests_per_read: 1,

@@ -135,6 +135,7 @@ fn capabilities(timeout: Duration, webhooks: bool) -> Capabilities {
         scan: true,
         standing_address: true,
         webhooks,
+        bounds: false,
         read_batch: 1,
         // Our own node.
         budget: RequestBudget { requests: 50, per: Duration::from_secs(1), concurrency: 8 },

@@ -9,6 +9,8 @@ mod create;
 mod error;
 mod health;
 mod layers;
+mod ledger;
+mod nano;
 mod query;
 mod reply;
 mod server;
@@ -108,6 +110,8 @@ impl App {
             .route("/api/transaction/limits/{ticker}", get(query::limits))
             .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
             .route("/api/check-balance", post(query::check_balance))
+            .route("/api/receive-nano", post(nano::receive))
+            .route("/api/ledger/entries", get(ledger::entries))
             .route("/webhooks/{provider}", post(webhooks::receive))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
