@@ -154,7 +154,9 @@ async fn configured_origins_are_let_in_to_the_api_alone() {
     assert_eq!(preflight.header("access-control-allow-credentials"), None);
     assert_eq!(preflight.header("access-control-allow-methods"), Some("GET,HEAD,POST"));
     let allowed = preflight.header("access-control-allow-headers").unwrap().to_ascii_lowercase();
-    for name in ["authorization", "x-api-key", "idempotency-key", "content-type", "last-event-id", "x-request-id"] {
+    for name in
+        ["authorization", "x-api-key", "idempotency-key", "content-type", "last-event-id", "x-request-id"]
+    {
         assert!(allowed.split(',').any(|one| one.trim() == name), "{allowed}");
     }
     assert!(preflight.header("vary").unwrap().contains("origin"));
@@ -176,9 +178,11 @@ async fn configured_origins_are_let_in_to_the_api_alone() {
         assert!(exposed.split(',').any(|one| one.trim() == name), "{exposed}");
     }
     // Errors can be read too, also those of paths that do not exist.
-    for (method, path, status) in
-        [("POST", "/api/check-balance", 401), ("GET", "/api/nowhere", 404), ("GET", "/api/check-balance", 405)]
-    {
+    for (method, path, status) in [
+        ("POST", "/api/check-balance", 401),
+        ("GET", "/api/nowhere", 404),
+        ("GET", "/api/check-balance", 405),
+    ] {
         let reply = gateway.send(method, path, &[("origin", SHOP)], "").await;
         assert_eq!(reply.status, status);
         assert_eq!(reply.header("access-control-allow-origin"), Some(SHOP), "{path}");
@@ -363,7 +367,8 @@ async fn bodies_have_bounds_however_they_are_sent() {
     assert!(answer.contains(r#""code":"body_too_large""#), "{answer}");
     // Chunks that are none.
     for bad in ["zz\r\nx\r\n0\r\n\r\n", "ffffffffffffffffff\r\nx", "-1\r\n\r\n"] {
-        let answer = ask(&gateway, format!("{}{bad}", head("transfer-encoding: chunked\r\n")).as_bytes()).await;
+        let answer =
+            ask(&gateway, format!("{}{bad}", head("transfer-encoding: chunked\r\n")).as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 400 ") || answer.is_empty(), "{bad:?}: {answer}");
     }
     gateway.stop().await;

@@ -12,9 +12,11 @@ mod error;
 mod events;
 mod health;
 mod layers;
+mod ledger;
 mod metrics;
-mod prices;
+mod nano;
 mod pay;
+mod prices;
 mod query;
 mod reply;
 mod server;
@@ -36,13 +38,12 @@ use slots::Slots;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use cors::{CorsOrigins, InvalidOrigin};
 pub use docs::openapi;
 use docs::operations;
-use tower_http::cors::CorsLayer;
-
-pub use cors::{CorsOrigins, InvalidOrigin};
 pub use server::{ServeError, bind, serve};
 
 /// How the HTTP side is set up.
@@ -87,8 +88,6 @@ impl Default for HttpConfig {
             keep_alive: Duration::from_secs(15),
             write_timeout: Duration::from_secs(30),
             cors_origins: CorsOrigins::default(),
-            // Below the usual limit of 1024 open files, which the store and the calls to providers share.
-            max_connections: 900,
             header_timeout: Duration::from_secs(15),
             request_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
@@ -172,19 +171,6 @@ impl App {
     fn router(&self) -> Router {
         let (router, _) = routes().split_for_parts();
         router
-        Router::new()
-            .route("/api/transaction/create/{ticker}", post(create::create))
-            .route("/api/transaction/create/daimo/{ticker}", post(create::create_daimo))
-            .route("/api/transaction/limits/{ticker}", get(query::limits))
-            .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
-            .route("/api/check-balance", post(query::check_balance))
-            .route("/api/get-nano-price", get(prices::nano))
-            .route("/api/get-fiat-prices", get(prices::fiat))
-            .route("/webhooks/{provider}", post(webhooks::receive))
-            .route("/pay/{tx_id}", get(pay::page))
-            .route("/pay/{tx_id}/qr.svg", get(pay::qr_code))
-            .route("/healthz", get(health::alive))
-            .route("/readyz", get(health::ready))
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .with_state(self.clone())
@@ -204,6 +190,12 @@ fn routes() -> OpenApiRouter<App> {
         .routes(operations::status().answered_by(query::status))
         .routes(operations::events().answered_by(events::follow))
         .routes(operations::check_balance().answered_by(query::check_balance))
+        .routes(operations::receive_nano().answered_by(nano::receive))
+        .routes(operations::ledger_entries().answered_by(ledger::entries))
+        .routes(operations::nano_price().answered_by(prices::nano))
+        .routes(operations::fiat_prices().answered_by(prices::fiat))
+        .routes(operations::pay_page().answered_by(pay::page))
+        .routes(operations::qr_code().answered_by(pay::qr_code))
         .routes(operations::webhook().answered_by(webhooks::receive))
         .routes(operations::healthz().answered_by(health::alive))
         .routes(operations::readyz().answered_by(health::ready))

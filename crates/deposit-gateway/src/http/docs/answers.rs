@@ -133,17 +133,36 @@ pub(super) fn price_unavailable() -> Row {
     row(ApiError::price_unavailable(20), "no fresh rate; with `Retry-After`")
 }
 
+pub(super) fn invalid_parameter() -> Row {
+    row(
+        ApiError::invalid_parameter("limit must be at least 1"),
+        "`after` or `limit` is no whole number in its range, or is given twice",
+    )
+}
+
+pub(super) fn too_many_streams() -> Row {
+    row(ApiError::too_many_streams(), "the gateway has as many event streams open as it may have")
+}
+
+pub(super) fn too_many_streams_of_account() -> Row {
+    row(
+        ApiError::too_many_streams_of_account(64),
+        "the account has as many event streams open as one may have",
+    )
+}
+
 /// Section 5, in its order: what the guide's table shows.
 pub(super) fn table() -> Vec<Row> {
     let mut rows = amounts();
     rows.push(unsupported_ticker());
-    rows.extend([invalid_tx_id(), missing_parameter(), idempotency_key()]);
+    rows.extend([invalid_tx_id(), missing_parameter(), idempotency_key(), invalid_parameter()]);
     rows.extend(unauthorized());
     rows.push(transaction_not_found());
     rows.push(path_not_found("unknown path"));
     rows.push(method_not_allowed());
     rows.extend(conflict());
-    rows.extend([too_large(), rate_limited(), unavailable(), price_unavailable(), internal()]);
+    rows.extend([too_large(), rate_limited(), too_many_streams_of_account()]);
+    rows.extend([unavailable(), price_unavailable(), internal(), too_many_streams()]);
     rows
 }
 

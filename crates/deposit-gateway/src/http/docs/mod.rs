@@ -28,8 +28,7 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr};
 
 use super::error::ApiError;
-use super::wire;
-use super::{App, error};
+use super::{App, error, ledger, nano, prices, wire};
 
 /// Where the guide is written: real answers put the gateway's own address here.
 const EXAMPLE_URL: &str = "https://deposit.example";
@@ -77,10 +76,10 @@ fn components() -> ComponentsBuilder {
     add::<wire::State<'_>>(&mut types);
     add::<wire::Limits>(&mut types);
     add::<wire::Balance>(&mut types);
-    add::<schemas::ReceivedNano>(&mut types);
-    add::<schemas::NanoPrice>(&mut types);
-    add::<schemas::FiatPrices>(&mut types);
-    add::<schemas::LedgerEntries>(&mut types);
+    add::<nano::Received>(&mut types);
+    add::<prices::NanoPrice>(&mut types);
+    add::<prices::FiatPrices>(&mut types);
+    add::<ledger::Entries>(&mut types);
     add::<error::Body<'_>>(&mut types);
     let components = ComponentsBuilder::new()
         .schemas_from_iter(types)

@@ -153,7 +153,6 @@ const CREATED_EUR: &str = r#"{"txId":"Zt3kVn7qLsD1xPw8RbCj5E","ticker":"EUR","am
 const STATUS_BTC: &str = r#"{"txId":"Jq4vT9mZxK2cRw7LbYd3Hp","ticker":"BTC","amount":0.0004,"status":"Completed","createdAt":"2026-03-04T09:30:00.000Z","expiresAt":"2026-03-04T10:30:00.000Z","expiration":1772620200,"remainingTime":2412,"paidAmountCrypto":0.0004,"address":"bc1qexample","paymentLink":"bitcoin:bc1qexample?amount=0.0004","QRUrl":"https://deposit.example/pay/Jq4vT9mZxK2cRw7LbYd3Hp/qr.svg","amountCrypto":0.0004,"amountFiat":20,"updatedAt":"2026-03-04T09:49:48.000Z","confirmations":1,"requiredConfirmations":1,"creditedUsd":20,"completedAt":"2026-03-04T09:49:48.000Z","payments":[{"id":"4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b-0","amount":0.0004,"stage":"confirmed","confirmations":1}]}"#;
 const STATUS_PARTIAL: &str = r#"{"txId":"Jq4vT9mZxK2cRw7LbYd3Hp","ticker":"BTC","amount":0.0004,"status":"Pending","createdAt":"2026-03-04T09:30:00.000Z","expiresAt":"2026-03-04T10:30:00.000Z","expiration":1772620200,"remainingTime":2412,"paidAmountCrypto":0.0001,"address":"bc1qexample","paymentLink":"bitcoin:bc1qexample?amount=0.0004","QRUrl":"https://deposit.example/pay/Jq4vT9mZxK2cRw7LbYd3Hp/qr.svg","amountCrypto":0.0004,"amountFiat":20,"updatedAt":"2026-03-04T09:49:48.000Z","creditedUsd":5,"statusReason":"paid in part","payments":[{"id":"4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b-0","amount":0.0001,"stage":"confirmed"}]}"#;
 const STATUS_NANO: &str = r#"{"txId":"Bf6dXr4tQmK9zHv2LwNs8C","ticker":"XNO","status":"Completed","createdAt":"2026-03-04T09:30:00.000Z","paidAmountCrypto":1.5,"address":"nano_1examp1e","amountCrypto":1.5,"updatedAt":"2026-03-04T09:30:01.000Z","creditedNano":1.5,"completedAt":"2026-03-04T09:30:01.000Z","payments":[{"id":"991CF190094C00F0B68E2E5F75F6BEE95A2E0BD93CEAA4A6734DB9F19B728948","amount":1.5,"stage":"confirmed"}]}"#;
-#[allow(dead_code, reason = "its handler is merged later")]
 const EVENTS: &str = "retry: 5000\n\nid: 3\ndata: {\"txId\":\"Jq4vT9mZxK2cRw7LbYd3Hp\",\"ticker\":\"BTC\",\"status\":\"Processing\", …}\n\n: ping\n\nid: 4\ndata: {\"txId\":\"Jq4vT9mZxK2cRw7LbYd3Hp\",\"ticker\":\"BTC\",\"status\":\"Completed\", …}\n\n";
 
 const RATE_HEADERS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
@@ -182,20 +181,23 @@ fn creates(doc: Doc, amounts: &[(&'static str, &str)], created: &[(&'static str,
          first request is still running, 409. After a 500 it resumes the same deposit.",
     );
     let created = created.iter().map(|(summary, body)| (*summary, sample(body)));
-    let link = |id: &str, description: &str| {
-        Link::builder()
+    let link = |id: &str, description: &str, by_ticker: bool| {
+        let link = Link::builder()
             .operation_id(id)
-            .parameter("ticker", "$response.body#/ticker")
             .parameter("txId", "$response.body#/txId")
-            .description(description)
-            .build()
+            .description(description);
+        let link = if by_ticker { link.parameter("ticker", "$response.body#/ticker") } else { link };
+        link.build()
     };
     let ok = json_answer(
         "The deposit is created; show its `paymentLink` or `address` to the payer.",
         named("CreatedDeposit"),
         created,
     )
-    .link("status", link("getStatus", "How the deposit stands."));
+    .link("status", link("getStatus", "How the deposit stands.", true))
+    .link("events", link("followStatus", "Every change of it.", true))
+    .link("page", link("getPayPage", "Its page for the payer.", false))
+    .link("qr", link("getQrCode", "The QR code on it.", false));
     let replayed = |response| with_headers(with_rate(response), &["Idempotent-Replayed"]);
     doc.takes(key)
         .reads(body)
@@ -315,7 +317,6 @@ pub(in crate::http) fn status() -> Doc {
 }
 
 /// Section 3.6.
-#[allow(dead_code, reason = "its handler is merged later")]
 pub(in crate::http) fn events() -> Doc {
     let content = ContentBuilder::new()
         .schema(Some(text().description(Some(
@@ -327,8 +328,8 @@ pub(in crate::http) fn events() -> Doc {
     let last = parameter(
         ParameterIn::Header,
         "Last-Event-ID",
-        text().pattern(Some("^[0-9]{1,18}$")).build(),
-        "The `id` last received, as browsers send it when they reconnect: only newer states are sent.",
+        text().build(),
+        "The `id` last received, as browsers send it when they reconnect: only newer states are sent. One that no stream ever sent is ignored.",
     );
     Doc::get("/api/transaction/status/events", DEPOSITS, "followStatus", "Every change of a deposit, as it happens")
         .says(
@@ -352,6 +353,8 @@ pub(in crate::http) fn events() -> Doc {
             ),
         )
         .answers("404", error("No such deposit.", &[answers::transaction_not_found()]))
+        .answers("429", with_headers(error("The account has as many streams open as one may have.", &[answers::too_many_streams_of_account()]), &["Retry-After"]))
+        .answers("503", with_headers(error("The gateway has as many streams open as it may have: ask for the status instead.", &[answers::too_many_streams()]), &["Retry-After"]))
         .with(|operation| operation.response("500", internal_answer()))
 }
 
@@ -371,12 +374,12 @@ pub(in crate::http) fn check_balance() -> Doc {
         )
         .reads(ignored_body())
         .with_key()
+        .answers("413", error("The body is too large.", &[answers::too_large()]))
         .answers("200", ok)
         .with(|operation| operation.response("500", internal_answer()))
 }
 
 /// Section 3.8.
-#[allow(dead_code, reason = "its handler is merged later")]
 pub(in crate::http) fn receive_nano() -> Doc {
     let ok = json_answer(
         "What was received now; `[]` and `\"0\"` where nothing waited. Some failed: `success` is false, the others are listed.",
@@ -395,12 +398,12 @@ pub(in crate::http) fn receive_nano() -> Doc {
         .says("Receives and credits what waits at the account's Nano address. It happens unasked too; this only makes it happen now.")
         .reads(ignored_body())
         .with_key()
+        .answers("413", error("The body is too large.", &[answers::too_large()]))
         .answers("200", ok)
         .answers("500", with_headers(error("The node is down, or no Nano provider is configured.", &[answers::unavailable(), answers::internal()]), &["Retry-After"]))
 }
 
 /// Section 9.
-#[allow(dead_code, reason = "its handler is merged later")]
 pub(in crate::http) fn ledger_entries() -> Doc {
     let optional = |name: &str, schema: ObjectBuilder, description: &str| {
         ParameterBuilder::new()
@@ -430,24 +433,26 @@ pub(in crate::http) fn ledger_entries() -> Doc {
         .takes(optional("after", count().maximum(Some(max)).default(Some(json!(0))), "Only entries with a greater `id`."))
         .takes(optional(
             "limit",
-            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(1000)).default(Some(json!(100))),
-            "At most so many.",
+            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(max)).default(Some(json!(100))),
+            "At most so many; never more than 1000.",
         ))
         .with_key()
         .answers("200", ok)
+        .answers("400", error("A parameter is no whole number in its range, or is given twice.", &[answers::invalid_parameter()]))
         .with(|operation| operation.response("500", internal_answer()))
 }
 
-#[allow(dead_code, reason = "its handler is merged later")]
 fn price(path: &'static str, id: &str, summary: &str, description: &str, ok: ResponseBuilder) -> Doc {
-    Doc::get(path, PRICES, id, summary)
-        .says(description)
-        .answers("200", ok)
-        .answers("500", error("No fresh rate.", &[answers::price_unavailable(), answers::internal()]))
+    Doc::get(path, PRICES, id, summary).says(description).answers("200", ok).answers(
+        "500",
+        with_headers(
+            error("No fresh rate.", &[answers::price_unavailable(), answers::internal()]),
+            &["Retry-After"],
+        ),
+    )
 }
 
 /// Section 3.9.
-#[allow(dead_code, reason = "its handler is merged later")]
 pub(in crate::http) fn nano_price() -> Doc {
     let ok = json_answer(
         "The price. `Cache-Control: public, max-age=30`.",
@@ -458,7 +463,6 @@ pub(in crate::http) fn nano_price() -> Doc {
 }
 
 /// Section 3.9.
-#[allow(dead_code, reason = "its handler is merged later")]
 pub(in crate::http) fn fiat_prices() -> Doc {
     let ok = json_answer(
         "The rates. `Cache-Control: public, max-age=30`.",
@@ -474,7 +478,6 @@ pub(in crate::http) fn fiat_prices() -> Doc {
     price("/api/get-fiat-prices", "getFiatPrices", "Rates of currencies", description, ok)
 }
 
-#[allow(dead_code, reason = "its handler is merged later")]
 fn public_tx_id() -> Parameter {
     parameter(ParameterIn::Path, "txId", schemas::tx_id(), "The deposit's `txId`.")
 }
@@ -484,7 +487,6 @@ fn html(description: &str) -> ResponseBuilder {
 }
 
 /// The payer's page.
-#[allow(dead_code, reason = "its handler is merged later")]
 pub(in crate::http) fn pay_page() -> Doc {
     Doc::get("/pay/{txId}", PAYERS, "getPayPage", "Page of a deposit")
         .says("A page without scripts for the paying person: amount, address, memo, link, QR code, state, what to do. Whoever has the link sees it.")
@@ -495,7 +497,6 @@ pub(in crate::http) fn pay_page() -> Doc {
 }
 
 /// The payer's QR code.
-#[allow(dead_code, reason = "its handler is merged later")]
 pub(in crate::http) fn qr_code() -> Doc {
     let svg = ContentBuilder::new().schema(Some(text())).build();
     Doc::get("/pay/{txId}/qr.svg", PAYERS, "getQrCode", "QR code of a deposit")
@@ -570,14 +571,15 @@ pub(in crate::http) fn readyz() -> Doc {
 }
 
 /// Figures for operators.
-#[allow(dead_code, reason = "its handler is merged later")]
 pub(in crate::http) fn metrics() -> Doc {
     Doc::get("/metrics", RUNNING, "getMetrics", "Figures for monitoring")
-        .says("In the text format of Prometheus.")
+        .says("OpenMetrics text, for Prometheus and what reads its format.")
         .answers(
             "200",
-            answer("The figures.").content("text/plain", ContentBuilder::new().schema(Some(text())).build()),
+            answer("The figures.")
+                .content("application/openmetrics-text", ContentBuilder::new().schema(Some(text())).build()),
         )
+        .with(|operation| operation.response("500", internal_answer()))
 }
 
 /// This document.

@@ -1,7 +1,6 @@
 //! Schemas of what has no type of its own in the wire: sets of words, parameters, combinations.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use deposit_core::{Stage, Status, Ticker};
 use serde::Serialize;
@@ -63,73 +62,6 @@ impl PartialSchema for PaymentStage {
 }
 
 impl ToSchema for PaymentStage {}
-
-/// What was taken in now.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "a schema")]
-pub(super) struct ReceivedNano {
-    /// Whether all that waited was received.
-    success: bool,
-    /// Hashes of our receive blocks.
-    received_blocks: Vec<String>,
-    /// XNO, an exact plain decimal as a string; `"0"` where nothing waited.
-    total_received: String,
-}
-
-/// Price of Nano.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "a schema")]
-#[schema(rename_all = "camelCase")]
-pub(super) struct NanoPrice {
-    /// `NANOUSD`
-    pair: String,
-    /// USD for one XNO.
-    #[schema(format = "decimal")]
-    latest_price: f64,
-}
-
-/// Rates of currencies.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "a schema")]
-#[schema(rename_all = "camelCase")]
-pub(super) struct FiatPrices {
-    /// How much of the currency one USD is, at most 8 decimals.
-    usd_to: BTreeMap<String, f64>,
-    /// Names of the currencies.
-    currencies: BTreeMap<String, String>,
-}
-
-/// A page of the ledger.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "a schema")]
-pub(super) struct LedgerEntries {
-    /// In rising order of `id`.
-    entries: Vec<LedgerEntry>,
-}
-
-/// A change of a balance.
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "a schema")]
-#[schema(rename_all = "camelCase")]
-struct LedgerEntry {
-    /// Rises; no entry appears later with a smaller one.
-    id: i64,
-    /// When it was posted: RFC 3339, UTC, milliseconds.
-    #[schema(format = "date-time")]
-    at: String,
-    /// `USD` or `XNO`.
-    #[schema(pattern = "^(USD|XNO)$")]
-    currency: String,
-    /// Signed exact decimal as a string.
-    amount: String,
-    /// The deposit.
-    tx_id: String,
-    /// The payment, as in `payments[].id` of the status.
-    payment: String,
-    /// `credit`, `reversal`, or `adjustment`.
-    #[schema(pattern = "^(credit|reversal|adjustment)$")]
-    kind: String,
-}
 
 /// A deposit as it was created: the members that every order has are all there.
 pub(super) fn created_deposit() -> Schema {

@@ -223,7 +223,9 @@ fn every_ticker_is_in_the_guide() {
     let guide = guide();
     for ticker in Ticker::KNOWN {
         // The first column may hold several.
-        let of = |line: &&str| line.split('|').nth(1).is_some_and(|cell| cell.trim().split(", ").any(|t| t == ticker.as_str()));
+        let of = |line: &&str| {
+            line.split('|').nth(1).is_some_and(|cell| cell.trim().split(", ").any(|t| t == ticker.as_str()))
+        };
         let line = guide.lines().find(of).unwrap_or_else(|| panic!("{ticker} is not in the guide"));
         let name = ticker.display_name().unwrap();
         assert!(line.contains(name) || name.ends_with("MWEB"), "{ticker} is {name}: {line}");

@@ -93,7 +93,11 @@ fn html(status: StatusCode, page: &impl Template) -> Response {
         }
         Err(error) => {
             tracing::error!(%error, "a page cannot be written");
-            answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", "Internal server error".to_owned())
+            answer(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "text/plain; charset=utf-8",
+                "Internal server error".to_owned(),
+            )
         }
     }
 }
