@@ -318,12 +318,20 @@ pub(in crate::http) fn status() -> Doc {
 
 /// Section 3.6.
 pub(in crate::http) fn events() -> Doc {
-    let content = ContentBuilder::new()
-        .schema(Some(text().description(Some(
-            "Server-Sent Events without an `event:` line; `data:` is a `DepositStatus` on one line, `id:` rises.",
-        ))))
-        .example(Some(json!(EVENTS)))
-        .build();
+    let data = text()
+        .content_media_type("application/json")
+        .content_schema(Some(named("DepositStatus")))
+        .description(Some("The deposit as it was after the change, on one line of JSON."));
+    let id = text()
+        .pattern(Some("^[0-9]+$"))
+        .description(Some("Rises with each change; send the last one as `Last-Event-ID`."));
+    let event = ObjectBuilder::new()
+        .description(Some("Each event of the stream. There is no `event:` line."))
+        .property("id", id)
+        .property("data", data)
+        .required("id")
+        .required("data");
+    let content = ContentBuilder::new().schema(Some(event)).example(Some(json!(EVENTS))).build();
     let ok = answer("The stream. `Cache-Control: no-cache`.").content("text/event-stream", content);
     let last = parameter(
         ParameterIn::Header,
