@@ -204,7 +204,8 @@ impl Gateway {
         // The settings name their files beside them.
         fuzz.current_dir(&self.folder);
         fuzz.args(["--config-file", "schemathesis.toml", "run"]);
-        fuzz.arg(format!("http://{}/openapi.json", self.address));
+        // From a file: schemathesis leaves the call out that it loads the document from.
+        fuzz.arg("../openapi.json").args(["--url", &format!("http://{}", self.address)]);
         fuzz.args(["--checks", "all", "--max-examples", &examples.to_string()]);
         fuzz.args(["--report", "junit,ndjson", "--report-dir", "report"]);
         if let Some(seed) = seed {

@@ -89,6 +89,8 @@ struct SchemaView {
     name: String,
     description: String,
     parts: Vec<String>,
+    /// Members that are always there, of a type that is put together of others.
+    always: String,
     fields: Vec<Field>,
     words: String,
 }
@@ -327,6 +329,7 @@ impl<'a> Reader<'a> {
             name: name.to_owned(),
             description: markdown(schema.get("description").text()),
             parts: parts.map(kind).collect(),
+            always: codes(schema.get("allOf").items().iter().flat_map(|part| part.get("required").items())),
             fields: fields(schema),
             words: words(schema),
         }
@@ -346,13 +349,15 @@ fn fields(schema: &Node) -> Vec<Field> {
 }
 
 fn words(schema: &Node) -> String {
-    let words: Vec<String> = schema
-        .get("enum")
-        .items()
-        .iter()
-        .map(|word| format!("<code>{}</code>", escaped(word.text())))
-        .collect();
-    words.join(", ")
+    codes(schema.get("enum").items())
+}
+
+fn codes<'a>(words: impl IntoIterator<Item = &'a Node>) -> String {
+    let words = words.into_iter().map(|word| match word.text() {
+        "" => format!("<code>{}</code>", escaped(&word.pretty(&|_| 0))),
+        text => format!("<code>{}</code>", escaped(text)),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn kind_of_reference(reference: &str) -> String {
@@ -370,7 +375,9 @@ fn kind(schema: &Node) -> String {
     }
     let name = schema.get("type").text();
     let format = schema.get("format").text();
+    let data = schema.get("properties").get("data").get("contentSchema");
     match name {
+        "object" if !data.is_null() => format!("events, each with {}", kind(data)),
         "array" => format!("array of {}", kind(schema.get("items"))),
         "object" if !schema.get("additionalProperties").get("type").is_null() => {
             format!("object of {}", kind(schema.get("additionalProperties")))
