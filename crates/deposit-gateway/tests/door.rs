@@ -44,7 +44,7 @@ impl Wire {
     }
 
     /// Everything until the other side closes; panics if it does not.
-    async fn to_end(&mut self) -> String {
+    async fn read_to_end(&mut self) -> String {
         let mut answer = Vec::new();
         let reading = async {
             let mut chunk = [0_u8; 4096];
@@ -60,7 +60,7 @@ impl Wire {
 async fn ask(gateway: &TestGateway, bytes: &[u8]) -> String {
     let mut wire = Wire::to(gateway).await;
     wire.write(bytes).await;
-    wire.to_end().await
+    wire.read_to_end().await
 }
 
 /// An answer of the HTTP library itself: a bare status, nothing else.
@@ -154,7 +154,9 @@ async fn configured_origins_are_let_in_to_the_api_alone() {
     assert_eq!(preflight.header("access-control-allow-credentials"), None);
     assert_eq!(preflight.header("access-control-allow-methods"), Some("GET,HEAD,POST"));
     let allowed = preflight.header("access-control-allow-headers").unwrap().to_ascii_lowercase();
-    for name in ["authorization", "x-api-key", "idempotency-key", "content-type", "last-event-id", "x-request-id"] {
+    for name in
+        ["authorization", "x-api-key", "idempotency-key", "content-type", "last-event-id", "x-request-id"]
+    {
         assert!(allowed.split(',').any(|one| one.trim() == name), "{allowed}");
     }
     assert!(preflight.header("vary").unwrap().contains("origin"));
@@ -176,9 +178,11 @@ async fn configured_origins_are_let_in_to_the_api_alone() {
         assert!(exposed.split(',').any(|one| one.trim() == name), "{exposed}");
     }
     // Errors can be read too, also those of paths that do not exist.
-    for (method, path, status) in
-        [("POST", "/api/check-balance", 401), ("GET", "/api/nowhere", 404), ("GET", "/api/check-balance", 405)]
-    {
+    for (method, path, status) in [
+        ("POST", "/api/check-balance", 401),
+        ("GET", "/api/nowhere", 404),
+        ("GET", "/api/check-balance", 405),
+    ] {
         let reply = gateway.send(method, path, &[("origin", SHOP)], "").await;
         assert_eq!(reply.status, status);
         assert_eq!(reply.header("access-control-allow-origin"), Some(SHOP), "{path}");
@@ -308,9 +312,9 @@ async fn a_length_and_chunks_at_once_smuggle_nothing() {
     let smuggled = "POST /api/check-balance HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n\
                     0\r\n\r\nGET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let answer = ask(&gateway, smuggled.as_bytes()).await;
-    // The chunks count, as the standard says; and the connection is not used for another request, or that one is read whole.
+    // Whoever stands in between may have read it otherwise: it is answered, and the connection is not used for anything after it.
     assert!(answer.starts_with("HTTP/1.1 401 ") || answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    assert!(answer.matches("HTTP/1.1 ").count() <= 2, "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
     gateway.stop().await;
 }
 
@@ -363,7 +367,8 @@ async fn bodies_have_bounds_however_they_are_sent() {
     assert!(answer.contains(r#""code":"body_too_large""#), "{answer}");
     // Chunks that are none.
     for bad in ["zz\r\nx\r\n0\r\n\r\n", "ffffffffffffffffff\r\nx", "-1\r\n\r\n"] {
-        let answer = ask(&gateway, format!("{}{bad}", head("transfer-encoding: chunked\r\n")).as_bytes()).await;
+        let answer =
+            ask(&gateway, format!("{}{bad}", head("transfer-encoding: chunked\r\n")).as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 400 ") || answer.is_empty(), "{bad:?}: {answer}");
     }
     gateway.stop().await;
@@ -396,7 +401,7 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
     };
-    let (silent, half, ()) = tokio::join!(silent.to_end(), half.to_end(), dripping);
+    let (silent, half, ()) = tokio::join!(silent.read_to_end(), half.read_to_end(), dripping);
     for answer in [silent, half] {
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer:?}");
     }
@@ -411,7 +416,7 @@ async fn an_idle_connection_is_closed() {
     let gateway = TestGateway::start_with(impatient()).await;
     let mut wire = Wire::to(&gateway).await;
     wire.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    let answer = wire.to_end().await;
+    let answer = wire.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
     gateway.stop().await;
@@ -428,7 +433,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let mut wire = Wire::to(&gateway).await;
     wire.write(head.as_bytes()).await;
     wire.write(b"{\"amount\":").await;
-    let answer = wire.to_end().await;
+    let answer = wire.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 "), "{answer:?}");
     assert!(!answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());

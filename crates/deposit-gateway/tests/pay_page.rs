@@ -76,7 +76,11 @@ impl Shop {
         let answer = self.client.request(request.body(Full::from(body)).unwrap()).await.unwrap();
         let (parts, body) = answer.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Reply { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
     }
 
     /// As a payer: without a key.
@@ -91,7 +95,8 @@ impl Shop {
     }
 
     async fn create(&self, ticker: Ticker) -> (String, Value) {
-        let limits = self.send("GET", &format!("/api/transaction/limits/{ticker}"), true, String::new()).await;
+        let limits =
+            self.send("GET", &format!("/api/transaction/limits/{ticker}"), true, String::new()).await;
         #[derive(serde::Deserialize)]
         struct Limits {
             minimum: NumberText,
@@ -151,7 +156,13 @@ fn assert_harmless(reply: &Reply) {
         assert_eq!(reply.headers[name], value, "{name}");
     }
     let policy = reply.headers["content-security-policy"].to_str().unwrap();
-    for part in ["default-src 'none'", "img-src 'self'", "form-action 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
+    for part in [
+        "default-src 'none'",
+        "img-src 'self'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    ] {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe"), "{policy}");
@@ -296,7 +307,10 @@ async fn what_is_not_known_is_a_page_too() {
     let (_, created) = shop.create(Ticker::USDC).await;
     let (id, payment) = (created["txId"].as_str().unwrap(), created["paymentId"].as_str().unwrap());
     let long = "a".repeat(3000);
-    let swapped: String = id.chars().map(|c| if c.is_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() }).collect();
+    let swapped: String = id
+        .chars()
+        .map(|c| if c.is_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() })
+        .collect();
     for unknown in [
         "x",
         "Jq4vT9mZxK2cRw7LbYd3Hp",

@@ -109,10 +109,10 @@ fn origin(text: &str) -> Result<HeaderValue, InvalidOrigin> {
 /// Answers preflight requests and marks answers, for `/api/` alone and only where origins are configured; without them an `OPTIONS`
 /// request is a wrong method like any other.
 pub(crate) async fn allow(State(app): State<App>, request: Request, next: Next) -> Response {
-    let preflight =
-        request.headers().contains_key(ORIGIN) && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let cross_origin = request.uri().path().starts_with("/api/")
-        && (request.method() != Method::OPTIONS || preflight);
+    let preflight = request.headers().contains_key(ORIGIN)
+        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let cross_origin =
+        request.uri().path().starts_with("/api/") && (request.method() != Method::OPTIONS || preflight);
     match app.cors.as_ref().filter(|_| cross_origin) {
         Some(cors) => {
             let Ok(response) = tower::Layer::layer(cors, next).oneshot(request).await;

@@ -6,7 +6,8 @@ pub fn scanned(svg: &str) -> String {
     let document = roxmltree::Document::parse(svg).unwrap();
     let root = document.root_element();
     let side: usize = root.attribute("width").unwrap().parse().unwrap();
-    let path = document.descendants().find(|node| node.has_tag_name((root.tag_name().namespace().unwrap(), "path")));
+    let path =
+        document.descendants().find(|node| node.has_tag_name((root.tag_name().namespace().unwrap(), "path")));
     let mut dark = vec![false; side * side];
     for rect in path.unwrap().attribute("d").unwrap().split('M').filter(|rect| !rect.is_empty()) {
         // `{x} {y}h{w}v{h}H{x}V{y}`

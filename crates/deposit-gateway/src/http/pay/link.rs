@@ -62,7 +62,8 @@ pub(super) fn wallet_link(view: &DepositView) -> Option<String> {
 /// `nano:ADDR`, for an adapter that gives no link.
 fn nano(address: &str) -> Option<String> {
     let plain = address.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    (plain && (address.starts_with("nano_") || address.starts_with("xrb_"))).then(|| format!("nano:{address}"))
+    (plain && (address.starts_with("nano_") || address.starts_with("xrb_")))
+        .then(|| format!("nano:{address}"))
 }
 
 /// The link with `rest` in the place of `full`: in coins or in the smallest unit, whichever it has. `None` for a link that names an
@@ -108,7 +109,11 @@ impl Payload {
         let page = || Self::Page(format!("{public_url}/pay/{}", view.id));
         match &view.instructions {
             PayInstructions::HostedPage { url, .. } => {
-                if hosted(url).is_some() { Self::Hosted(url.clone()) } else { page() }
+                if hosted(url).is_some() {
+                    Self::Hosted(url.clone())
+                } else {
+                    page()
+                }
             }
             PayInstructions::LightningInvoice { .. } => {
                 // Bech32 is the same in either case, and capitals take 5.5 bits each instead of 8.
@@ -148,7 +153,13 @@ mod tests {
     fn a_link_for_the_rest_of_every_form() {
         let rows = [
             ("bitcoin:bc1q?amount=0.0004", Asset::BTC, "0.0004", "0.0001", "bitcoin:bc1q?amount=0.0001"),
-            ("monero:4A?tx_amount=1.5", Asset::XMR, "1.5", "0.000000000001", "monero:4A?tx_amount=0.000000000001"),
+            (
+                "monero:4A?tx_amount=1.5",
+                Asset::XMR,
+                "1.5",
+                "0.000000000001",
+                "monero:4A?tx_amount=0.000000000001",
+            ),
             (
                 "banano:ban_1?amount=100000000000000000000000000000",
                 Asset::BAN,

@@ -92,12 +92,20 @@ impl Situation {
         let over = view.expires_at.is_some_and(|end| end <= now);
         match view.status {
             Status::New | Status::Pending if view.paid.is_zero() => {
-                if over { Self::Over } else { Self::Open }
+                if over {
+                    Self::Over
+                } else {
+                    Self::Open
+                }
             }
             // All of it is there, and the status follows with the next reading.
             Status::New | Status::Pending if view.amount.is_some() && link::due(view).is_none() => Self::Seen,
             Status::New | Status::Pending => {
-                if over { Self::PartOver } else { Self::Part }
+                if over {
+                    Self::PartOver
+                } else {
+                    Self::Part
+                }
             }
             Status::Processing => Self::Seen,
             Status::Paid => Self::Confirmed,
@@ -261,7 +269,10 @@ fn lines(view: &DepositView, situation: Situation) -> Vec<String> {
             }
         }
         Situation::Undone => {
-            lines.push("It was refunded, disputed or undone by the network, and its credit was undone with it.".to_owned());
+            lines.push(
+                "It was refunded, disputed or undone by the network, and its credit was undone with it."
+                    .to_owned(),
+            );
             lines.extend(credited(view).map(|left| format!("Still credited: {left}.")));
             lines.push("Do not pay any more here.".to_owned());
         }
@@ -276,7 +287,10 @@ fn lines(view: &DepositView, situation: Situation) -> Vec<String> {
         }
     }
     if view.late {
-        lines.push("The payment came after the time to pay was over: the rate of the time at which it came counts.".to_owned());
+        lines.push(
+            "The payment came after the time to pay was over: the rate of the time at which it came counts."
+                .to_owned(),
+        );
     }
     lines
 }
@@ -328,7 +342,9 @@ fn invite<'a>(
         PayInstructions::LightningInvoice { .. } => "Lightning invoice".to_owned(),
         PayInstructions::Address { .. }
         | PayInstructions::StandingAddress { .. }
-        | PayInstructions::HostedPage { .. } => format!("{} address", network(view.ticker).unwrap_or(name(view))),
+        | PayInstructions::HostedPage { .. } => {
+            format!("{} address", network(view.ticker).unwrap_or(name(view)))
+        }
     };
     Some(Invite {
         until: view.expires_at.map(|end| Until {
