@@ -13,6 +13,7 @@ mod health;
 pub mod keys;
 mod observe;
 mod pricing;
+mod public;
 mod query;
 mod random;
 mod reading;
