@@ -150,6 +150,13 @@ async fn one_source_that_is_wrong_or_down_prices_nothing() {
     let (nano, fiat) = prices(&shop).await;
     assert_eq!(nano.json()["latestPrice"].to_string(), "0.8");
     assert_eq!(fiat.json()["usdTo"]["GBP"].to_string(), "0.8");
+    // An operator sees it.
+    let metrics = get(&shop, "/metrics", &[]).await.text();
+    for ticker in ["BTC", "XNO"] {
+        let line = format!("deposit_rate_trouble{{ticker=\"{ticker}\",trouble=\"left_out\"}} 1");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+    assert!(!metrics.contains("trouble{ticker=\"LTC\""), "{metrics}");
     shop.site.stop().await;
 }
 
