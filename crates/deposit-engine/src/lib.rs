@@ -12,6 +12,7 @@ mod follow;
 mod health;
 pub mod keys;
 mod observe;
+mod prices;
 mod pricing;
 mod public;
 mod query;
@@ -27,6 +28,7 @@ pub use create::{AmountInput, CreateOutcome, CreateRequest};
 pub use error::{CreateError, DeliveryError, EngineError, LimitsError, Refusal};
 pub use follow::{Follower, State};
 pub use observe::Observation;
+pub use prices::FiatPrice;
 pub use query::{Balances, Caller, LimitsView};
 pub use view::{DepositView, PaymentView};
 

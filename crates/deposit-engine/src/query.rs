@@ -2,6 +2,7 @@
 
 use deposit_core::{Asset, DepositId, Limits, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits};
 use deposit_facade::RouteError;
+use deposit_rates::Trouble;
 use deposit_store::{Account, AccountId, Backlog, LedgerCheck, Phase, RateState};
 
 use crate::error::{EngineError, LimitsError};
@@ -201,6 +202,12 @@ impl Engine {
         let now = self.now();
         let confirmed = |ticker| self.inner.rates.current(ticker, now).ok().map(|rate| rate.at);
         self.priced_tickers().into_iter().map(|ticker| (ticker, confirmed(ticker))).collect()
+    }
+
+    /// Tickers whose rate sources contradict each other, and how.
+    #[must_use]
+    pub fn rate_troubles(&self) -> Vec<(Ticker, Trouble)> {
+        self.inner.rates.troubles()
     }
 
     /// Adds the whole ledger up.

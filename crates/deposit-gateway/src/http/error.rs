@@ -151,6 +151,12 @@ impl ApiError {
         }
     }
 
+    /// No fresh rate for a price that anybody may ask for.
+    pub(crate) fn price_unavailable(retry_after_secs: u64) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "price_unavailable", "Price is currently not available")
+            .retry_after_secs(retry_after_secs)
+    }
+
     /// Our own failure; what it was is in the log.
     pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Internal server error")
@@ -372,6 +378,7 @@ mod tests {
                 "payment_method_unavailable",
             ),
             ((&CreateError::Internal(engine())).into(), 500, "Internal server error", "internal_error"),
+            (ApiError::price_unavailable(20), 500, "Price is currently not available", "price_unavailable"),
             (LimitsError::Internal(engine()).into(), 500, "Internal server error", "internal_error"),
         ];
         for (error, status, text, code) in rows {

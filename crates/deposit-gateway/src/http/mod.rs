@@ -12,6 +12,7 @@ mod events;
 mod health;
 mod layers;
 mod pay;
+mod prices;
 mod metrics;
 mod query;
 mod reply;
@@ -170,6 +171,8 @@ impl App {
             .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
             .route("/api/transaction/status/events", get(events::follow))
             .route("/api/check-balance", post(query::check_balance))
+            .route("/api/get-nano-price", get(prices::nano))
+            .route("/api/get-fiat-prices", get(prices::fiat))
             .route("/webhooks/{provider}", post(webhooks::receive))
             .route("/pay/{tx_id}", get(pay::page))
             .route("/pay/{tx_id}/qr.svg", get(pay::qr_code))
