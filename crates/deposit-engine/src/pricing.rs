@@ -79,7 +79,9 @@ impl Engine {
 
     /// Asks the sources and stores what they say, before anything can lock it.
     pub(crate) async fn refresh_rates(&self) -> Result<(), EngineError> {
-        let tickers = self.priced_tickers();
+        // Those whose prices are told to anybody as well.
+        let mut tickers = self.priced_tickers();
+        tickers.extend(TOLD);
         let rates = &self.inner.rates;
         // A source that hangs delays nobody: what the others said is kept, and settled below.
         let gathered = tokio::time::timeout(GATHER, rates.gather(&tickers, self.now())).await;
@@ -103,14 +105,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Every ticker by whose rate something is priced, and those whose prices are told to anybody.
+    /// Every ticker by whose rate something is priced.
     pub(crate) fn priced_tickers(&self) -> Vec<Ticker> {
         let mut tickers: Vec<Ticker> = self
             .registry()
             .routes()
             .flat_map(|route| [route.spec.quoted_by, route.spec.credit.priced_by])
             .flatten()
-            .chain(TOLD)
             .collect();
         tickers.sort_unstable();
         tickers.dedup();

@@ -1,9 +1,8 @@
 //! Questions: who is calling, what are the limits, how does a deposit stand.
 
-use deposit_core::{
-    Asset, DepositId, Limits, ProviderId, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits,
-};
+use deposit_core::{Asset, DepositId, Limits, ProviderId, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits};
 use deposit_facade::RouteError;
+use deposit_rates::Trouble;
 use deposit_store::{Account, AccountId, Backlog, LedgerCheck, LedgerEntry, Phase, RateState};
 
 use crate::error::{EngineError, LimitsError};
@@ -231,6 +230,12 @@ impl Engine {
         let now = self.now();
         let confirmed = |ticker| self.inner.rates.current(ticker, now).ok().map(|rate| rate.at);
         self.priced_tickers().into_iter().map(|ticker| (ticker, confirmed(ticker))).collect()
+    }
+
+    /// Tickers whose rate sources contradict each other, and how.
+    #[must_use]
+    pub fn rate_troubles(&self) -> Vec<(Ticker, Trouble)> {
+        self.inner.rates.troubles()
     }
 
     /// Adds the whole ledger up.

@@ -44,7 +44,7 @@ impl Wire {
     }
 
     /// Everything until the other side closes; panics if it does not.
-    async fn to_end(&mut self) -> String {
+    async fn read_to_end(&mut self) -> String {
         let mut answer = Vec::new();
         let reading = async {
             let mut chunk = [0_u8; 4096];
@@ -60,7 +60,7 @@ impl Wire {
 async fn ask(gateway: &TestGateway, bytes: &[u8]) -> String {
     let mut wire = Wire::to(gateway).await;
     wire.write(bytes).await;
-    wire.to_end().await
+    wire.read_to_end().await
 }
 
 /// An answer of the HTTP library itself: a bare status, nothing else.
@@ -312,9 +312,9 @@ async fn a_length_and_chunks_at_once_smuggle_nothing() {
     let smuggled = "POST /api/check-balance HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n\
                     0\r\n\r\nGET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     let answer = ask(&gateway, smuggled.as_bytes()).await;
-    // The chunks count, as the standard says; and the connection is not used for another request, or that one is read whole.
+    // Whoever stands in between may have read it otherwise: it is answered, and the connection is not used for anything after it.
     assert!(answer.starts_with("HTTP/1.1 401 ") || answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    assert!(answer.matches("HTTP/1.1 ").count() <= 2, "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
     gateway.stop().await;
 }
 
@@ -401,7 +401,7 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
     };
-    let (silent, half, ()) = tokio::join!(silent.to_end(), half.to_end(), dripping);
+    let (silent, half, ()) = tokio::join!(silent.read_to_end(), half.read_to_end(), dripping);
     for answer in [silent, half] {
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer:?}");
     }
@@ -416,7 +416,7 @@ async fn an_idle_connection_is_closed() {
     let gateway = TestGateway::start_with(impatient()).await;
     let mut wire = Wire::to(&gateway).await;
     wire.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    let answer = wire.to_end().await;
+    let answer = wire.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
     gateway.stop().await;
@@ -433,7 +433,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     let mut wire = Wire::to(&gateway).await;
     wire.write(head.as_bytes()).await;
     wire.write(b"{\"amount\":").await;
-    let answer = wire.to_end().await;
+    let answer = wire.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 "), "{answer:?}");
     assert!(!answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());

@@ -9,6 +9,6 @@ mod rules;
 mod source;
 
 pub use median::median;
-pub use rates::{Rate, Rates, RefreshReport, Settled, SourceFailure};
+pub use rates::{Rate, Rates, RefreshReport, Settled, SourceFailure, Trouble};
 pub use rules::Rules;
 pub use source::{Quote, RateError, RateSource, StaticRates, fallback};

@@ -101,12 +101,27 @@ struct Jump {
     said: u32,
 }
 
-/// What an operator was last told about a ticker: said once, not in each round.
+/// Why the sources of a ticker need an operator's eye. It is logged once, not in each round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
+pub enum Trouble {
+    /// They contradict each other and none has a majority: no new rate.
     Disputed,
+    /// One is far from the others, and was left out.
     LeftOut,
+    /// One alone says that the price jumped: held until it is said again.
     Held,
+}
+
+impl Trouble {
+    /// A word for metrics and logs.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Disputed => "disputed",
+            Self::LeftOut => "left_out",
+            Self::Held => "held",
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -413,6 +428,12 @@ impl Rates {
             return Err(RateError::Stale { ticker, age_secs: u64::try_from(age_millis / 1000).unwrap_or(0) });
         }
         Ok(Rate { ticker, ..used.rate.clone() })
+    }
+
+    /// The tickers that were in trouble when they were last settled.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<(Ticker, Trouble)> {
+        self.read().troubles.iter().map(|(ticker, trouble)| (*ticker, *trouble)).collect()
     }
 
     /// The names of the sources, in the order of the configuration.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::{Price, Ticker, Timestamp};
-use deposit_rates::{Quote, Rate, RateError, RateSource, Rates, Rules, StaticRates};
+use deposit_rates::{Quote, Rate, RateError, RateSource, Rates, Rules, StaticRates, Trouble};
 use futures_util::FutureExt as _;
 use mockall::predicate::eq;
 use proptest::prelude::*;
@@ -351,12 +351,14 @@ async fn two_that_contradict_each_other_are_no_rate_and_the_last_good_one_has_it
     for secs in [20, 160, 300] {
         let report = rates.refresh(BTC, at(secs)).await;
         assert_eq!((report.new.len(), report.disputed.as_slice()), (0, BTC));
+        assert_eq!(rates.troubles(), [(Ticker::BTC, Trouble::Disputed)]);
         assert_eq!(said(&rates, Ticker::BTC, secs), "102");
     }
     assert!(matches!(rates.current(Ticker::BTC, at(301)), Err(RateError::Stale { .. })));
     // As soon as they agree there is a rate again, far as it may be from the last one.
     say(&a, "119");
     assert_eq!(rates.refresh(BTC, at(320)).await.new[0].price, price("119.5"));
+    assert_eq!(rates.troubles(), []);
 }
 
 #[tokio::test]

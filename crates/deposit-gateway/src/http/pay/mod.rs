@@ -25,7 +25,7 @@ const SVG: &str = "image/svg+xml";
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 /// Nothing but our own image and the one style, known by its hash; a test says what it is when the style changes.
 const POLICY: &str = "default-src 'none'; img-src 'self'; \
-    style-src 'sha256-tfeSkPBh9ac3Xnn/45oswAniLQha94/pdZwKY3F+g74='; \
+    style-src 'sha256-RxGPXgbJ8d/jxqWYk7Y44a1RRYlYIhK6s9YQF78Fd8o='; \
     form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
 
 /// A page with a heading and a sentence.
