@@ -17,7 +17,7 @@ pub use command::{
 pub use crash::crash_point;
 pub use error::{StoreError, StoreResult};
 pub use model::{
-    Account, AccountId, ApiKeyRow, DepositRow, EntryKind, HistoryRow, JournalEntry, JournalFilter,
+    Account, AccountId, ApiKeyRow, Backlog, DepositRow, EntryKind, HistoryRow, JournalEntry, JournalFilter,
     JournalOutcome, JournalRow, Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, ReviewReason, ReviewRow,
     StoredRate,
 };
@@ -198,4 +198,6 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn open_review(&self, review: NewReview) -> StoreResult<()>;
     /// Review items that are not resolved, oldest first.
     async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>>;
+    /// What waits, counted: for an operator's dashboard.
+    async fn backlog(&self) -> StoreResult<Backlog>;
 }

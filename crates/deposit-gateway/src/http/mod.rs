@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod health;
 mod layers;
+mod metrics;
 mod query;
 mod reply;
 mod server;
@@ -119,6 +120,7 @@ pub(crate) struct Shared {
     request_timeout: Duration,
     /// Creates go on to their end even where the client has gone: a started order is finished, not abandoned.
     creates: TaskTracker,
+    metrics: metrics::Metrics,
     /// Who has event streams open.
     streams: Arc<Slots>,
     keep_alive: Duration,
@@ -142,6 +144,7 @@ impl App {
             create_timeout: config.request_timeout.saturating_sub(Duration::from_secs(2)),
             request_timeout: config.request_timeout,
             creates: TaskTracker::new(),
+            metrics: metrics::Metrics::new(),
             streams: Slots::new(config.max_streams, config.max_streams_per_account),
             keep_alive: config.keep_alive,
             closing,
@@ -159,9 +162,11 @@ impl App {
             .route("/webhooks/{provider}", post(webhooks::receive))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
+            .route("/metrics", get(metrics::show))
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .with_state(self.clone())
+            .layer(middleware::from_fn_with_state(self.clone(), metrics::measure))
             .layer(CatchPanicLayer::custom(layers::panicked))
             .layer(middleware::from_fn_with_state(self.clone(), layers::observe))
     }

@@ -81,6 +81,7 @@ macro_rules! store_suite {
             everything_survives_a_restart,
             due_reads_come_in_order,
             expiries_and_unpriced_are_found,
+            what_waits_is_counted,
             a_scan_s_cursor_is_kept,
             a_standing_deposit_opens_once,
             deliveries_are_stored_once,

@@ -29,10 +29,10 @@ use sqlx::{Sqlite, SqlitePool};
 use self::row::Doing;
 use self::writer::Writer;
 use crate::{
-    Account, AccountId, Admission, Admit, ApiKeyRow, BeginCreate, Begun, Commit, Committed, DepositRow,
-    FinishCreate, Finished, HistoryRow, JournalEntry, JournalFilter, JournalOutcome, JournalRow, LedgerCheck,
-    LedgerEntry, NewApiKey, NewReview, OpenStanding, RateLimit, RateState, Refuse, ResumeCreate, Resumed,
-    ReviewRow, Store, StoreError, StoreResult, StoredRate, Touch,
+    Account, AccountId, Admission, Admit, ApiKeyRow, Backlog, BeginCreate, Begun, Commit, Committed,
+    DepositRow, FinishCreate, Finished, HistoryRow, JournalEntry, JournalFilter, JournalOutcome, JournalRow,
+    LedgerCheck, LedgerEntry, NewApiKey, NewReview, OpenStanding, RateLimit, RateState, Refuse, ResumeCreate,
+    Resumed, ReviewRow, Store, StoreError, StoreResult, StoredRate, Touch,
 };
 
 /// Durable state in one SQLite file, in WAL mode with full synchronous commits.
@@ -347,5 +347,9 @@ impl Store for SqliteStore {
 
     async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>> {
         reviews::all_open(&mut *self.reader().await?).await
+    }
+
+    async fn backlog(&self) -> StoreResult<Backlog> {
+        schedule::backlog(&mut *self.reader().await?).await
     }
 }
