@@ -13,6 +13,11 @@ mod health;
 mod layers;
 mod metrics;
 mod pay;
+mod pay;
+mod prices;
+mod metrics;
+mod ledger;
+mod nano;
 mod query;
 mod reply;
 mod server;
@@ -170,6 +175,10 @@ impl App {
             .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
             .route("/api/transaction/status/events", get(events::follow))
             .route("/api/check-balance", post(query::check_balance))
+            .route("/api/get-nano-price", get(prices::nano))
+            .route("/api/get-fiat-prices", get(prices::fiat))
+            .route("/api/receive-nano", post(nano::receive))
+            .route("/api/ledger/entries", get(ledger::entries))
             .route("/webhooks/{provider}", post(webhooks::receive))
             .route("/pay/{tx_id}", get(pay::page))
             .route("/pay/{tx_id}/qr.svg", get(pay::qr_code))
