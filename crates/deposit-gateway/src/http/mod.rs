@@ -11,6 +11,8 @@ mod error;
 mod events;
 mod health;
 mod layers;
+mod metrics;
+mod pay;
 mod pay;
 mod prices;
 mod metrics;
