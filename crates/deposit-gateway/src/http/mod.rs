@@ -18,6 +18,8 @@ mod prices;
 mod metrics;
 mod ledger;
 mod nano;
+mod metrics;
+mod prices;
 mod query;
 mod reply;
 mod server;
