@@ -9,10 +9,13 @@ mod config;
 mod create;
 mod deliveries;
 mod error;
+mod follow;
 mod health;
 pub mod keys;
 mod observe;
+mod prices;
 mod pricing;
+mod public;
 mod query;
 mod random;
 mod reading;
@@ -24,8 +27,11 @@ pub use background::Running;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::EngineConfig;
 pub use create::{AmountInput, CreateOutcome, CreateRequest};
+pub use error::{CreateError, DeliveryError, EngineError, LimitsError, Refusal};
+pub use follow::{Follower, State};
 pub use error::{CreateError, DeliveryError, EngineError, LimitsError, ReceiveError, Refusal};
 pub use observe::Observation;
+pub use prices::FiatPrice;
 pub use query::{Balances, Caller, LimitsView};
 pub use receive::Receipt;
 pub use view::{DepositView, PaymentView};
@@ -39,6 +45,7 @@ use deposit_core::{DepositId, ProviderId, Ticker, Timestamp};
 use deposit_facade::Registry;
 use deposit_rates::Rates;
 use deposit_store::Store;
+use follow::Bells;
 use health::Failing;
 use scan::ScanTurn;
 use tokio::sync::{Notify, broadcast};
@@ -65,6 +72,8 @@ pub(crate) struct Inner {
     config: EngineConfig,
     clock: Arc<dyn Clock>,
     changes: broadcast::Sender<Change>,
+    /// One for each deposit that is being followed.
+    bells: Arc<Bells>,
     /// Wakes the journal worker when a delivery was stored.
     delivered: Notify,
     /// Providers that failed a moment ago: known to be down, see `create`.
@@ -102,6 +111,7 @@ impl Engine {
             config,
             clock,
             changes,
+            bells: Arc::default(),
             delivered: Notify::new(),
             down_until: Mutex::new(BTreeMap::new()),
             failing: Mutex::new(BTreeMap::new()),
@@ -135,7 +145,8 @@ impl Engine {
         &self.inner.config
     }
 
-    /// Changes from now on, each told after its commit. A slow reader misses some and reads the history instead.
+    /// Changes of all deposits from now on, each told after its commit. A slow reader misses some and reads the history instead. Who
+    /// wants one deposit alone uses [`Engine::follow`].
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.inner.changes.subscribe()
@@ -144,5 +155,6 @@ impl Engine {
     pub(crate) fn announce(&self, id: &DepositId, n: u64) {
         // No subscriber is no error: the history is the log, this is only the bell.
         let _ = self.inner.changes.send(Change { id: id.clone(), n });
+        self.inner.bells.ring(id, n);
     }
 }
