@@ -17,7 +17,7 @@ pub use command::{
 pub use crash::crash_point;
 pub use error::{StoreError, StoreResult};
 pub use model::{
-    Account, AccountId, ApiKeyRow, DepositRow, EntryKind, HistoryRow, JournalEntry, JournalFilter,
+    Account, AccountId, ApiKeyRow, Backlog, DepositRow, EntryKind, HistoryRow, JournalEntry, JournalFilter,
     JournalOutcome, JournalRow, Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, ReviewReason, ReviewRow,
     StoredRate,
 };
@@ -110,6 +110,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn add_order(&self, id: &DepositId, provider: ProviderId, order: &ProviderRef) -> StoreResult<()>;
     /// History rows with a number above `after`, in order.
     async fn history(&self, id: &DepositId, after: u64) -> StoreResult<Vec<HistoryRow>>;
+    /// At most `limit` history rows with a number above `after`, the oldest of them first. This one reads them all; a store that can stop
+    /// earlier does.
+    async fn history_page(&self, id: &DepositId, after: u64, limit: u32) -> StoreResult<Vec<HistoryRow>> {
+        let mut rows = self.history(id, after).await?;
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(rows)
+    }
+    /// The newest history row. This one reads them all; a store that can find it alone does.
+    async fn newest_history(&self, id: &DepositId) -> StoreResult<Option<HistoryRow>> {
+        Ok(self.history(id, 0).await?.pop())
+    }
 
     // -- observe -------------------------------------------------------------------------------------------
 
@@ -187,4 +198,6 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn open_review(&self, review: NewReview) -> StoreResult<()>;
     /// Review items that are not resolved, oldest first.
     async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>>;
+    /// What waits, counted: for an operator's dashboard.
+    async fn backlog(&self) -> StoreResult<Backlog>;
 }
