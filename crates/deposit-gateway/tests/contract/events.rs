@@ -29,7 +29,8 @@ impl Stream {
 
     fn events(&self) -> Vec<Event> {
         let read = |block: &str| {
-            let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+            let field =
+                |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
             Some((field("id: ")?.parse().ok()?, field("data: ")?))
         };
         // The last block may not be whole yet.
@@ -78,7 +79,11 @@ async fn errors_as_of_the_status() {
     let missing_key = || error(401, "Incorrect API key", "missing_api_key");
     let mut rows: Vec<Row> = vec![
         row("3.6 auth by header; 401 first", get(events).anonymous(), missing_key()),
-        row("3.6 auth by header", get(format!("{events}?ticker=btc&txId={id}&api_key={}", world.key)).anonymous(), missing_key()),
+        row(
+            "3.6 auth by header",
+            get(format!("{events}?ticker=btc&txId={id}&api_key={}", world.key)).anonymous(),
+            missing_key(),
+        ),
         row("3.6 unsupported ticker > id", path("nope", "!!"), unsupported()),
         row("3.6 invalid transaction ID", path("btc", "a.b"), invalid_id()),
         row("3.6 invalid transaction ID", path("btc", &"a".repeat(256)), invalid_id()),
@@ -86,8 +91,20 @@ async fn errors_as_of_the_status() {
         row("3.6 404: a wrong ticker", path("ltc", &id), not_found()),
         row("3.6 404: another account's", path("btc", &id).key(&ben), not_found()),
     ];
-    for query in ["", "?", "?ticker=btc", &format!("?txId={id}"), "?ticker=&txId=", "?ticker=btc&txId=", "?ticker=nope"] {
-        rows.push(row("3.6 missing parameter: 400, before the ticker", get(format!("{events}{query}")), missing()));
+    for query in [
+        "",
+        "?",
+        "?ticker=btc",
+        &format!("?txId={id}"),
+        "?ticker=&txId=",
+        "?ticker=btc&txId=",
+        "?ticker=nope",
+    ] {
+        rows.push(row(
+            "3.6 missing parameter: 400, before the ticker",
+            get(format!("{events}{query}")),
+            missing(),
+        ));
     }
     world.check(rows).await;
     world.stop().await;
@@ -116,7 +133,11 @@ async fn from_new_to_completed() {
     let events = stream.events();
     assert!(events.windows(2).all(|pair| pair[0].0 < pair[1].0), "3.6 id: N (rising): {}", stream.text);
     assert_eq!(status_of(events.last().unwrap()), "Completed");
-    assert!(!stream.text.lines().any(|line| line.starts_with("event:")), "3.6 no event: line: {}", stream.text);
+    assert!(
+        !stream.text.lines().any(|line| line.starts_with("event:")),
+        "3.6 no event: line: {}",
+        stream.text
+    );
     let without_time = |text: &str| {
         let mut value: serde_json::Value = serde_json::from_str(text).unwrap();
         value.as_object_mut().unwrap().remove("remainingTime");
@@ -129,7 +150,11 @@ async fn from_new_to_completed() {
     let mut newer = Stream::open(&world, &resume(events[0].0)).await;
     assert!(newer.until("Last-Event-ID: newer states", |_| false).await);
     let ids: Vec<u64> = newer.events().iter().map(|event| event.0).collect();
-    assert!(!ids.is_empty() && ids.iter().all(|id| *id > events[0].0), "3.6 Last-Event-ID: newer states: {}", newer.text);
+    assert!(
+        !ids.is_empty() && ids.iter().all(|id| *id > events[0].0),
+        "3.6 Last-Event-ID: newer states: {}",
+        newer.text
+    );
     let done = Stream::open(&world, &resume(events.last().unwrap().0)).await;
     assert_eq!(done.status, 204, "3.6 Completed already delivered: 204");
     let mut again = Stream::open(&world, &path("btc", &id)).await;

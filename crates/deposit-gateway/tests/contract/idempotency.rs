@@ -300,3 +300,60 @@ async fn after_a_500_it_resumes_the_same_deposit() {
     }
     world.stop().await;
 }
+
+/// The provider refused or failed before anything was made: the repeat makes it, once.
+#[tokio::test]
+async fn after_a_500_without_an_order() {
+    let world = World::start().await;
+    for (provider, ticker, number) in [
+        ("btcpay", "BTC", "0.0004"),
+        ("stripe", "USD", "10"),
+        ("daimo", "USDC", "10"),
+        ("promptcash", "BCH", "0.05"),
+        ("nanswap", "KAS", "200"),
+        ("zano", "ZANO", "2"),
+    ] {
+        let line = format!("3.1 after a 500 it resumes: {provider}");
+        let call = amount(ticker, number).idempotent(provider);
+        let unavailable =
+            error(500, "This payment method is currently not available", "payment_method_unavailable");
+        for faults in [json!({ "error_rate": 1.0 }), json!({ "down": true })] {
+            world.faults(provider, faults).await;
+            assert_want(&line, &world.call(&call).await, &unavailable);
+            world.advance(2).await;
+        }
+        world.faults(provider, json!({})).await;
+        let mut reply = world.call(&call).await;
+        for _ in 0..10 {
+            if reply.status == 200 {
+                break;
+            }
+            world.advance(30).await;
+            reply = world.call(&call).await;
+        }
+        assert_want(&line, &reply, &ok().no_header("idempotent-replayed"));
+        world.check(vec![row(&line, call, replay_of(&reply))]).await;
+        let orders = world.truth().await.into_iter().filter(|order| order["provider"] == provider).count();
+        assert_eq!(orders, 1, "{line}: one order");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn at_the_same_moment_at_two_replicas() {
+    let mut world = World::start().await;
+    world.add_gateway().await;
+    let addresses = [world.gateways[0].address(), world.gateways[1].address()];
+    world.faults("btcpay", json!({ "latency_ms": 150 })).await;
+    let call = amount("btc", "0.0004").idempotent("k");
+    let all = (0..12).map(|n| world.call_at(addresses[n % 2], &call));
+    let replies = futures_util::future::join_all(all).await;
+    let firsts =
+        replies.iter().filter(|r| r.status == 200 && r.header("idempotent-replayed").is_none()).count();
+    assert_eq!(firsts, 1, "3.1 one first answer");
+    for reply in replies.iter().filter(|reply| reply.status != 200) {
+        assert_want("3.1 first still running: 409", reply, &conflict().header("retry-after", "1"));
+    }
+    assert_eq!(world.truth().await.len(), 1, "3.1 one order");
+    world.stop().await;
+}

@@ -106,6 +106,29 @@ async fn a_quoted_value_is_taken_for_60_seconds() {
     world.stop().await;
 }
 
+/// The sources are asked now and then, so that a rate is quoted for a while after it was last heard of.
+#[tokio::test]
+async fn sixty_seconds_count_from_the_quote() {
+    let setup = Setup {
+        instead: vec![("sources = [\"static\"]".into(), "sources = [\"btcpay\"]".into())],
+        ..Setup::default()
+    };
+    let world = World::with(setup).await;
+    // Nobody asks the sources for 25 seconds.
+    world.clock.advance_secs(25);
+    let (minimum, _) = limits(&world, "ltc").await;
+    assert_eq!(minimum, "0.00125");
+    world.control("/rates", json!({ "LTC": "40" })).await;
+    world.advance(1).await;
+    assert_eq!(limits(&world, "ltc").await.0, "0.0025", "3.4 moved");
+    world.advance(58).await;
+    world.check(vec![row("3.4 within 60 s of the quote", amount("ltc", &minimum), ok())]).await;
+    world.advance(30).await;
+    let too_low = error(400, "Minimum amount is 0.0025", "amount_below_minimum");
+    world.check(vec![row("3.4 no longer", amount("ltc", &minimum), too_low)]).await;
+    world.stop().await;
+}
+
 #[tokio::test]
 async fn a_stale_rate_is_none() {
     let setup = Setup {

@@ -23,6 +23,7 @@ mod create;
 mod events;
 mod idempotency;
 mod limits;
+mod money;
 mod order;
 mod rate_limit;
 mod rules;

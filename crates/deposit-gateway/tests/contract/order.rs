@@ -108,17 +108,23 @@ async fn which_error_wins() {
             row("1 provider's answer", next(amount("btc", "0.0004")), unavailable().seconds("retry-after")),
         ])
         .await;
-    world.faults("btcpay", json!({ "error_rate": 1.0 })).await;
+    // A lost answer is no proof; a provider that says that it is too busy is.
+    world.faults("btcpay", json!({ "status_429": true })).await;
     world
         .check(vec![
             row(
-                "1 provider's answer: its own 5xx",
+                "1 provider's answer: too busy",
                 next(amount("btc", "0.0004")),
                 unavailable().seconds("retry-after"),
             ),
+            row("1 known to be down > JSON", next(create("btc", "{")), unavailable()),
+            row("1 known to be down > amount present", next(create("btc", "{}")), unavailable()),
             row("1 ticker > known to be down", next(create("nope", "{")), unsupported()),
         ])
         .await;
+    world.faults("btcpay", json!({})).await;
+    world.advance(60).await;
+    world.check(vec![row("1 up again", create("btc", "{"), bad_json())]).await;
     world.stop().await;
 }
 
