@@ -29,6 +29,7 @@ pub use config::EngineConfig;
 pub use create::{AmountInput, CreateOutcome, CreateRequest};
 pub use follow::{Follower, State};
 pub use error::{CreateError, DeliveryError, EngineError, LimitsError, ReceiveError, Refusal};
+pub use follow::{Follower, State};
 pub use observe::Observation;
 pub use prices::FiatPrice;
 pub use query::{Balances, Caller, LimitsView};
