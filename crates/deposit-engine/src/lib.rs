@@ -27,7 +27,6 @@ pub use background::Running;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::EngineConfig;
 pub use create::{AmountInput, CreateOutcome, CreateRequest};
-pub use follow::{Follower, State};
 pub use error::{CreateError, DeliveryError, EngineError, LimitsError, ReceiveError, Refusal};
 pub use follow::{Follower, State};
 pub use observe::Observation;
