@@ -15,6 +15,9 @@ mod pricing;
 mod query;
 mod random;
 mod reading;
+mod reconcile;
+mod replay;
+mod review;
 mod scan;
 mod view;
 
@@ -25,6 +28,9 @@ pub use create::{AmountInput, CreateOutcome, CreateRequest};
 pub use error::{CreateError, DeliveryError, EngineError, LimitsError, Refusal};
 pub use observe::Observation;
 pub use query::{Balances, Caller, LimitsView};
+pub use reconcile::{Difference, DifferenceKind, ReconcileOptions, Reconciliation};
+pub use replay::{RETRIED_OUTCOMES, Replayed};
+pub use review::{NoValue, Valued};
 pub use view::{DepositView, PaymentView};
 
 use std::collections::BTreeMap;
