@@ -8,6 +8,7 @@ mod config;
 mod create;
 mod deliveries;
 mod error;
+mod follow;
 mod health;
 pub mod keys;
 mod observe;
@@ -26,6 +27,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::EngineConfig;
 pub use create::{AmountInput, CreateOutcome, CreateRequest};
 pub use error::{CreateError, DeliveryError, EngineError, LimitsError, Refusal};
+pub use follow::{Follower, State};
 pub use observe::Observation;
 pub use query::{Balances, Caller, LimitsView};
 pub use reconcile::{Difference, DifferenceKind, ReconcileOptions, Reconciliation};
@@ -41,6 +43,7 @@ use deposit_core::{DepositId, ProviderId, Timestamp};
 use deposit_facade::Registry;
 use deposit_rates::Rates;
 use deposit_store::Store;
+use follow::Bells;
 use health::Failing;
 use tokio::sync::{Notify, broadcast};
 
@@ -66,6 +69,8 @@ pub(crate) struct Inner {
     config: EngineConfig,
     clock: Arc<dyn Clock>,
     changes: broadcast::Sender<Change>,
+    /// One for each deposit that is being followed.
+    bells: Arc<Bells>,
     /// Wakes the journal worker when a delivery was stored.
     delivered: Notify,
     /// Providers that failed a moment ago: known to be down, see `create`.
@@ -98,6 +103,7 @@ impl Engine {
             config,
             clock,
             changes,
+            bells: Arc::default(),
             delivered: Notify::new(),
             down_until: Mutex::new(BTreeMap::new()),
             failing: Mutex::new(BTreeMap::new()),
@@ -129,7 +135,8 @@ impl Engine {
         &self.inner.config
     }
 
-    /// Changes from now on, each told after its commit. A slow reader misses some and reads the history instead.
+    /// Changes of all deposits from now on, each told after its commit. A slow reader misses some and reads the history instead. Who
+    /// wants one deposit alone uses [`Engine::follow`].
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.inner.changes.subscribe()
@@ -138,5 +145,6 @@ impl Engine {
     pub(crate) fn announce(&self, id: &DepositId, n: u64) {
         // No subscriber is no error: the history is the log, this is only the bell.
         let _ = self.inner.changes.send(Change { id: id.clone(), n });
+        self.inner.bells.ring(id, n);
     }
 }

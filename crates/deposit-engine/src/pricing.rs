@@ -106,7 +106,7 @@ impl Engine {
     }
 
     /// Every ticker by whose rate something is priced.
-    fn priced_tickers(&self) -> Vec<Ticker> {
+    pub(crate) fn priced_tickers(&self) -> Vec<Ticker> {
         let mut tickers: Vec<Ticker> = self
             .registry()
             .routes()

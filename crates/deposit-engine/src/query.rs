@@ -2,7 +2,7 @@
 
 use deposit_core::{Asset, DepositId, Limits, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits};
 use deposit_facade::RouteError;
-use deposit_store::{Account, AccountId, LedgerCheck, Phase, RateState};
+use deposit_store::{Account, AccountId, Backlog, LedgerCheck, Phase, RateState};
 
 use crate::error::{EngineError, LimitsError};
 use crate::view::DepositView;
@@ -66,6 +66,14 @@ impl Engine {
     pub async fn authenticate(&self, key: &str) -> Result<Option<Caller>, EngineError> {
         let found = keys::verify(&**self.store(), key).await?;
         Ok(found.map(|(key_id, account)| Caller { key_id, account }))
+    }
+
+    /// Whether a caller who was let in before would be let in now: the key is not revoked, the account not closed.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn still_admits(&self, caller: &Caller) -> Result<bool, EngineError> {
+        keys::still_valid(&**self.store(), &caller.key_id).await
     }
 
     /// Counts a creation request without a valid key against `limiter` (its IP address).
@@ -177,6 +185,22 @@ impl Engine {
     /// The store's.
     pub async fn ping(&self) -> Result<(), EngineError> {
         Ok(self.store().ping().await?)
+    }
+
+    /// What waits for an operator or a worker.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn backlog(&self) -> Result<Backlog, EngineError> {
+        Ok(self.store().backlog().await?)
+    }
+
+    /// For every ticker by whose rate something is priced: since when the rate in use is known to be right; `None` where none may be used.
+    #[must_use]
+    pub fn rate_ages(&self) -> Vec<(Ticker, Option<Timestamp>)> {
+        let now = self.now();
+        let confirmed = |ticker| self.inner.rates.current(ticker, now).ok().map(|rate| rate.at);
+        self.priced_tickers().into_iter().map(|ticker| (ticker, confirmed(ticker))).collect()
     }
 
     /// Adds the whole ledger up.

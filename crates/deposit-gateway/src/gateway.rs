@@ -61,7 +61,8 @@ impl Gateway {
             built.server.public_url.trim_end_matches('/').to_owned()
         };
         let config =
-            HttpConfig { public_url, trusted_proxies: built.server.trusted_proxies, ..HttpConfig::default() };
+            HttpConfig { public_url, trusted_proxies: built.server.trusted_proxies, ..HttpConfig::default() }
+                .for_open_files(open_files());
         let stop = CancellationToken::new();
         let server = tokio::spawn(http::serve(listener, engine.clone(), config, stop.clone()));
         Ok(Self { address, engine, store, running, stop, server })
@@ -96,4 +97,13 @@ impl Gateway {
         self.running.stop().await;
         self.store.close().await;
     }
+}
+
+/// How many files this process may open, after asking the system for as many as connections can make use of: each open event
+/// stream is one.
+fn open_files() -> u64 {
+    rlimit::increase_nofile_limit(HttpConfig::OPEN_FILES).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the limit of open files is not known; the usual one is taken");
+        HttpConfig::USUAL_OPEN_FILES
+    })
 }

@@ -1,8 +1,8 @@
 //! Commands and their answers, as data.
 
 use deposit_core::{
-    Amount, DepositId, Evidence, IntentRecord, PaymentRef, ProviderId, ProviderRef, Signed, Status, Terms, Ticker,
-    Timestamp,
+    Amount, DepositId, Evidence, IntentRecord, PaymentRef, ProviderId, ProviderRef, Signed, Status, Terms,
+    Ticker, Timestamp,
 };
 use deposit_lifecycle::{Credit, PostingKind};
 

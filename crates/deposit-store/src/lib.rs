@@ -10,17 +10,16 @@ mod model;
 mod sqlite;
 
 pub use command::{
-    Admission, Admit, AssignReview, Assigned, BeginCreate, Begun, Commit, Committed, DismissReview, Dismissed,
-    FinishCreate, Finished, IdempotencyClaim, NewReview, OpenStanding, Posting, RateLimit, RateState, Refuse, ResumeCreate, Resumed, StoredAnswer,
-    Touch,
+    Admission, Admit, AssignReview, Assigned, BeginCreate, Begun, Commit, Committed, DismissReview,
+    Dismissed, FinishCreate, Finished, IdempotencyClaim, NewReview, OpenStanding, Posting, RateLimit,
+    RateState, Refuse, ResumeCreate, Resumed, StoredAnswer, Touch,
 };
 pub use crash::crash_point;
 pub use error::{StoreError, StoreResult};
 pub use model::{
-    Account, AccountId, ApiKeyRow, Credited, DepositRow, EntryKind, HistoryRow, JournalEntry, JournalFilter,
-    JournalOutcome, JournalRow, Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, Resolution, ResolutionKind,
-    ReviewReason, ReviewRow,
-    StoredRate,
+    Account, AccountId, ApiKeyRow, Backlog, Credited, DepositRow, EntryKind, HistoryRow, JournalEntry,
+    JournalFilter, JournalOutcome, JournalRow, Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, Resolution,
+    ResolutionKind, ReviewReason, ReviewRow, StoredRate,
 };
 pub use sqlite::SqliteStore;
 
@@ -119,6 +118,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ) -> StoreResult<Vec<DepositRow>>;
     /// History rows with a number above `after`, in order.
     async fn history(&self, id: &DepositId, after: u64) -> StoreResult<Vec<HistoryRow>>;
+    /// At most `limit` history rows with a number above `after`, the oldest of them first. This one reads them all; a store that can stop
+    /// earlier does.
+    async fn history_page(&self, id: &DepositId, after: u64, limit: u32) -> StoreResult<Vec<HistoryRow>> {
+        let mut rows = self.history(id, after).await?;
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(rows)
+    }
+    /// The newest history row. This one reads them all; a store that can find it alone does.
+    async fn newest_history(&self, id: &DepositId) -> StoreResult<Option<HistoryRow>> {
+        Ok(self.history(id, 0).await?.pop())
+    }
 
     // -- observe -------------------------------------------------------------------------------------------
 
@@ -215,4 +225,6 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         payment: &PaymentRef,
         paid_at: Option<Timestamp>,
     ) -> StoreResult<Option<ReviewRow>>;
+    /// What waits, counted: for an operator's dashboard.
+    async fn backlog(&self) -> StoreResult<Backlog>;
 }

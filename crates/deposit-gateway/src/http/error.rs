@@ -11,6 +11,9 @@ use serde::Serialize;
 
 use super::reply;
 
+/// When a stream that found no room may try again.
+const STREAM_PAUSE_SECS: u64 = 30;
+
 /// An answer that is an error. Its texts are ours or a hint of the engine, never a provider's words or an inner cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
@@ -105,6 +108,24 @@ impl ApiError {
     /// No such deposit for this account and ticker.
     pub(crate) fn transaction_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Transaction not found")
+    }
+
+    /// Section 3.6: a parameter that is missing or empty.
+    pub(crate) fn missing_parameter() -> Self {
+        Self::bad_request("missing_parameter", "Missing ticker or txId")
+    }
+
+    /// As many event streams as there may be are open. The contract knows no such answer; a 503 with `Retry-After` says what it is.
+    pub(crate) fn too_many_streams() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", "Too many open event streams")
+            .with_details("ask for the status instead")
+            .retry_after_secs(STREAM_PAUSE_SECS)
+    }
+
+    /// This account has as many event streams open as one may have.
+    pub(crate) fn too_many_streams_of_account(most: usize) -> Self {
+        Self::rate_limited(STREAM_PAUSE_SECS)
+            .with_details(format!("an account may have {most} event streams open"))
     }
 
     /// Section 4.

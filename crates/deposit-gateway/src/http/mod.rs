@@ -7,11 +7,14 @@ mod auth;
 mod body;
 mod create;
 mod error;
+mod events;
 mod health;
 mod layers;
+mod metrics;
 mod query;
 mod reply;
 mod server;
+mod slots;
 mod webhooks;
 pub(crate) mod wire;
 
@@ -26,6 +29,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use deposit_engine::Engine;
 use ipnet::IpNet;
+use slots::Slots;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -42,6 +47,14 @@ pub struct HttpConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Most connections at a time; further ones wait to be accepted.
     pub max_connections: usize,
+    /// Most event streams at a time, so that they leave room for ordinary requests; further ones are answered 503.
+    pub max_streams: usize,
+    /// Most event streams of one account at a time; further ones are answered 429.
+    pub max_streams_per_account: usize,
+    /// How long an event stream is silent before it says so; then it also looks whether its key is still good.
+    pub keep_alive: Duration,
+    /// How long a client may take no byte of an answer before its connection is given up.
+    pub write_timeout: Duration,
     /// How long a client may take over the head of a request, and how long a connection may be idle.
     pub header_timeout: Duration,
     /// How long a request may take in all.
@@ -57,12 +70,38 @@ impl Default for HttpConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: "http://127.0.0.1:8080".to_owned(),
             trusted_proxies: Vec::new(),
-            // Below the usual limit of 1024 open files, which the store and the calls to providers share.
-            max_connections: 900,
+            max_connections: 0,
+            max_streams: 0,
+            max_streams_per_account: 0,
+            keep_alive: Duration::from_secs(15),
+            write_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(15),
             request_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
         }
+        .for_open_files(Self::USUAL_OPEN_FILES)
+    }
+}
+
+/// Of them for all but connections: the store, calls to providers, the log.
+const OTHER_FILES: u64 = 124;
+/// Each connection costs memory too, however many files there may be.
+const MOST_CONNECTIONS: u64 = 20_000;
+
+impl HttpConfig {
+    /// Open files that can be made use of.
+    pub const OPEN_FILES: u64 = MOST_CONNECTIONS + OTHER_FILES;
+    /// Open files that a process may have where nobody set anything.
+    pub const USUAL_OPEN_FILES: u64 = 1024;
+
+    /// Derives the bounds on connections and streams from how many files the process may open: three connections of four may be event
+    /// streams, and half of those may be one account's.
+    #[must_use]
+    pub fn for_open_files(self, files: u64) -> Self {
+        let connections = files.saturating_sub(OTHER_FILES).clamp(4, MOST_CONNECTIONS);
+        let max_connections = usize::try_from(connections).unwrap_or(usize::MAX);
+        let max_streams = max_connections - max_connections / 4;
+        Self { max_connections, max_streams, max_streams_per_account: max_streams / 2, ..self }
     }
 }
 
@@ -80,6 +119,12 @@ pub(crate) struct Shared {
     request_timeout: Duration,
     /// Creates go on to their end even where the client has gone: a started order is finished, not abandoned.
     creates: TaskTracker,
+    metrics: metrics::Metrics,
+    /// Who has event streams open.
+    streams: Arc<Slots>,
+    keep_alive: Duration,
+    /// Cancelled when the server stops: event streams end then.
+    closing: CancellationToken,
 }
 
 impl std::ops::Deref for App {
@@ -90,7 +135,7 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    fn new(engine: Engine, config: &HttpConfig) -> Self {
+    fn new(engine: Engine, config: &HttpConfig, closing: CancellationToken) -> Self {
         Self(Arc::new(Shared {
             engine,
             public_url: config.public_url.trim_end_matches('/').to_owned(),
@@ -98,6 +143,10 @@ impl App {
             create_timeout: config.request_timeout.saturating_sub(Duration::from_secs(2)),
             request_timeout: config.request_timeout,
             creates: TaskTracker::new(),
+            metrics: metrics::Metrics::new(),
+            streams: Slots::new(config.max_streams, config.max_streams_per_account),
+            keep_alive: config.keep_alive,
+            closing,
         }))
     }
 
@@ -107,13 +156,16 @@ impl App {
             .route("/api/transaction/create/daimo/{ticker}", post(create::create_daimo))
             .route("/api/transaction/limits/{ticker}", get(query::limits))
             .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
+            .route("/api/transaction/status/events", get(events::follow))
             .route("/api/check-balance", post(query::check_balance))
             .route("/webhooks/{provider}", post(webhooks::receive))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
+            .route("/metrics", get(metrics::show))
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .with_state(self.clone())
+            .layer(middleware::from_fn_with_state(self.clone(), metrics::measure))
             .layer(CatchPanicLayer::custom(layers::panicked))
             .layer(middleware::from_fn_with_state(self.clone(), layers::observe))
     }
@@ -121,7 +173,7 @@ impl App {
 
 /// The whole HTTP surface. Requests that do not come through [`serve`] carry no peer address: all of them then count as one client.
 pub fn router(engine: Engine, config: &HttpConfig) -> Router {
-    App::new(engine, config).router()
+    App::new(engine, config, CancellationToken::new()).router()
 }
 
 async fn not_found(request: Request) -> Result<Response, error::ApiError> {

@@ -60,7 +60,8 @@ pub async fn an_assignment_is_an_entry_of_its_own(fixture: &dyn Fixture) {
     assert_eq!((entries[0].id, entries[0].kind, entries[0].at), (entry, EntryKind::Adjustment, at(500)));
     assert_eq!((entries[0].amount, &entries[0].deposit, &entries[0].payment), (usd("20.5"), &None, &None));
     // In the other currency, beside the first.
-    let nano = item(&*store, NewReview { provider: OTHER_PROVIDER, ..review("send", ReviewReason::NoDeposit, 6) });
+    let nano =
+        item(&*store, NewReview { provider: OTHER_PROVIDER, ..review("send", ReviewReason::NoDeposit, 6) });
     let raw = Amount::parse("1.5", Asset::XNO).unwrap();
     assigned(&*store, AssignReview { amount: raw, note: None, ..assign(nano.await, ana, "1") }).await;
     assert_eq!(store.balances(ana).await.unwrap(), [usd("20.5"), Signed::credit(raw)]);
@@ -71,7 +72,8 @@ pub async fn an_assignment_is_an_entry_of_its_own(fixture: &dyn Fixture) {
     let again = fixture.open().await;
     let all = again.reviews().await.unwrap();
     assert_eq!(all.iter().map(|r| r.reference.as_str()).collect::<Vec<_>>(), ["tx-1", "send"]);
-    let Some(Resolution { kind, at: when, by, note, credited: Some(credited) }) = all[0].resolution.clone() else {
+    let Some(Resolution { kind, at: when, by, note, credited: Some(credited) }) = all[0].resolution.clone()
+    else {
         panic!("{:?}", all[0]);
     };
     assert_eq!((kind, when, by.as_str()), (ResolutionKind::Assigned, at(500), "operator"));
@@ -89,7 +91,9 @@ pub async fn a_review_is_resolved_once(fixture: &dyn Fixture) {
     assert_eq!(store.dismiss_review(dismiss(first)).await.unwrap(), Dismissed::Yes);
     assigned(&*store, assign(second, ana, "1")).await;
     for resolved in [first, second] {
-        let Dismissed::Resolved(how) = store.dismiss_review(dismiss(resolved)).await.unwrap() else { panic!() };
+        let Dismissed::Resolved(how) = store.dismiss_review(dismiss(resolved)).await.unwrap() else {
+            panic!()
+        };
         let Assigned::Resolved(same) = store.assign_review(assign(resolved, ana, "2")).await.unwrap() else {
             panic!()
         };

@@ -29,10 +29,11 @@ use sqlx::{Sqlite, SqlitePool};
 use self::row::Doing;
 use self::writer::Writer;
 use crate::{
-    Account, AccountId, Admission, Admit, ApiKeyRow, AssignReview, Assigned, BeginCreate, Begun, Commit, Committed, DepositRow, DismissReview, Dismissed,
-    FinishCreate, Finished, HistoryRow, JournalEntry, JournalFilter, JournalOutcome, JournalRow, LedgerCheck,
-    LedgerEntry, NewApiKey, NewReview, OpenStanding, RateLimit, RateState, Refuse, ResumeCreate, Resumed,
-    ReviewRow, Store, StoreError, StoreResult, StoredRate, Touch,
+    Account, AccountId, Admission, Admit, ApiKeyRow, AssignReview, Assigned, Backlog, BeginCreate, Begun,
+    Commit, Committed, DepositRow, DismissReview, Dismissed, FinishCreate, Finished, HistoryRow,
+    JournalEntry, JournalFilter, JournalOutcome, JournalRow, LedgerCheck, LedgerEntry, NewApiKey, NewReview,
+    OpenStanding, RateLimit, RateState, Refuse, ResumeCreate, Resumed, ReviewRow, Store, StoreError,
+    StoreResult, StoredRate, Touch,
 };
 
 /// Durable state in one SQLite file, in WAL mode with full synchronous commits.
@@ -234,7 +235,15 @@ impl Store for SqliteStore {
     }
 
     async fn history(&self, id: &DepositId, after: u64) -> StoreResult<Vec<HistoryRow>> {
-        deposits::history(&mut *self.reader().await?, id, after).await
+        deposits::history(&mut *self.reader().await?, id, after, u32::MAX).await
+    }
+
+    async fn history_page(&self, id: &DepositId, after: u64, limit: u32) -> StoreResult<Vec<HistoryRow>> {
+        deposits::history(&mut *self.reader().await?, id, after, limit).await
+    }
+
+    async fn newest_history(&self, id: &DepositId) -> StoreResult<Option<HistoryRow>> {
+        deposits::newest_history(&mut *self.reader().await?, id).await
     }
 
     async fn journal(&self, entry: JournalEntry) -> StoreResult<JournalOutcome> {
@@ -375,5 +384,9 @@ impl Store for SqliteStore {
         paid_at: Option<Timestamp>,
     ) -> StoreResult<Option<ReviewRow>> {
         reviews::assignment(&mut *self.reader().await?, deposit, provider, payment, paid_at).await
+    }
+
+    async fn backlog(&self) -> StoreResult<Backlog> {
+        schedule::backlog(&mut *self.reader().await?).await
     }
 }
