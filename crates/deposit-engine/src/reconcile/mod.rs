@@ -24,7 +24,7 @@ use crate::error::EngineError;
 const PAGE: u32 = 200;
 /// How often a deposit is read that keeps changing meanwhile.
 const TRIES: usize = 4;
-/// After so many reads in a row that failed, the rest of a provider's deposits is not asked about.
+/// After so many requests in a row that failed, the rest of a provider's deposits is not asked about.
 const PATIENCE: usize = 5;
 
 /// What to compare.
@@ -122,18 +122,24 @@ impl Engine {
             let Some(last) = rows.last() else { break };
             after = Some(last.id.clone());
             let mut here = 0_u64;
-            let chunks = rows.chunks(provider.capabilities().read_batch.max(1));
+            // Owned, so that the whole is `Send` for any caller.
+            let chunks: Vec<Vec<DepositRow>> =
+                rows.chunks(provider.capabilities().read_batch.max(1)).map(<[DepositRow]>::to_vec).collect();
             let mut looks = stream::iter(chunks)
                 .map(|chunk| {
                     let reviewed = &reviewed;
-                    async move { self.look_at(provider, chunk, budget, reviewed).await }
+                    async move { self.look_at(provider, &chunk, budget, reviewed).await }
                 })
                 .buffer_unordered(budget.concurrency());
             while let Some(look) = looks.next().await {
-                for (id, outcome) in look? {
+                let look = look?;
+                // A batch is one request, so one failure.
+                let unread = |(_, found): &(DepositId, Vec<Difference>)| {
+                    found.iter().any(|difference| difference.kind == DifferenceKind::Unreadable)
+                };
+                failures = if look.iter().all(unread) { failures.saturating_add(1) } else { 0 };
+                for (id, outcome) in look {
                     here += 1;
-                    let unread = outcome.iter().any(|d| d.kind == DifferenceKind::Unreadable);
-                    failures = if unread { failures.saturating_add(1) } else { 0 };
                     if !outcome.is_empty() {
                         doubts.deposits.insert(id, outcome);
                     }
@@ -256,20 +262,23 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let reviewed = self.reviewed(provider.id()).await?;
         let ids: Vec<DepositId> = doubts.deposits.keys().cloned().collect();
-        let mut looks = stream::iter(&ids)
+        let mut looks = stream::iter(ids)
             .map(|id| {
                 let reviewed = &reviewed;
-                async move { (id, self.look(id, budget, reviewed).await) }
+                async move {
+                    let found = self.look(&id, budget, reviewed).await;
+                    (id, found)
+                }
             })
             .buffer_unordered(budget.concurrency());
         while let Some((id, differences)) = looks.next().await {
             let differences = differences?;
-            doubts.deposits.remove(id);
+            doubts.deposits.remove(&id);
             // Asked twice in vain: a third time would only take as long again.
             if differences.iter().any(|difference| difference.kind == DifferenceKind::Unreadable) {
                 doubts.rest.extend(differences);
             } else if !differences.is_empty() {
-                doubts.deposits.insert(id.clone(), differences);
+                doubts.deposits.insert(id, differences);
             }
         }
         let mut left = Vec::new();

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use comfy_table::Table;
 use deposit_core::{ProviderId, Timestamp};
 use deposit_engine::{Clock as _, Engine, SystemClock};
@@ -72,7 +72,7 @@ pub(super) fn operator(named: Option<String>) -> String {
 }
 
 /// A point in time: `2026-03-04T09:30:00Z`, `2026-03-04` (UTC), or so long ago: `90m`, `24h`, `7d`, `2w`.
-pub(super) fn since(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
+pub(super) fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
     let ago = units.iter().find_map(|(unit, secs)| {
         let count: u32 = text.strip_suffix(*unit)?.parse().ok()?;
@@ -82,9 +82,9 @@ pub(super) fn since(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
         return Ok(now.plus_secs(secs.saturating_neg()));
     }
     let whole = if text.len() == "2026-03-04".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    let at: jiff::Timestamp = whole.parse().ok().with_context(|| {
-        format!("{text:?} is no point in time: say 2026-03-04T09:30:00Z, 2026-03-04, 24h or 7d")
-    })?;
+    let at: jiff::Timestamp = whole
+        .parse()
+        .map_err(|_| "no point in time: say 2026-03-04T09:30:00Z, 2026-03-04, 24h or 7d".to_owned())?;
     Ok(Timestamp::from_millis(at.as_millisecond()))
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use deposit_core::{Asset, ProviderId};
+use deposit_core::{Asset, ProviderId, Timestamp};
 use deposit_engine::{Difference, Engine, ReconcileOptions, Reconciliation};
 use serde_json::{Map, Value, json};
 
@@ -42,11 +42,15 @@ pub(super) struct ReconcileArgs {
     #[arg(long, value_name = "P")]
     provider: Option<ProviderId>,
     /// From when on: a time (RFC 3339), a date, or how long ago (24h, 7d)
-    #[arg(long, value_name = "T", default_value = "30d")]
-    since: String,
+    #[arg(long, value_name = "T", default_value = "30d", value_parser = point_in_time)]
+    since: Timestamp,
     /// One JSON object
     #[arg(long)]
     json: bool,
+}
+
+fn point_in_time(text: &str) -> Result<Timestamp, String> {
+    since(text, now())
 }
 
 pub(super) async fn run(global: &Global, args: ReconcileArgs) -> anyhow::Result<ExitCode> {
@@ -61,7 +65,7 @@ async fn compare(engine: &Engine, args: &ReconcileArgs) -> anyhow::Result<ExitCo
     }
     let options = ReconcileOptions {
         provider: args.provider,
-        since: since(&args.since, now())?,
+        since: args.since,
         again_after: AGAIN_AFTER.to_vec(),
     };
     let found = engine.reconcile(&options).await?;

@@ -70,11 +70,11 @@ pub(super) struct AssignArgs {
     #[arg(long, value_name = "NAME")]
     account: AccountName,
     /// Credit so many US dollars instead of what the item is worth
-    #[arg(long, value_name = "AMOUNT", conflicts_with = "xno")]
-    usd: Option<String>,
+    #[arg(long, value_name = "AMOUNT", conflicts_with = "xno", value_parser = usd)]
+    usd: Option<Amount>,
     /// Credit so many XNO instead
-    #[arg(long, value_name = "AMOUNT")]
-    xno: Option<String>,
+    #[arg(long, value_name = "AMOUNT", value_parser = xno)]
+    xno: Option<Amount>,
     /// Whatever there is to say, 1-500 characters; stored with the item
     #[arg(long, value_name = "TEXT", value_parser = words)]
     note: Option<String>,
@@ -101,6 +101,24 @@ fn words(text: &str) -> Result<String, String> {
         0 => Err("must not be empty".to_owned()),
         1..=LONGEST_TEXT => Ok(text.to_owned()),
         _ => Err(format!("must be at most {LONGEST_TEXT} characters")),
+    }
+}
+
+fn usd(text: &str) -> Result<Amount, String> {
+    figure(text, Asset::USD)
+}
+
+fn xno(text: &str) -> Result<Amount, String> {
+    figure(text, Asset::XNO)
+}
+
+fn figure(text: &str, asset: Asset) -> Result<Amount, String> {
+    match Amount::parse(text, asset) {
+        Ok(amount) if amount.is_zero() => {
+            Err("must be above zero; to credit nothing: `deposit review dismiss`".to_owned())
+        }
+        Ok(amount) => Ok(amount),
+        Err(error) => Err(format!("{error} (a plain number with at most {} decimals)", asset.scale())),
     }
 }
 
@@ -158,11 +176,6 @@ async fn list(store: &SqliteStore, all: bool, json: bool) -> anyhow::Result<Exit
 }
 
 async fn assign(store: &SqliteStore, engine: &Engine, args: AssignArgs) -> anyhow::Result<ExitCode> {
-    let fixed = match (&args.usd, &args.xno) {
-        (Some(text), _) => Some(figure(text, Asset::USD, "--usd")?),
-        (None, Some(text)) => Some(figure(text, Asset::XNO, "--xno")?),
-        (None, None) => None,
-    };
     let Some(item) = store.review(args.id).await? else { return Err(unknown(args.id)) };
     if let Some(resolution) = &item.resolution {
         return Err(resolved(&item, resolution));
@@ -176,7 +189,7 @@ async fn assign(store: &SqliteStore, engine: &Engine, args: AssignArgs) -> anyho
     if let Some(at) = account.closed_at {
         bail!("account {} was closed at {}; assign to an open one", account.name, rfc3339(at));
     }
-    let (credit, from) = match fixed {
+    let (credit, from) = match args.usd.or(args.xno) {
         Some(amount) => (amount, "as named".to_owned()),
         None => match engine.value_of_review(&item).await? {
             Ok(valued) => (valued.credit, explained(&valued)),
@@ -306,14 +319,6 @@ fn explained(valued: &Valued) -> String {
     match valued.price {
         Some((ticker, price)) => format!("{} {} at {} USD for 1 {ticker}", valued.paid, valued.paid.asset(), price.usd()),
         None => format!("{} {}", valued.paid, valued.paid.asset()),
-    }
-}
-
-fn figure(text: &str, asset: Asset, option: &str) -> anyhow::Result<Amount> {
-    match Amount::parse(text, asset) {
-        Ok(amount) if !amount.is_zero() => Ok(amount),
-        Ok(_) => bail!("{option} must be above zero; to credit nothing: `deposit review dismiss`"),
-        Err(error) => bail!("{option} {text:?}: {error} (at most {} decimals)", asset.scale()),
     }
 }
 
