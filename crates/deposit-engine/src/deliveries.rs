@@ -233,7 +233,8 @@ impl Engine {
             Observed::PaymentHint | Observed::Facts(_) => NewReview {
                 provider: message.provider,
                 // Nothing else names it: the journal does.
-                reference: named(&message.target).unwrap_or_else(|| format!("delivery {}", delivery.delivery)),
+                reference: named(&message.target)
+                    .unwrap_or_else(|| format!("delivery {}", delivery.delivery)),
                 amount: None,
                 ticker: message.ticker,
                 deposit: None,

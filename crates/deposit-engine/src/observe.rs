@@ -284,6 +284,14 @@ impl Engine {
                 let late = lifecycle::is_late(&row.terms, &evidence.order, at);
                 PaymentCredit { at, late, price: None, posted: 0, postings: 0 }
             });
+            let (store, provider) = (self.store(), row.provider);
+            if entry.postings == 0
+                && lifecycle::net(payment) < payment.confirmed
+                && store.assignment(&row.id, provider, id, payment.paid_at).await?.is_some()
+            {
+                let gone = payment.confirmed.saturating_sub(lifecycle::net(payment));
+                reviews.add(id, Some((payment.asset, gone)), ReviewReason::AssignedReversed);
+            }
             // Only the first posting is withheld: what is posted follows its payment, down as well as up.
             if lifecycle::net(payment) > 0 && entry.postings == 0 {
                 if owner.is_none() {
@@ -298,7 +306,6 @@ impl Engine {
                     withheld = true;
                     continue;
                 }
-                let (store, provider) = (self.store(), row.provider);
                 if store.assignment(&row.id, provider, id, payment.paid_at).await?.is_some() {
                     // An operator has credited this money by hand: whether something is still missing is for them to say.
                     let amount = Some((payment.asset, lifecycle::net(payment)));

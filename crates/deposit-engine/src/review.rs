@@ -42,6 +42,11 @@ pub enum NoValue {
     /// Some of it was assigned before.
     #[error("this money, or a part of it, was assigned before: what is still missing is for you to say")]
     Again,
+    /// It was assigned, and taken back since.
+    #[error(
+        "this money was assigned and then taken back at its provider: there is nothing to credit, and what was credited stays until you settle it with the customer"
+    )]
+    TakenBack,
 }
 
 impl Engine {
@@ -50,12 +55,12 @@ impl Engine {
     ///
     /// # Errors
     /// The store's; [`NoValue`] is an answer.
-    pub async fn value_of_review(
-        &self,
-        review: &ReviewRow,
-    ) -> Result<Result<Valued, NoValue>, EngineError> {
+    pub async fn value_of_review(&self, review: &ReviewRow) -> Result<Result<Valued, NoValue>, EngineError> {
         if review.reason == ReviewReason::AlreadyAssigned {
             return Ok(Err(NoValue::Again));
+        }
+        if review.reason == ReviewReason::AssignedReversed {
+            return Ok(Err(NoValue::TakenBack));
         }
         let Some(text) = review.amount.as_deref() else { return Ok(Err(NoValue::Amount)) };
         let Some(ticker) = review.ticker else { return Ok(Err(NoValue::Coin)) };

@@ -106,6 +106,35 @@ async fn money_that_was_assigned_comes_back_to_review_and_not_to_the_ledger() {
 }
 
 #[tokio::test]
+async fn assigned_money_that_is_taken_back_is_shown() {
+    let bench = bench().await;
+    let id = bench.create().await;
+    bench.store.close_account(&bench.caller.account.name, START).await.unwrap();
+    bench.paid(&id, "p", "0", "0.004").await;
+    let item = only_review(&bench).await;
+    assert_eq!((item.reason, item.amount.as_deref()), (ReviewReason::AccountClosed, Some("0.004")));
+    let other = bench.store.ensure_account(&"bob".parse().unwrap(), START).await.unwrap();
+    let command = AssignReview {
+        id: item.id,
+        account: other.id,
+        amount: Amount::parse("200", Asset::USD).unwrap(),
+        note: None,
+        by: "operator".to_owned(),
+        again: false,
+        now: START,
+    };
+    assert!(matches!(bench.store.assign_review(command).await.unwrap(), Assigned::Yes { .. }));
+    bench.observe(&id).await;
+    assert!(bench.reviews().await.is_empty());
+    bench.paid(&id, "p", "0", "0.001").await;
+    let item = only_review(&bench).await;
+    assert_eq!((item.reason, item.amount.as_deref()), (ReviewReason::AssignedReversed, Some("0.003")));
+    assert_eq!(bench.engine.value_of_review(&item).await.unwrap(), Err(NoValue::TakenBack));
+    assert!(differences(&bench.engine).await.is_empty());
+    bench.check().await;
+}
+
+#[tokio::test]
 async fn money_that_was_dismissed_may_be_credited_by_rule() {
     let bench = all_or_nothing().await;
     let id = bench.create().await;

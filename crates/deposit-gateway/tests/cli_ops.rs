@@ -40,7 +40,11 @@ impl Shop {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deposit"));
-        command.current_dir(self.folder.path()).args(arguments).env_remove("DEPOSIT_LOG").env("NO_COLOR", "1");
+        command
+            .current_dir(self.folder.path())
+            .args(arguments)
+            .env_remove("DEPOSIT_LOG")
+            .env("NO_COLOR", "1");
         command.env("DEPOSIT_OPERATOR", "tester");
         command
     }
@@ -210,7 +214,10 @@ async fn reconcile_finds_what_a_stopped_gateway_missed() {
     assert_eq!(made["status"], "New");
     assert_eq!(shop.reconcile().await.0, 0, "it has no deposits there");
     let error = shop.fails(1, &["reconcile", "--provider", "nobody"]).await;
-    assert!(error.contains("no provider nobody is configured (configured: ") && error.contains("btcpay"), "{error}");
+    assert!(
+        error.contains("no provider nobody is configured (configured: ") && error.contains("btcpay"),
+        "{error}"
+    );
     shop.fails(2, &["reconcile", "--since", "yesterday"]).await;
 }
 
@@ -246,7 +253,9 @@ async fn money_in_review_is_assigned_or_dismissed_once() {
     assert!(error.contains("deposit keys create --account nobody"), "{error}");
     let error = shop.fails(1, &["review", "assign", "999", "--account", "other"]).await;
     assert!(error.contains("deposit review list"), "{error}");
-    for bad in [&["review", "assign", &id, "--account", "other", "--usd", "0"][..], &["review", "assign", &id]] {
+    for bad in
+        [&["review", "assign", &id, "--account", "other", "--usd", "0"][..], &["review", "assign", &id]]
+    {
         shop.fails(2, bad).await;
     }
     shop.fails(2, &["review", "dismiss", &id, "--reason", " "]).await;
@@ -272,8 +281,8 @@ async fn money_in_review_is_assigned_or_dismissed_once() {
     assert!(kinds.contains(&&json!("assigned")) && kinds.contains(&&json!("dismissed")), "{kinds:?}");
     assert!(shop.out(&["review", "list", "--all"]).await.contains("ticket 12"));
 
-    let store = SqliteStore::open(&format!("sqlite://{}", shop.folder.path().join("deposit.db").display()));
-    let store = store.await.unwrap();
+    let url = format!("sqlite://{}", shop.folder.path().join("deposit.db").display());
+    let store = SqliteStore::open(&url).await.unwrap();
     let account = store.account_by_name(&"other".parse().unwrap()).await.unwrap().unwrap();
     let entries = store.ledger_entries(account.id, 0, 9).await.unwrap();
     assert_eq!(entries.len(), 1);
@@ -309,10 +318,13 @@ async fn the_journal_is_listed_and_replayed_beside_a_gateway() {
         assert_eq!(row["provider"], "btcpay");
     }
     assert!(shop.lines(&["journal", "list", "--unhandled", "--json"]).await.is_empty());
-    assert_eq!(shop.lines(&["journal", "list", "--limit", "1", "--json"]).await[0]["id"], rows.last().unwrap()["id"]);
+    assert_eq!(
+        shop.lines(&["journal", "list", "--limit", "1", "--json"]).await[0]["id"],
+        rows.last().unwrap()["id"]
+    );
     assert!(shop.lines(&["journal", "list", "--provider", "stripe", "--json"]).await.is_empty());
 
-    let id = rows[0]["id"].to_string();
+    let id = rows.last().unwrap()["id"].to_string();
     for _ in 0..2 {
         let done = shop.lines(&["journal", "replay", &id, "--json"]).await;
         assert_eq!((done.len(), &done[0]["outcome"]), (1, &json!("unchanged")));

@@ -311,6 +311,8 @@ pub enum ReviewReason {
     NeverConfirmed,
     /// A rule would credit it now, but an operator has assigned this money already.
     AlreadyAssigned,
+    /// An operator has assigned it, and the provider has taken it back since: the ledger follows only what rules have posted.
+    AssignedReversed,
 }
 
 /// Money that waits for an operator.

@@ -61,11 +61,18 @@ pub(crate) fn compare(known: &Known<'_>, snapshots: &[Snapshot], now: Timestamp)
         let facts = lifecycle::facts_of(&theirs, snapshot, now);
         let merged = lifecycle::merge(std::mem::take(&mut theirs), &facts);
         for payment in &merged.conflicts {
-            if let (Some(ours), Some(other)) = (merged.evidence.payments.get(payment), facts.payments.get(payment))
+            if let (Some(ours), Some(other)) =
+                (merged.evidence.payments.get(payment), facts.payments.get(payment))
                 && !known.reviewed.contains(payment.as_str())
             {
-                let text = |p: &PaymentEvidence| format!("{} {}", amount(p.asset, lifecycle::paid(p)), p.asset);
-                found.push(known.difference(payment, DifferenceKind::Amount, Some(text(ours)), Some(text(other))));
+                let text =
+                    |p: &PaymentEvidence| format!("{} {}", amount(p.asset, lifecycle::paid(p)), p.asset);
+                found.push(known.difference(
+                    payment,
+                    DifferenceKind::Amount,
+                    Some(text(ours)),
+                    Some(text(other)),
+                ));
             }
         }
         theirs = merged.evidence;
@@ -145,7 +152,12 @@ impl Known<'_> {
         }
         if ours.settled != theirs.settled {
             let text = |settled: Option<Amount>| settled.map(|a| format!("{a} {}", a.asset()));
-            return Some(self.difference(id, DifferenceKind::Amount, text(ours.settled), text(theirs.settled)));
+            return Some(self.difference(
+                id,
+                DifferenceKind::Amount,
+                text(ours.settled),
+                text(theirs.settled),
+            ));
         }
         None
     }

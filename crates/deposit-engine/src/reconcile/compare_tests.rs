@@ -119,7 +119,10 @@ fn one(
 
 #[test]
 fn what_was_handled_is_no_difference() {
-    let all = shows(&[confirmed("a", 400_000), PaymentReading::in_flight(payment("b"), Amount::new(7, Asset::BTC))]);
+    let all = shows(&[
+        confirmed("a", 400_000),
+        PaymentReading::in_flight(payment("b"), Amount::new(7, Asset::BTC)),
+    ]);
     assert!(differences(&handled(&all), &[], &all).is_empty());
     assert!(differences(&handled(&[]), &[], &shows(&[])).is_empty());
 }
@@ -147,11 +150,12 @@ fn a_payment_that_stands_otherwise_there() {
     let undone = shows(&[PaymentReading::in_flight(payment("a"), Amount::new(400_000, Asset::BTC))]);
     assert_eq!(differences(&ours, &[], &undone), one("a", DifferenceKind::MissingReversal, "0.004", "0"));
     let mut refunded = confirmed("a", 400_000);
-    refunded
-        .takings
-        .insert(TakingId::new("refund-1").unwrap(), Taking { taken: 100_000, given_back: 0 });
+    refunded.takings.insert(TakingId::new("refund-1").unwrap(), Taking { taken: 100_000, given_back: 0 });
     let refunded = shows(&[refunded]);
-    assert_eq!(differences(&ours, &[], &refunded), one("a", DifferenceKind::MissingReversal, "0.004", "0.003"));
+    assert_eq!(
+        differences(&ours, &[], &refunded),
+        one("a", DifferenceKind::MissingReversal, "0.004", "0.003")
+    );
     let waiting = handled(&undone);
     let less = shows(&[PaymentReading::in_flight(payment("a"), Amount::new(300_000, Asset::BTC))]);
     assert_eq!(differences(&waiting, &[], &less), one("a", DifferenceKind::Amount, "0.004", "0.003"));
@@ -187,9 +191,8 @@ fn a_ledger_that_lacks_or_has_too_much() {
 }
 
 fn reading() -> impl Strategy<Value = PaymentReading> {
-    (prop::sample::select(vec!["a", "b", "c"]), 0_u128..1_000_000, 0_u128..1_000_000).prop_map(
-        |(id, in_flight, sum)| PaymentReading { in_flight, ..confirmed(id, sum) },
-    )
+    (prop::sample::select(vec!["a", "b", "c"]), 0_u128..1_000_000, 0_u128..1_000_000)
+        .prop_map(|(id, in_flight, sum)| PaymentReading { in_flight, ..confirmed(id, sum) })
 }
 
 fn world() -> impl Strategy<Value = Vec<Snapshot>> {

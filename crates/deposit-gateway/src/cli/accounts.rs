@@ -15,15 +15,19 @@ use crate::http::wire::rfc3339;
 #[derive(Debug, Subcommand)]
 pub(super) enum AccountsCommand {
     /// List the accounts with their balances
-    #[command(after_help = "Examples:\n  deposit accounts list\n  deposit accounts list --json | jq .balances")]
+    #[command(
+        after_help = "Examples:\n  deposit accounts list\n  deposit accounts list --json | jq .balances"
+    )]
     List {
         /// One JSON object a line
         #[arg(long)]
         json: bool,
     },
     /// Close an account: its keys stop working, money that still comes goes to review
-    #[command(after_help = "Closing twice keeps the first time. The balance stays; deposits that are open can still be paid, and what comes\n\
-                            waits in `deposit review list` for you to assign to another account.\n\nExample:\n  deposit accounts close shop")]
+    #[command(
+        after_help = "Closing twice keeps the first time. The balance stays; deposits that are open can still be paid, and what comes\n\
+                            waits in `deposit review list` for you to assign to another account.\n\nExample:\n  deposit accounts close shop"
+    )]
     Close {
         /// The account, as `accounts list` shows it
         name: AccountName,

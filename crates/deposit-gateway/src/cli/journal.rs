@@ -29,7 +29,9 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(super) enum JournalCommand {
     /// List stored messages, newest last
-    #[command(after_help = "Examples:\n  deposit journal list --provider stripe --limit 20\n  deposit journal list --unhandled --json")]
+    #[command(
+        after_help = "Examples:\n  deposit journal list --provider stripe --limit 20\n  deposit journal list --unhandled --json"
+    )]
     List(ListArgs),
     /// Work stored messages off again
     #[command(after_help = REPLAY_HELP)]
@@ -143,7 +145,9 @@ async fn replay(store: &SqliteStore, engine: &Engine, args: ReplayArgs) -> anyho
         }
     }
     if failed > 0 {
-        eprintln!("deposit: {failed} of {count} messages could not be worked off; replay them again once the provider answers");
+        eprintln!(
+            "deposit: {failed} of {count} messages could not be worked off; replay them again once the provider answers"
+        );
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

@@ -63,11 +63,11 @@ async fn compare(engine: &Engine, args: &ReconcileArgs) -> anyhow::Result<ExitCo
     if let Some(provider) = args.provider {
         configured(engine, provider)?;
     }
-    let options = ReconcileOptions {
-        provider: args.provider,
-        since: args.since,
-        again_after: AGAIN_AFTER.to_vec(),
-    };
+    if engine.registry().providers().len() == 0 {
+        eprintln!("deposit: no provider is configured: only the ledger is checked");
+    }
+    let options =
+        ReconcileOptions { provider: args.provider, since: args.since, again_after: AGAIN_AFTER.to_vec() };
     let found = engine.reconcile(&options).await?;
     if args.json {
         println!("{}", object(&found));

@@ -31,9 +31,11 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(super) enum ReviewCommand {
     /// List what waits, oldest first
-    #[command(after_help = "Reasons: no_deposit (no deposit is known for it), wrong_asset, account_closed, payment_on_second_deposit,\n\
+    #[command(
+        after_help = "Reasons: no_deposit (no deposit is known for it), wrong_asset, account_closed, payment_on_second_deposit,\n\
                             overflow, never_confirmed (seen in part, never confirmed), already_assigned (assigned here before, and now a\n\
-                            rule would credit it).\n\nExamples:\n  deposit review list\n  deposit review list --all --json")]
+                            rule would credit it), assigned_reversed (assigned here before, and taken back at the provider since).\n\nExamples:\n  deposit review list\n  deposit review list --all --json"
+    )]
     List {
         /// What was resolved too
         #[arg(long)]
@@ -46,8 +48,10 @@ pub(super) enum ReviewCommand {
     #[command(after_help = ASSIGN_HELP)]
     Assign(AssignArgs),
     /// Resolve an item without crediting anything
-    #[command(after_help = "A rule may still credit the payment later, once the provider confirms it, say.\n\n\
-                            Example:\n  deposit review dismiss 3 --reason 'refunded by hand at the provider'")]
+    #[command(
+        after_help = "A rule may still credit the payment later, once the provider confirms it, say.\n\n\
+                            Example:\n  deposit review dismiss 3 --reason 'refunded by hand at the provider'"
+    )]
     Dismiss {
         /// The item's id, as `review list` shows it
         id: i64,
@@ -189,6 +193,9 @@ async fn assign(store: &SqliteStore, engine: &Engine, args: AssignArgs) -> anyho
     if let Some(at) = account.closed_at {
         bail!("account {} was closed at {}; assign to an open one", account.name, rfc3339(at));
     }
+    if item.reason == ReviewReason::AssignedReversed {
+        return Err(worthless(&item, &NoValue::TakenBack));
+    }
     let (credit, from) = match args.usd.or(args.xno) {
         Some(amount) => (amount, "as named".to_owned()),
         None => match engine.value_of_review(&item).await? {
@@ -248,8 +255,12 @@ async fn assign(store: &SqliteStore, engine: &Engine, args: AssignArgs) -> anyho
             item.provider,
             item.id
         )),
-        Assigned::NoAccount => Err(anyhow!("account {} was closed meanwhile; assign to an open one", account.name)),
-        Assigned::BadAmount => Err(anyhow!("{credit} does not fit the balance of {}; name another figure", account.name)),
+        Assigned::NoAccount => {
+            Err(anyhow!("account {} was closed meanwhile; assign to an open one", account.name))
+        }
+        Assigned::BadAmount => {
+            Err(anyhow!("{credit} does not fit the balance of {}; name another figure", account.name))
+        }
     }
 }
 
@@ -317,7 +328,9 @@ fn how(resolution: &Resolution) -> String {
 
 fn explained(valued: &Valued) -> String {
     match valued.price {
-        Some((ticker, price)) => format!("{} {} at {} USD for 1 {ticker}", valued.paid, valued.paid.asset(), price.usd()),
+        Some((ticker, price)) => {
+            format!("{} {} at {} USD for 1 {ticker}", valued.paid, valued.paid.asset(), price.usd())
+        }
         None => format!("{} {}", valued.paid, valued.paid.asset()),
     }
 }
@@ -332,10 +345,15 @@ fn resolved(item: &ReviewRow, resolution: &Resolution) -> anyhow::Error {
 
 fn worthless(item: &ReviewRow, why: &NoValue) -> anyhow::Error {
     let next = match why {
-        NoValue::Nothing => format!("dismiss it: `deposit review dismiss {} --reason …`", item.id),
-        NoValue::Amount | NoValue::Coin | NoValue::Unreadable(_) | NoValue::Rate(_) | NoValue::Size | NoValue::Again => {
-            "say what to credit with --usd AMOUNT (or --xno AMOUNT)".to_owned()
+        NoValue::Nothing | NoValue::TakenBack => {
+            format!("dismiss it: `deposit review dismiss {} --reason …`", item.id)
         }
+        NoValue::Amount
+        | NoValue::Coin
+        | NoValue::Unreadable(_)
+        | NoValue::Rate(_)
+        | NoValue::Size
+        | NoValue::Again => "say what to credit with --usd AMOUNT (or --xno AMOUNT)".to_owned(),
     };
     anyhow!("review item {}: {why}; {next}", item.id)
 }
