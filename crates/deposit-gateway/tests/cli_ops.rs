@@ -1,6 +1,13 @@
 //! What operators do on the command line: real processes beside a running gateway, or without one, on its store.
 #![cfg(all(feature = "sandbox", unix))]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm
+)]
 
 mod process;
 

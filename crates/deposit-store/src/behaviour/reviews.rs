@@ -39,10 +39,9 @@ async fn item(store: &dyn Store, new: NewReview) -> i64 {
 }
 
 async fn assigned(store: &dyn Store, command: AssignReview) -> i64 {
-    match store.assign_review(command).await.unwrap() {
-        Assigned::Yes { entry } => entry,
-        other => panic!("{other:?}"),
-    }
+    let answer = store.assign_review(command).await.unwrap();
+    let Assigned::Yes { entry } = answer else { panic!("{answer:?}") };
+    entry
 }
 
 async fn is_assigned(store: &dyn Store, deposit: &DepositId, of: &str) -> bool {
