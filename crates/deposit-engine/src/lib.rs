@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod background;
+mod bounds;
 mod budget;
 mod clock;
 mod config;
@@ -12,10 +13,13 @@ mod follow;
 mod health;
 pub mod keys;
 mod observe;
+mod prices;
 mod pricing;
+mod public;
 mod query;
 mod random;
 mod reading;
+mod receive;
 mod reconcile;
 mod replay;
 mod review;
@@ -26,10 +30,12 @@ pub use background::Running;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::EngineConfig;
 pub use create::{AmountInput, CreateOutcome, CreateRequest};
-pub use error::{CreateError, DeliveryError, EngineError, LimitsError, Refusal};
+pub use error::{CreateError, DeliveryError, EngineError, LimitsError, ReceiveError, Refusal};
 pub use follow::{Follower, State};
 pub use observe::Observation;
+pub use prices::FiatPrice;
 pub use query::{Balances, Caller, LimitsView};
+pub use receive::Receipt;
 pub use reconcile::{Difference, DifferenceKind, ReconcileOptions, Reconciliation};
 pub use replay::{RETRIED_OUTCOMES, Replayed};
 pub use review::{NoValue, Valued};
@@ -39,12 +45,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use deposit_core::{DepositId, ProviderId, Timestamp};
+use bounds::Bounds;
+use deposit_core::{DepositId, ProviderId, Ticker, Timestamp};
 use deposit_facade::Registry;
 use deposit_rates::Rates;
 use deposit_store::Store;
 use follow::Bells;
 use health::Failing;
+use scan::ScanTurn;
 use tokio::sync::{Notify, broadcast};
 
 /// A committed change of a deposit's public object.
@@ -77,6 +85,10 @@ pub(crate) struct Inner {
     down_until: Mutex<BTreeMap<ProviderId, Timestamp>>,
     /// Providers whose reads fail.
     failing: Mutex<BTreeMap<ProviderId, Failing>>,
+    /// What providers themselves take.
+    bounds: Mutex<BTreeMap<Ticker, Bounds>>,
+    /// One scan of a provider at a time.
+    scans: BTreeMap<ProviderId, ScanTurn>,
 }
 
 impl fmt::Debug for Engine {
@@ -96,6 +108,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (changes, _) = broadcast::channel(1024);
+        let scans = registry.providers().map(|provider| (provider.id(), ScanTurn::default())).collect();
         let inner = Inner {
             store,
             registry,
@@ -107,6 +120,8 @@ impl Engine {
             delivered: Notify::new(),
             down_until: Mutex::new(BTreeMap::new()),
             failing: Mutex::new(BTreeMap::new()),
+            bounds: Mutex::new(BTreeMap::new()),
+            scans,
         };
         Self { inner: Arc::new(inner) }
     }

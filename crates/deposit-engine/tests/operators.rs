@@ -424,7 +424,8 @@ impl PaymentProvider for Feed {
         let from: usize = cursor.map_or(0, |cursor| cursor.0.parse().unwrap());
         let observations: Vec<_> = lines.iter().skip(from).take(2).cloned().collect();
         let next = from + observations.len();
-        Ok(ScanPage { observations, next: ScanCursor(next.to_string()), more: next < lines.len() })
+        let cursor = ScanCursor(next.to_string());
+        Ok(ScanPage { observations, taken: Vec::new(), next: cursor, more: next < lines.len() })
     }
 }
 

@@ -27,7 +27,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use deposit_core::{
-    AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Ticker, Timestamp,
+    AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken, Ticker, Timestamp,
 };
 
 /// Durable state: whole use cases with commands as data, never a transaction handle. So SQLite can have one writer that commits
@@ -104,6 +104,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The deposit to which an address belongs that was shown at any time.
     async fn deposit_by_address(&self, provider: ProviderId, address: &str)
     -> StoreResult<Option<DepositId>>;
+    /// Notes by which blocks of ours payments to standing addresses were taken in. Answers with those whose payment no deposit has: nothing is
+    /// noted of them. Noting one again changes nothing.
+    async fn note_taken(&self, provider: ProviderId, taken: Vec<Taken>) -> StoreResult<Vec<Taken>>;
+    /// The deposit whose payment was taken in by this block of ours.
+    async fn deposit_by_block(
+        &self,
+        provider: ProviderId,
+        block: &ProviderRef,
+    ) -> StoreResult<Option<DepositId>>;
     /// All orders at the provider that carry this deposit's id, the shown one first.
     async fn orders_of(&self, id: &DepositId) -> StoreResult<Vec<ProviderRef>>;
     /// Notes a further order of a deposit (a repeat made two); it is observed like the first.
@@ -191,7 +200,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// The account's balance in each currency that it ever had a posting in.
     async fn balances(&self, account: AccountId) -> StoreResult<Vec<Signed>>;
-    /// Postings of an account with an id above `after`, rising.
+    /// Postings of an account with an id above `after`, rising. Whoever reads on from the last id misses nothing: no posting becomes visible
+    /// after one with a higher id was, and none ever changes.
     async fn ledger_entries(
         &self,
         account: AccountId,

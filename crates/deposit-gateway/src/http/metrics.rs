@@ -50,6 +50,12 @@ struct ByTicker {
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByTrouble {
+    ticker: String,
+    trouble: &'static str,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByProvider {
     provider: String,
 }
@@ -181,6 +187,12 @@ async fn count_what_waits(app: &App, registry: &mut Registry) -> Result<(), ApiE
         usable.get_or_create(&ByTicker { ticker: ticker.to_string() }).set(i64::from(confirmed.is_some()));
     }
     registry.register("deposit_rate_usable", "1 where a ticker has a rate that may be used", usable);
+    let troubles: Family<ByTrouble, Gauge<i64, AtomicI64>> = Family::default();
+    for (ticker, trouble) in engine.rate_troubles() {
+        let labels = ByTrouble { ticker: ticker.to_string(), trouble: trouble.word() };
+        troubles.get_or_create(&labels).set(1);
+    }
+    registry.register("deposit_rate_trouble", "1 where rate sources contradict each other", troubles);
     let failing: Family<ByProvider, Gauge<i64, AtomicI64>> = Family::default();
     for provider in engine.registry().providers() {
         failing.get_or_create(&ByProvider { provider: provider.id().to_string() }).set(0);

@@ -5,12 +5,17 @@
 
 mod auth;
 mod body;
+mod cors;
 mod create;
 mod error;
 mod events;
 mod health;
 mod layers;
+mod ledger;
 mod metrics;
+mod nano;
+mod pay;
+mod prices;
 mod query;
 mod reply;
 mod server;
@@ -33,7 +38,9 @@ use slots::Slots;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
 
+pub use cors::{CorsOrigins, InvalidOrigin};
 pub use server::{ServeError, bind, serve};
 
 /// How the HTTP side is set up.
@@ -45,6 +52,8 @@ pub struct HttpConfig {
     pub public_url: String,
     /// Whose `X-Forwarded-For` is believed (`server.trusted_proxies`).
     pub trusted_proxies: Vec<IpNet>,
+    /// Whose pages may read the API's answers (`server.cors_origins`); nobody's by default.
+    pub cors_origins: CorsOrigins,
     /// Most connections at a time; further ones wait to be accepted.
     pub max_connections: usize,
     /// Most event streams at a time, so that they leave room for ordinary requests; further ones are answered 503.
@@ -70,6 +79,7 @@ impl Default for HttpConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: "http://127.0.0.1:8080".to_owned(),
             trusted_proxies: Vec::new(),
+            cors_origins: CorsOrigins::default(),
             max_connections: 0,
             max_streams: 0,
             max_streams_per_account: 0,
@@ -114,6 +124,9 @@ pub(crate) struct Shared {
     /// Without a slash at the end.
     public_url: String,
     trusted_proxies: Vec<IpNet>,
+    cors: Option<CorsLayer>,
+    /// Whether payers reach us by https: browsers are then told to come back by nothing else.
+    https: bool,
     /// A little less than the whole request's time: a create that takes longer is answered as such.
     create_timeout: Duration,
     request_timeout: Duration,
@@ -140,6 +153,8 @@ impl App {
             engine,
             public_url: config.public_url.trim_end_matches('/').to_owned(),
             trusted_proxies: config.trusted_proxies.clone(),
+            cors: config.cors_origins.layer(),
+            https: config.public_url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")),
             create_timeout: config.request_timeout.saturating_sub(Duration::from_secs(2)),
             request_timeout: config.request_timeout,
             creates: TaskTracker::new(),
@@ -158,7 +173,13 @@ impl App {
             .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
             .route("/api/transaction/status/events", get(events::follow))
             .route("/api/check-balance", post(query::check_balance))
+            .route("/api/get-nano-price", get(prices::nano))
+            .route("/api/get-fiat-prices", get(prices::fiat))
+            .route("/api/receive-nano", post(nano::receive))
+            .route("/api/ledger/entries", get(ledger::entries))
             .route("/webhooks/{provider}", post(webhooks::receive))
+            .route("/pay/{tx_id}", get(pay::page))
+            .route("/pay/{tx_id}/qr.svg", get(pay::qr_code))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
             .route("/metrics", get(metrics::show))
@@ -167,6 +188,7 @@ impl App {
             .with_state(self.clone())
             .layer(middleware::from_fn_with_state(self.clone(), metrics::measure))
             .layer(CatchPanicLayer::custom(layers::panicked))
+            .layer(middleware::from_fn_with_state(self.clone(), cors::allow))
             .layer(middleware::from_fn_with_state(self.clone(), layers::observe))
     }
 }

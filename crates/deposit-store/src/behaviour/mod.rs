@@ -21,6 +21,7 @@ mod observing;
 mod rates;
 mod reviews;
 mod schedule;
+mod taken;
 mod together;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub use observing::*;
 pub use rates::*;
 pub use reviews::*;
 pub use schedule::*;
+pub use taken::*;
 pub use together::*;
 
 use crate::Store;
@@ -80,12 +82,14 @@ macro_rules! store_suite {
             a_failing_command_harms_no_other,
             a_dropped_caller_harms_nothing,
             two_connections_write_at_once,
+            entries_are_read_on_without_a_gap,
             everything_survives_a_restart,
             due_reads_come_in_order,
             expiries_and_unpriced_are_found,
             what_waits_is_counted,
             a_scan_s_cursor_is_kept,
             a_standing_deposit_opens_once,
+            a_deposit_is_found_by_what_took_its_payment_in,
             deliveries_are_stored_once,
             deliveries_are_claimed_and_finished,
             the_journal_is_listed_and_purged,

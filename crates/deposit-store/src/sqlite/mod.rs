@@ -13,6 +13,7 @@ mod rates;
 mod reviews;
 mod row;
 mod schedule;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use deposit_core::{
-    AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Ticker, Timestamp,
+    AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken, Ticker, Timestamp,
 };
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool};
@@ -211,6 +212,21 @@ impl Store for SqliteStore {
         address: &str,
     ) -> StoreResult<Option<DepositId>> {
         deposits::by_address(&mut *self.reader().await?, provider, address).await
+    }
+
+    async fn note_taken(&self, provider: ProviderId, taken: Vec<Taken>) -> StoreResult<Vec<Taken>> {
+        if taken.is_empty() {
+            return Ok(taken);
+        }
+        self.writer.run(move |c| Box::pin(taken::note(c, provider, taken))).await
+    }
+
+    async fn deposit_by_block(
+        &self,
+        provider: ProviderId,
+        block: &ProviderRef,
+    ) -> StoreResult<Option<DepositId>> {
+        taken::deposit_by_block(&mut *self.reader().await?, provider, block).await
     }
 
     async fn orders_of(&self, id: &DepositId) -> StoreResult<Vec<ProviderRef>> {
