@@ -7,8 +7,8 @@ use url::Url;
 use crate::address::Address;
 use crate::key::Seed;
 
-/// 10^24 raw, a millionth of a XNO: what a node's own wallet ignores by default.
-pub(crate) const DUST_RAW: u128 = 1_000_000_000_000_000_000_000_000;
+/// Every payment counts: the API's contract credits each one, however small.
+pub(crate) const DUST_RAW: u128 = 1;
 
 /// `[providers.nano]` of the configuration.
 ///
@@ -44,7 +44,7 @@ pub struct Config {
     /// Expected in `?token=` of the node's HTTP callback; empty: callbacks are refused.
     #[serde(default)]
     pub callback_token: Secret,
-    /// Payments below this, in raw, are neither shown nor taken in. Not in the configuration file.
+    /// Payments below this, in raw, are neither shown nor taken in; 1, the default, leaves none out. Not in the configuration file.
     #[serde(skip, default = "default_dust")]
     pub dust_raw: u128,
 }

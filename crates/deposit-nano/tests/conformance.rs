@@ -241,10 +241,11 @@ impl Harness for NanoHarness {
         ]
     }
 
-    /// From the dust threshold on, up to more than half of what there is.
+    /// From one raw on, up to more than half of what there is.
     fn exact_amounts(&self, _spec: &TickerSpec) -> Vec<Amount> {
         let xno = |text: &str| Amount::parse(text, Asset::XNO).unwrap();
         vec![
+            xno("0.000000000000000000000000000001"),
             xno("0.000001"),
             xno("0.000001000000000000000000000001"),
             xno("171234567.890123456789012345678901234567"),

@@ -259,7 +259,8 @@ async fn two_calls_at_once_make_one_chain() {
     for _ in 0..4 {
         w.pay(ONE, XNO, PayStage::Confirmed);
     }
-    let (a, b, c) = tokio::join!(w.nano.receive(ONE, ALL), w.nano.receive(ONE, ALL), w.nano.receive(ONE, ALL));
+    let (a, b, c) =
+        tokio::join!(w.nano.receive(ONE, ALL), w.nano.receive(ONE, ALL), w.nano.receive(ONE, ALL));
     let all = [a.unwrap(), b.unwrap(), c.unwrap()];
     assert_eq!(all.iter().map(|r| r.taken.len()).sum::<usize>(), 4);
     assert_eq!(all.iter().map(|r| r.failed).sum::<usize>(), 0);
@@ -332,8 +333,15 @@ async fn a_backlog_larger_than_a_page_is_shown_whole() {
 }
 
 #[tokio::test]
-async fn dust_is_neither_shown_nor_taken_in() {
+async fn one_raw_is_a_payment() {
     let w = World::new().await;
+    w.pay(ONE, 1, PayStage::Confirmed);
+    assert_eq!(w.scan().await[0].1.confirmed, 1);
+}
+
+#[tokio::test]
+async fn below_a_threshold_nothing_is_shown_nor_taken_in() {
+    let w = World::configured(|_, _, _| Do::Forward, |config| config.dust_raw = 10_u128.pow(24)).await;
     w.pay(ONE, 10_u128.pow(24) - 1, PayStage::Confirmed);
     assert!(w.scan().await.is_empty());
     assert_eq!(w.nano.receive(ONE, ALL).await.unwrap().taken.len(), 0);

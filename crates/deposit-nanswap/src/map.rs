@@ -35,8 +35,12 @@ pub(crate) fn snapshot(
             "the order pays out to another address than the configured one: nothing is credited for it";
         snapshot.concerns.push(Concern::new("payout_address_mismatch", detail));
     }
+    // There is no word for an order whose lifetime is over: its `validUntil` is held against the provider's own clock, and told
+    // for a paid one too, since what came after it is late.
+    let until = order.valid_until().and_then(|text| timestamp(&text));
+    snapshot.expired_at = until.filter(|until| at.is_some_and(|at| at >= *until));
     match &order.status {
-        Some(Status::Waiting) => waiting(intent, order, at, id, &mut snapshot),
+        Some(Status::Waiting) => waiting(intent, order, id, &mut snapshot),
         Some(Status::Exchanging | Status::Sending) => {
             let reading = seen(intent, order, &mut snapshot.concerns);
             list(id, reading, &mut snapshot);
@@ -63,22 +67,14 @@ fn list(id: PaymentRef, amount: Option<Amount>, snapshot: &mut Snapshot) {
     }
 }
 
-/// There is no word for an order whose lifetime is over: its `validUntil` is held against the provider's own clock.
-fn waiting(
-    intent: &IntentRecord,
-    order: &Order,
-    at: Option<Timestamp>,
-    id: PaymentRef,
-    snapshot: &mut Snapshot,
-) {
+fn waiting(intent: &IntentRecord, order: &Order, id: PaymentRef, snapshot: &mut Snapshot) {
     if figure(order.amount_from.as_ref()).is_some() {
         // Against the documents, but money is money.
         let reading = seen(intent, order, &mut snapshot.concerns);
         list(id, reading, snapshot);
         return;
     }
-    let until = order.valid_until().and_then(|text| timestamp(&text));
-    if until.zip(at).is_some_and(|(until, at)| at >= until) {
+    if snapshot.expired_at.is_some() {
         snapshot.state = OrderState::Expired;
     }
 }

@@ -131,9 +131,12 @@ fn the_lifetime_is_held_against_the_providers_own_clock() {
     for odd in ["null", r#""soon""#, "{}", "true", r#""""#] {
         assert_eq!(state(odd, Some(CREATED)), OrderState::Open, "{odd}");
     }
-    // Late, but swapped.
-    let late = r#","status":"completed","validUntil":1,"amountFrom":1,"amountTo":1,"payoutHash":"A""#;
+    // Late, but swapped: the order is not expired, and when it would have been is told.
+    let late =
+        r#","status":"completed","validUntil":1785000000,"amountFrom":1,"amountTo":1,"payoutHash":"A""#;
+    let told = |at: i64| snapshot(&kas("1"), PAYOUT, &order(late), Some(Timestamp::from_secs(at))).expired_at;
     assert_eq!(read("1", late).state, OrderState::Open);
+    assert_eq!((told(CREATED - 1), told(CREATED)), (None, Some(Timestamp::from_secs(CREATED))));
 }
 
 #[test]

@@ -138,7 +138,7 @@ async fn no_method_left_is_400_with_log_text() {
         assert_eq!(code(reply), (400, "generic-error".into()));
         assert!(text(&reply.json(), "message").contains('\n'));
     };
-    let dust = r#"{"amount":"0.00000293","currency":"BTC","checkout":{"paymentMethods":["BTC"]}}"#;
+    let dust = r#"{"amount":"0.00000029","currency":"BTC","checkout":{"paymentMethods":["BTC"]}}"#;
     generic(&w.store("POST", "/invoices", Some(dust)).await);
     w.done("/btcpay/faults", r#"{"refuse_methods":["BTC"]}"#).await;
     generic(&w.store("POST", "/invoices", Some(CREATE)).await);
@@ -156,7 +156,7 @@ async fn no_method_left_is_400_with_log_text() {
 async fn a_method_can_vanish_silently() {
     let w = World::new().await;
     // Dust drops a chain; Lightning stays.
-    let body = r#"{"amount":"0.00000100","currency":"BTC","checkout":{"paymentMethods":["BTC","BTC-LN","BTC-LNURL"]}}"#;
+    let body = r#"{"amount":"0.00000020","currency":"BTC","checkout":{"paymentMethods":["BTC","BTC-LN","BTC-LNURL"]}}"#;
     let made = w.store("POST", "/invoices", Some(body)).await.json();
     let listed = made.get("checkout").unwrap().get("paymentMethods").unwrap();
     assert_eq!(listed, &Json::List(vec![Json::text("BTC-LN")]));

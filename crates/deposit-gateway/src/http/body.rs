@@ -9,7 +9,7 @@ use deposit_core::DecimalText;
 use deposit_engine::AmountInput;
 use futures_util::StreamExt as _;
 use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -37,7 +37,10 @@ pub(crate) enum Unread {
 pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Unread> {
     let mut stream = body.into_data_stream();
     if declared(headers).is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
-        drain(stream).await;
+        // Who asks first, by `Expect`, has sent nothing: reading would be the permission to send.
+        if !headers.contains_key(EXPECT) {
+            drain(stream).await;
+        }
         return Err(Unread::TooLarge);
     }
     let read = tokio::time::timeout(READ_TIME, collect(&mut stream, limit)).await;
@@ -62,6 +65,9 @@ async fn collect(stream: &mut BodyDataStream, limit: usize) -> Result<Bytes, Unr
 
 /// Takes what a client is sending although the answer is clear already, within bounds.
 pub(crate) async fn discard(headers: &HeaderMap, body: Body) {
+    if headers.contains_key(EXPECT) {
+        return;
+    }
     if declared(headers).is_none_or(|length| length <= u64::try_from(DISCARD_BYTES).unwrap_or(u64::MAX)) {
         drain(body.into_data_stream()).await;
     }

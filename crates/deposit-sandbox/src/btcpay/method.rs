@@ -42,6 +42,7 @@ pub(super) struct Method {
 
 pub(super) const METHODS: &[Method] = &[
     Method {
+        // Of a node with today's lower relay fee (0.1 satoshi a byte): the smallest amount that a gateway quotes is above it.
         id: "BTC-CHAIN",
         aliases: &["BTC", "BTC-ONCHAIN", "BTC-BITCOINLIKE"],
         ticker: Ticker::BTC,
@@ -50,7 +51,7 @@ pub(super) const METHODS: &[Method] = &[
         divisibility: 8,
         kind: Kind::Chain,
         scheme: "bitcoin",
-        dust: 294,
+        dust: 30,
     },
     Method {
         id: "BTC-LN",
