@@ -1,8 +1,13 @@
 //! The command line.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what these commands do")]
 
+mod accounts;
 mod config_check;
+mod journal;
 mod keys;
+mod operator;
+mod reconcile;
+mod review;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
@@ -23,6 +28,8 @@ const EXAMPLES: &str = "Examples:
   deposit demo                                 everything at once, offline, nothing to configure
   deposit serve --sandbox                      the gateway with emulated providers
   deposit keys create --account shop           an API key, printed once
+  deposit reconcile                            compares the providers with the ledger
+  deposit review list                          money that no rule could credit
   deposit config check --config deposit.toml   what is configured, and what is wrong
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
@@ -75,6 +82,18 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// List and close accounts
+    #[command(subcommand)]
+    Accounts(accounts::AccountsCommand),
+    /// Look through money that no rule could credit, and assign or dismiss it
+    #[command(subcommand)]
+    Review(review::ReviewCommand),
+    /// List stored provider messages, and work them off again
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
+    /// Compare providers with the ledger
+    #[command(after_help = reconcile::HELP)]
+    Reconcile(reconcile::ReconcileArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -117,6 +136,9 @@ fn default_filter(command: &Command) -> &'static str {
         #[cfg(feature = "sandbox")]
         Command::Demo { .. } => "error",
         Command::Keys(_) | Command::Config(_) => "warn",
+        Command::Accounts(_) | Command::Review(_) => "warn",
+        // What a provider refuses is in the report.
+        Command::Journal(_) | Command::Reconcile(_) => "error",
         Command::Serve { .. } => "info",
         #[cfg(feature = "sandbox")]
         Command::Sandbox(_) => "info",
@@ -135,6 +157,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Keys(command) => keys::run(&global, command).await,
+        Command::Accounts(command) => accounts::run(&global, command).await,
+        Command::Review(command) => review::run(&global, command).await,
+        Command::Journal(command) => journal::run(&global, command).await,
+        Command::Reconcile(args) => reconcile::run(&global, args).await,
         Command::Config(ConfigCommand::Check { json }) => Ok(config_check::run(&global, json)),
     }
 }
