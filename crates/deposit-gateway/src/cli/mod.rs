@@ -1,8 +1,11 @@
 //! The command line.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what these commands do")]
 
+mod completions;
 mod config_check;
 mod keys;
+pub(crate) mod print;
+mod remote;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
@@ -24,6 +27,7 @@ const EXAMPLES: &str = "Examples:
   deposit serve --sandbox                      the gateway with emulated providers
   deposit keys create --account shop           an API key, printed once
   deposit config check --config deposit.toml   what is configured, and what is wrong
+  deposit create BTC 0.0004 --watch            a deposit at a running gateway, followed until it is credited
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 Logs go to standard error; DEPOSIT_LOG sets what is logged (info, debug, deposit_engine=debug).";
@@ -78,6 +82,15 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(flatten)]
+    Remote(remote::RemoteCommand),
+    /// Print completions for a shell
+    #[command(after_help = completions::EXAMPLES)]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,15 +110,17 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("deposit: the runtime cannot start: {error}");
+            print::error(format_args!("deposit: the runtime cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(run(cli)) {
         Ok(code) => code,
+        // As with other programs: no word about it, and no success, since not all was written.
+        Err(error) if print::is_closed(&error) => ExitCode::FAILURE,
         Err(error) => {
             // One line with the whole chain: the first says what, the rest why.
-            eprintln!("deposit: {error:#}");
+            print::error(format_args!("deposit: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -116,7 +131,7 @@ fn default_filter(command: &Command) -> &'static str {
         // Their own output is what a person looks at.
         #[cfg(feature = "sandbox")]
         Command::Demo { .. } => "error",
-        Command::Keys(_) | Command::Config(_) => "warn",
+        Command::Keys(_) | Command::Config(_) | Command::Remote(_) | Command::Completions { .. } => "warn",
         Command::Serve { .. } => "info",
         #[cfg(feature = "sandbox")]
         Command::Sandbox(_) => "info",
@@ -135,7 +150,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Keys(command) => keys::run(&global, command).await,
-        Command::Config(ConfigCommand::Check { json }) => Ok(config_check::run(&global, json)),
+        Command::Config(ConfigCommand::Check { json }) => config_check::run(&global, json),
+        Command::Remote(command) => remote::run(command).await,
+        Command::Completions { shell } => completions::run(shell),
     }
 }
 
@@ -166,3 +183,6 @@ pub(crate) async fn stop_signal() {
         let _ = interrupt.await;
     }
 }
+
+#[cfg(test)]
+mod tests;
