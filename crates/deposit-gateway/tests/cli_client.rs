@@ -153,7 +153,7 @@ async fn a_deposit_from_its_limits_to_its_credit() {
             .split(", ")
             .filter(|w| !w.contains("confirmations"))
             .collect::<Vec<_>>(),
-        [" 0.0004 of 0.0004 BTC paid", "20 USD credited"]
+        ["0.0004 of 0.0004 BTC paid", "20 USD credited"]
     );
     let last = json.line_with("Completed").await;
     let object: Value = serde_json::from_str(&last).unwrap();

@@ -23,12 +23,14 @@ pub(super) enum KeysCommand {
         account: AccountName,
     },
     /// List the keys (never the keys themselves)
+    #[command(after_help = "Examples:\n  deposit keys list\n  deposit keys list --json | jq -r .id")]
     List {
         /// One JSON object a line
         #[arg(long)]
         json: bool,
     },
     /// Revoke a key
+    #[command(after_help = "Example:\n  deposit keys revoke 3f9c01d2e4b5a6c7")]
     Revoke {
         /// The key's id, as `keys list` shows it
         id: String,

@@ -96,6 +96,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Say what is configured, which tickers that enables, and what is wrong
+    #[command(after_help = "Examples:\n  deposit config check\n  deposit config check --json | jq .ok")]
     Check {
         /// One JSON object
         #[arg(long)]
