@@ -114,6 +114,7 @@ fn capabilities(open_timeout: Duration) -> Capabilities {
         scan: false,
         standing_address: false,
         webhooks: true,
+        bounds: false,
         read_batch: 1,
         // The server has no limit for API keys; this is what a small one bears.
         budget: RequestBudget { requests: 50, per: Duration::from_secs(1), concurrency: 8 },

@@ -76,6 +76,7 @@ macro_rules! for_each_case {
             a_declared_scan_comes_to_an_end,
             a_declared_batch_read_answers_in_order,
             a_standing_address_stands,
+            declared_bounds_are_held_by_open,
             the_harness_can_do_what_any_provider_suffers,
             every_ticker_opens_with_usable_instructions,
             the_last_decimal_is_asked_for,

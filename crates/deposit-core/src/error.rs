@@ -27,6 +27,8 @@ pub enum Operation {
     Check,
     /// Taking in what waits at a standing address.
     Receive,
+    /// Asking for the provider's own limits.
+    Limits,
 }
 
 /// What went wrong, by what to do next.

@@ -35,7 +35,7 @@ pub use limits::{InvalidLimits, LimitError, Limits, UsdLimits};
 pub use price::{InvalidPrice, Overflow, Price, Rounding, percent_of, share};
 pub use provider::{
     Capabilities, Delivery, LookUpRequest, OpenRequest, PaymentProvider, RawDelivery, Received, Replay,
-    RequestBudget, ScanCursor, ScanPage, TickerKind, TickerSpec,
+    RequestBudget, ScanCursor, ScanPage, Taken, TickerKind, TickerSpec,
 };
 pub use secret::Secret;
 pub use status::{Stage, Status};

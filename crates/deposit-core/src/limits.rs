@@ -79,6 +79,24 @@ pub enum LimitError {
 }
 
 impl Limits {
+    /// The tighter of these and `other`'s, as they are quoted: `other`'s minimum up, its maximum down, at `decimals` decimals (or 8, whichever are
+    /// fewer). The minimum may be above the maximum afterwards: then there is nothing that both take. Both are of one asset.
+    #[must_use]
+    pub fn within(&self, other: &Self, decimals: u8) -> Self {
+        let asset = self.minimum.asset();
+        let decimals = decimals.min(8).min(asset.scale());
+        let step = 10_u128.saturating_pow(u32::from(asset.scale() - decimals));
+        let down = |amount: Amount| amount.minor() - amount.minor() % step;
+        let up = |amount: Amount| match amount.minor() % step {
+            0 => amount.minor(),
+            _ => down(amount).saturating_add(step),
+        };
+        Self {
+            minimum: Amount::new(self.minimum.minor().max(up(other.minimum)), asset),
+            maximum: Amount::new(self.maximum.minor().min(down(other.maximum)), asset),
+        }
+    }
+
     /// Whether the amount is inside.
     ///
     /// # Errors

@@ -12,8 +12,9 @@ use crate::amount::Amount;
 use crate::asset::{Asset, ProviderId, Ticker};
 use crate::error::{Operation, ProviderError, WebhookError};
 use crate::evidence::{Observation, Snapshot};
-use crate::ids::{AccountIndex, DeliveryId, DepositId};
+use crate::ids::{AccountIndex, DeliveryId, DepositId, PaymentRef, ProviderRef};
 use crate::intent::{DepositIntent, IntentRecord, PayInstructions};
+use crate::limits::Limits;
 use crate::terms::{CreditRule, Terms};
 use crate::time::Timestamp;
 
@@ -94,6 +95,8 @@ pub struct Capabilities {
     pub standing_address: bool,
     /// Whether `webhook` works.
     pub webhooks: bool,
+    /// Whether `bounds` works.
+    pub bounds: bool,
     /// How many orders one `read_many` takes; 1: only `read`.
     pub read_batch: usize,
     /// Requests that the provider allows.
@@ -136,6 +139,9 @@ pub struct ScanCursor(pub String);
 pub struct ScanPage {
     /// What it showed.
     pub observations: Vec<Observation>,
+    /// Which payments to standing addresses were taken in, and by what of ours (see [`PaymentProvider::receive`]). Shown again and again,
+    /// as observations are, until a scan comes back with this page's cursor; so what an answer of `receive` said is not lost with it.
+    pub taken: Vec<Taken>,
     /// Where to go on.
     pub next: ScanCursor,
     /// Whether there is more right now.
@@ -181,15 +187,26 @@ pub struct Delivery {
     pub concerns: Vec<crate::evidence::Concern>,
 }
 
-/// What [`PaymentProvider::receive`] took in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One payment that was taken in at a standing address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Our own block or transaction that took it in.
+    pub block: ProviderRef,
+    /// The payment.
+    pub payment: PaymentRef,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// What came of one [`PaymentProvider::receive`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Received {
-    /// Our own blocks or transactions, in the provider's words, oldest first.
-    pub blocks: Vec<String>,
-    /// What they took in together.
-    pub total: Amount,
+    /// What was taken in, oldest first.
+    pub taken: Vec<Taken>,
     /// How many payments still wait because something went wrong: call again later.
     pub failed: usize,
+    /// How many more wait that this call did not come to: call again now.
+    pub waiting: usize,
 }
 
 /// The ways of paying through one provider. Object-safe; made once, shared by all tasks.
@@ -207,6 +224,15 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
     /// What it can do, as configured.
     fn capabilities(&self) -> &Capabilities;
 
+    /// The least and the most that the provider itself takes for this ticker, now, in the unit of `amount`; inclusive. Put over our own limits: the
+    /// tighter of both hold. Asked for in the background, about once a minute; `open` has to hold an amount against them all the same.
+    ///
+    /// # Errors
+    /// `Unsupported` where it is not declared; `Rejected` for a ticker that is not offered now.
+    async fn bounds(&self, _ticker: Ticker) -> Result<Limits, ProviderError> {
+        Err(ProviderError::unsupported(self.id(), Operation::Limits))
+    }
+
     /// Opens an order. How a repeat is safe: `capabilities().replay`.
     ///
     /// # Errors
@@ -219,6 +245,12 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
     /// `Unsupported` where the replay kind is another.
     async fn look_up(&self, _request: &LookUpRequest) -> Result<Vec<Box<dyn DepositIntent>>, ProviderError> {
         Err(ProviderError::unsupported(self.id(), Operation::LookUp))
+    }
+
+    /// A reference as a client may write it, in the provider's own spelling (hashes may be written in either case, say); `None` where it can
+    /// be none of this provider's.
+    fn spelled(&self, reference: &str) -> Option<ProviderRef> {
+        ProviderRef::new(reference).ok()
     }
 
     /// Reads one order.
@@ -255,14 +287,14 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
     /// does nothing. A scan shows payments to these addresses only.
     fn watch(&self, _indices: &[AccountIndex]) {}
 
-    /// Takes in what waits at a standing address, where a payment is final before it is taken in (Nano's receive blocks). Has no
-    /// part in what is credited: a payment that was taken in is shown by `scan` all the same, until a scan comes back with the cursor of
-    /// the page that showed it.
+    /// Takes in what waits at a standing address, at most `most` payments, where a payment is final before it is taken in (Nano's receive
+    /// blocks). Has no part in what is credited: a payment that was taken in is shown by `scan` all the same, and so is by what, until a
+    /// scan comes back with the cursor of the page that showed it.
     /// Safe to repeat; calls for one address wait for each other.
     ///
     /// # Errors
     /// `Unsupported` where there is no such thing. An error says that nothing was taken in.
-    async fn receive(&self, _index: AccountIndex) -> Result<Received, ProviderError> {
+    async fn receive(&self, _index: AccountIndex, _most: usize) -> Result<Received, ProviderError> {
         Err(ProviderError::unsupported(self.id(), Operation::Receive))
     }
 

@@ -96,6 +96,7 @@ fn capabilities(api: Api, open_timeout: Duration) -> Capabilities {
         scan: false,
         standing_address: false,
         webhooks: true,
+        bounds: false,
         read_batch: 1,
         // No limit is published: the cap that the dossier advises.
         budget: RequestBudget { requests: 5, per: Duration::from_secs(1), concurrency: 4 },

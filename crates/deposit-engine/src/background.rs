@@ -19,6 +19,8 @@ const TICK: Duration = Duration::from_millis(500);
 const RATES_EVERY: Duration = Duration::from_secs(20);
 /// How long a start waits for them.
 const FIRST_RATES: Duration = Duration::from_secs(2);
+/// How often providers are asked for their own limits.
+const BOUNDS_EVERY: Duration = Duration::from_secs(60);
 /// How often is tidied up.
 const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// How long a poller keeps a deposit to itself, in seconds. After a crash a deposit goes unasked for so long; where a queue of slow reads
@@ -68,6 +70,7 @@ impl Engine {
             async move { engine.every(name, every, stop, work).await }
         };
         tasks.spawn(each("rates", RATES_EVERY, Work::Rates));
+        tasks.spawn(each("bounds", BOUNDS_EVERY, Work::Bounds));
         tasks.spawn(each("timers", TICK, Work::Timers));
         tasks.spawn(self.clone().deliver_loop(stop.clone()));
         tasks.spawn(each("tidy", TIDY_EVERY, Work::Tidy));
@@ -202,6 +205,10 @@ impl Engine {
         loop {
             let result = match work {
                 Work::Rates => self.refresh_rates().await,
+                Work::Bounds => {
+                    self.refresh_bounds().await;
+                    Ok(())
+                }
                 Work::Timers => self.run_timers().await,
                 Work::Tidy => self.tidy().await,
             };
@@ -234,6 +241,7 @@ impl Engine {
 #[derive(Debug, Clone, Copy)]
 enum Work {
     Rates,
+    Bounds,
     Timers,
     Tidy,
 }

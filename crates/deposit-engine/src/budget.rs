@@ -59,6 +59,7 @@ mod tests {
             scan: false,
             standing_address: false,
             webhooks: false,
+            bounds: false,
             read_batch: 1,
             budget: RequestBudget { requests: 10, per: Duration::from_secs(3600), concurrency: 4 },
             requests_per_read: 2,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deposit_core::{
-    Amount, DecimalText, DepositId, ErrorKind, FormulaVersion, IntentRecord, LimitError, Price,
+    Amount, DecimalText, DepositId, ErrorKind, FormulaVersion, IntentRecord, LimitError, Limits, Price,
     ProviderError, ProviderId, Quote, Terms, Ticker, TickerKind, TickerSpec, Timestamp,
 };
 use deposit_facade::{AmountError, CheckError, Route, RouteError};
@@ -193,7 +193,12 @@ impl Engine {
             let begun = self.store().deposit(id).await?.and_then(|row| row.terms.quote);
             prices.extend(begun.filter(|quote| now < quote.expires_at).map(|quote| quote.unit_price));
         }
-        let amount = self.checked_amount(&spec, &request.amount, &prices)?;
+        let mut bounds = self.bounds(spec.ticker, now);
+        if resume.is_some() {
+            // Begun within what the provider took then; whether it still does it says itself.
+            bounds.push(None);
+        }
+        let amount = self.checked_amount(&spec, &request.amount, &prices, &bounds)?;
         let job = Job {
             caller: &request.caller,
             route,
@@ -234,6 +239,7 @@ impl Engine {
         spec: &TickerSpec,
         input: &AmountInput,
         prices: &[Price],
+        bounds: &[Option<Limits>],
     ) -> Result<Amount, CreateError> {
         let number = match input {
             AmountInput::Unreadable => return Err(Refusal::InvalidJson.into()),
@@ -250,7 +256,8 @@ impl Engine {
             // Too large for any integer here is above every maximum.
             Err(AmountError::AboveRange) => Amount::new(u128::MAX, spec.asset),
         };
-        self.config().limits.check_amount(spec, amount, prices).map_err(|error| match error {
+        let checked = self.config().limits.check_amount_within(spec, amount, prices, bounds);
+        checked.map_err(|error| match error {
             CheckError::Outside(LimitError::BelowMinimum(minimum)) => {
                 CreateError::Refused(Refusal::BelowMinimum { minimum })
             }

@@ -73,6 +73,26 @@ pub enum CreateError {
     Internal(#[from] EngineError),
 }
 
+/// Why nothing was taken in at a standing address.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// The way of paying is off, or its provider is down.
+    #[error("This payment method is currently not available")]
+    Unavailable {
+        /// When it may have passed.
+        retry_after: Option<Duration>,
+    },
+    /// Our own failure.
+    #[error("Internal server error")]
+    Internal(#[from] EngineError),
+}
+
+impl From<StoreError> for ReceiveError {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
 /// Our own failure: the store, or a value that should be impossible.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -50,6 +50,13 @@ impl Engine {
         }
     }
 
+    /// Providers whose reads fail, with since when.
+    #[must_use]
+    pub fn failing_providers(&self) -> Vec<(ProviderId, Timestamp)> {
+        let Ok(failing) = self.inner.failing.lock() else { return Vec::new() };
+        failing.iter().map(|(provider, failing)| (*provider, failing.since)).collect()
+    }
+
     /// Notes a read that went well.
     pub(crate) fn note_read(&self, provider: ProviderId) {
         if let Ok(mut failing) = self.inner.failing.lock() {

@@ -66,6 +66,12 @@ pub(crate) async fn verify(store: &dyn Store, key: &str) -> Result<Option<(Strin
     Ok((same && revoked_at.is_none() && account.closed_at.is_none()).then_some((id, account)))
 }
 
+/// Whether the key of this public id, which was verified before, is neither revoked nor of a closed account. The id is the prefix too.
+pub(crate) async fn still_valid(store: &dyn Store, id: &str) -> Result<bool, EngineError> {
+    let row = store.api_key_by_prefix(id).await?;
+    Ok(row.is_some_and(|row| row.id == id && row.revoked_at.is_none() && row.account.closed_at.is_none()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

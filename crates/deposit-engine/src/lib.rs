@@ -2,19 +2,24 @@
 #![forbid(unsafe_code)]
 
 mod background;
+mod bounds;
 mod budget;
 mod clock;
 mod config;
 mod create;
 mod deliveries;
 mod error;
+mod follow;
 mod health;
 pub mod keys;
 mod observe;
+mod prices;
 mod pricing;
+mod public;
 mod query;
 mod random;
 mod reading;
+mod receive;
 mod scan;
 mod view;
 
@@ -23,19 +28,26 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::EngineConfig;
 pub use create::{AmountInput, CreateOutcome, CreateRequest};
 pub use error::{CreateError, DeliveryError, EngineError, LimitsError, Refusal};
+pub use follow::{Follower, State};
+pub use error::{CreateError, DeliveryError, EngineError, LimitsError, ReceiveError, Refusal};
 pub use observe::Observation;
+pub use prices::FiatPrice;
 pub use query::{Balances, Caller, LimitsView};
+pub use receive::Receipt;
 pub use view::{DepositView, PaymentView};
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use deposit_core::{DepositId, ProviderId, Timestamp};
+use bounds::Bounds;
+use deposit_core::{DepositId, ProviderId, Ticker, Timestamp};
 use deposit_facade::Registry;
 use deposit_rates::Rates;
 use deposit_store::Store;
+use follow::Bells;
 use health::Failing;
+use scan::ScanTurn;
 use tokio::sync::{Notify, broadcast};
 
 /// A committed change of a deposit's public object.
@@ -60,12 +72,18 @@ pub(crate) struct Inner {
     config: EngineConfig,
     clock: Arc<dyn Clock>,
     changes: broadcast::Sender<Change>,
+    /// One for each deposit that is being followed.
+    bells: Arc<Bells>,
     /// Wakes the journal worker when a delivery was stored.
     delivered: Notify,
     /// Providers that failed a moment ago: known to be down, see `create`.
     down_until: Mutex<BTreeMap<ProviderId, Timestamp>>,
     /// Providers whose reads fail.
     failing: Mutex<BTreeMap<ProviderId, Failing>>,
+    /// What providers themselves take.
+    bounds: Mutex<BTreeMap<Ticker, Bounds>>,
+    /// One scan of a provider at a time.
+    scans: BTreeMap<ProviderId, ScanTurn>,
 }
 
 impl fmt::Debug for Engine {
@@ -85,6 +103,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (changes, _) = broadcast::channel(1024);
+        let scans = registry.providers().map(|provider| (provider.id(), ScanTurn::default())).collect();
         let inner = Inner {
             store,
             registry,
@@ -92,9 +111,12 @@ impl Engine {
             config,
             clock,
             changes,
+            bells: Arc::default(),
             delivered: Notify::new(),
             down_until: Mutex::new(BTreeMap::new()),
             failing: Mutex::new(BTreeMap::new()),
+            bounds: Mutex::new(BTreeMap::new()),
+            scans,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -123,7 +145,8 @@ impl Engine {
         &self.inner.config
     }
 
-    /// Changes from now on, each told after its commit. A slow reader misses some and reads the history instead.
+    /// Changes of all deposits from now on, each told after its commit. A slow reader misses some and reads the history instead. Who
+    /// wants one deposit alone uses [`Engine::follow`].
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.inner.changes.subscribe()
@@ -132,5 +155,6 @@ impl Engine {
     pub(crate) fn announce(&self, id: &DepositId, n: u64) {
         // No subscriber is no error: the history is the log, this is only the bell.
         let _ = self.inner.changes.send(Change { id: id.clone(), n });
+        self.inner.bells.ring(id, n);
     }
 }

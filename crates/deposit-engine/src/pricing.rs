@@ -8,6 +8,7 @@ use deposit_store::StoredRate;
 
 use crate::Engine;
 use crate::error::EngineError;
+use crate::prices::TOLD;
 
 /// How long a rate that moved is still good for a client that was quoted by it.
 const QUOTED_RATE_SECS: i64 = 60;
@@ -78,10 +79,9 @@ impl Engine {
 
     /// Asks the sources and stores what they say, before anything can lock it.
     pub(crate) async fn refresh_rates(&self) -> Result<(), EngineError> {
-        let tickers = self.priced_tickers();
-        if tickers.is_empty() {
-            return Ok(());
-        }
+        // Those whose prices are told to anybody as well.
+        let mut tickers = self.priced_tickers();
+        tickers.extend(TOLD);
         let rates = &self.inner.rates;
         // A source that hangs delays nobody: what the others said is kept, and settled below.
         let gathered = tokio::time::timeout(GATHER, rates.gather(&tickers, self.now())).await;
@@ -105,8 +105,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Every ticker by whose rate something is priced.
-    fn priced_tickers(&self) -> Vec<Ticker> {
+/// Every ticker by whose rate something is priced.
+    pub(crate) fn priced_tickers(&self) -> Vec<Ticker> {
         let mut tickers: Vec<Ticker> = self
             .registry()
             .routes()

@@ -1,8 +1,9 @@
 //! Questions: who is calling, what are the limits, how does a deposit stand.
 
-use deposit_core::{Asset, DepositId, Limits, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits};
+use deposit_core::{Asset, DepositId, Limits, ProviderId, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits};
 use deposit_facade::RouteError;
-use deposit_store::{Account, AccountId, LedgerCheck, Phase, RateState};
+use deposit_rates::Trouble;
+use deposit_store::{Account, AccountId, Backlog, LedgerCheck, LedgerEntry, Phase, RateState};
 
 use crate::error::{EngineError, LimitsError};
 use crate::view::DepositView;
@@ -68,6 +69,14 @@ impl Engine {
         Ok(found.map(|(key_id, account)| Caller { key_id, account }))
     }
 
+    /// Whether a caller who was let in before would be let in now: the key is not revoked, the account not closed.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn still_admits(&self, caller: &Caller) -> Result<bool, EngineError> {
+        keys::still_valid(&**self.store(), &caller.key_id).await
+    }
+
     /// Counts a creation request without a valid key against `limiter` (its IP address).
     ///
     /// # Errors
@@ -111,10 +120,10 @@ impl Engine {
         self.registry().route(&ticker).ok().map(|route| route.spec)
     }
 
-    /// The limits of a ticker, at the newest rate.
+    /// The limits of a ticker, at the newest rate, within what the provider itself takes, where it told.
     ///
     /// # Errors
-    /// `UnsupportedTicker`; `Unavailable` without a provider or a fresh rate.
+    /// `UnsupportedTicker`; `Unavailable` without a provider or a fresh rate, or where the provider takes nothing of what we do.
     pub async fn limits(&self, ticker: &str) -> Result<LimitsView, LimitsError> {
         let ticker = self.ticker(ticker)?;
         let spec = self.spec(ticker).ok_or(LimitsError::Unavailable)?;
@@ -122,7 +131,9 @@ impl Engine {
         let rate = self.newest_rate(spec.quoted_by, now).await.map_err(LimitsError::Internal)?;
         let rate = rate.ok_or(LimitsError::Unavailable)?;
         let book = &self.config().limits;
-        let limits = book.limits(&spec, rate.price).map_err(|_| LimitsError::Unavailable)?;
+        let bounds = self.bounds(ticker, now).first().copied().flatten();
+        let limits = book.limits_within(&spec, rate.price, bounds.as_ref());
+        let limits = limits.map_err(|_| LimitsError::Unavailable)?;
         Ok(LimitsView { ticker, limits, usd: book.usd(ticker), at: rate.seen_until })
     }
 
@@ -142,13 +153,39 @@ impl Engine {
         };
         if row.is_none()
             && let Ok(route) = self.registry().route(&ticker)
-            && let Ok(order) = ProviderRef::new(id)
-            && let Some(id) = self.store().deposit_by_ref(route.provider.id(), &order).await?
+            && let Some(order) = route.provider.spelled(id)
+            && let Some(id) = self.deposit_by(route.provider.id(), &order).await?
         {
             row = self.store().deposit(&id).await?;
         }
         let row = row.filter(|r| r.account == account && r.ticker == ticker && r.phase == Phase::Open);
         Ok(row.as_ref().and_then(DepositView::of))
+    }
+
+    /// By the provider's order, or by the block of ours that took a payment in.
+    async fn deposit_by(
+        &self,
+        provider: ProviderId,
+        reference: &ProviderRef,
+    ) -> Result<Option<DepositId>, EngineError> {
+        Ok(match self.store().deposit_by_ref(provider, reference).await? {
+            None => self.store().deposit_by_block(provider, reference).await?,
+            found => found,
+        })
+    }
+
+    /// Postings to an account with an id above `after`, in rising order, at most `limit`. What was read once never changes, and nothing ever
+    /// turns up behind it: reading on from the last id misses none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn ledger_entries(
+        &self,
+        account: AccountId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<LedgerEntry>, EngineError> {
+        Ok(self.store().ledger_entries(account, after, limit).await?)
     }
 
     /// The account's balances and its own Nano address.
@@ -177,6 +214,28 @@ impl Engine {
     /// The store's.
     pub async fn ping(&self) -> Result<(), EngineError> {
         Ok(self.store().ping().await?)
+    }
+
+    /// What waits for an operator or a worker.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn backlog(&self) -> Result<Backlog, EngineError> {
+        Ok(self.store().backlog().await?)
+    }
+
+    /// For every ticker by whose rate something is priced: since when the rate in use is known to be right; `None` where none may be used.
+    #[must_use]
+    pub fn rate_ages(&self) -> Vec<(Ticker, Option<Timestamp>)> {
+        let now = self.now();
+        let confirmed = |ticker| self.inner.rates.current(ticker, now).ok().map(|rate| rate.at);
+        self.priced_tickers().into_iter().map(|ticker| (ticker, confirmed(ticker))).collect()
+    }
+
+    /// Tickers whose rate sources contradict each other, and how.
+    #[must_use]
+    pub fn rate_troubles(&self) -> Vec<(Ticker, Trouble)> {
+        self.inner.rates.troubles()
     }
 
     /// Adds the whole ledger up.

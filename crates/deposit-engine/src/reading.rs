@@ -131,6 +131,7 @@ mod tests {
             scan: false,
             standing_address: false,
             webhooks: false,
+            bounds: false,
             read_batch: 1,
             budget: RequestBudget { requests: 1, per: Duration::from_secs(1), concurrency: 1 },
             requests_per_read: 1,

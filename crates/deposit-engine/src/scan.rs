@@ -2,15 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deposit_core::{
-    AccountIndex, Amount, Decimal, DepositId, FormulaVersion, IntentRecord, Observation as Message, Observed,
-    PaymentProvider, PaymentReading, ProviderId, ProviderRef, Received, Snapshot, Target, Terms, TickerSpec,
+    AccountIndex, Amount, Decimal, DepositId, ErrorKind, FormulaVersion, IntentRecord,
+    Observation as Message, Observed, PaymentProvider, PaymentReading, ProviderError, ProviderId, ProviderRef,
+    Snapshot, Target, Terms, TickerSpec,
 };
 use deposit_lifecycle as lifecycle;
 use deposit_store::{Account, DepositRow, NewReview, OpenStanding, ReviewReason};
+use futures_util::StreamExt as _;
 use sha2::{Digest, Sha256};
+use tokio::sync::MutexGuard;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
@@ -21,15 +26,89 @@ use crate::observe::Observation;
 const PAGES: usize = 100;
 /// How often a provider that pushes hints is scanned at most.
 const BREATH: Duration = Duration::from_millis(50);
+/// At most so many accounts are taken in for at a time.
+const ACCOUNTS_AT_ONCE: usize = 4;
+/// Payments taken in by one call, in the background.
+const TAKEN_AT_ONCE: usize = 16;
+
+/// Scans of one provider wait for each other: they share its cursor.
+#[derive(Debug, Default)]
+pub(crate) struct ScanTurn {
+    /// Number of the round that began last.
+    begun: AtomicU64,
+    /// Number of the last round that came to the end of the feed.
+    ended: tokio::sync::Mutex<u64>,
+}
+
+/// What one round of a scan came to.
+#[derive(Debug, Default)]
+struct Round {
+    /// Messages.
+    messages: usize,
+    /// Whose standing addresses were paid for good.
+    paid: BTreeSet<AccountIndex>,
+    /// What ended it early.
+    failed: Option<ProviderError>,
+    /// Whether it came to the end of the feed.
+    whole: bool,
+}
 
 impl Engine {
-    /// Scans one provider from its stored cursor on; returns how many messages there were. Providers without a feed have none.
+    /// Scans one provider from its stored cursor on, and takes in what came; returns how many messages there were. Providers without a feed
+    /// have none.
     ///
     /// # Errors
     /// The store's; a provider's error ends the round and is asked again in the next.
     pub async fn scan(&self, provider: &dyn PaymentProvider) -> Result<usize, EngineError> {
+        let round = self.scan_round(provider).await?;
+        self.take_in(provider, round.paid, &CancellationToken::new()).await;
+        Ok(round.messages)
+    }
+
+    async fn scan_round(&self, provider: &dyn PaymentProvider) -> Result<Round, EngineError> {
+        // A provider that was never registered has nobody to wait for.
+        let Some(turn) = self.inner.scans.get(&provider.id()) else { return self.scan_pages(provider).await };
+        let ended = turn.ended.lock().await;
+        self.scan_in_turn(provider, turn, ended).await
+    }
+
+    async fn scan_in_turn(
+        &self,
+        provider: &dyn PaymentProvider,
+        turn: &ScanTurn,
+        mut ended: MutexGuard<'_, u64>,
+    ) -> Result<Round, EngineError> {
+        let number = turn.begun.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        let round = self.scan_pages(provider).await?;
+        if round.whole {
+            *ended = number;
+        }
+        Ok(round)
+    }
+
+    /// Commits all that the feed shows by now: returns after a scan that began after this call and came to the feed's end, be it another's.
+    pub(crate) async fn catch_up(&self, provider: &dyn PaymentProvider) -> Result<(), CatchUpError> {
+        let round = match self.inner.scans.get(&provider.id()) {
+            None => self.scan_pages(provider).await?,
+            Some(turn) => {
+                let before = turn.begun.load(Ordering::SeqCst);
+                let ended = turn.ended.lock().await;
+                if *ended > before {
+                    return Ok(());
+                }
+                self.scan_in_turn(provider, turn, ended).await?
+            }
+        };
+        match round.failed {
+            Some(error) => Err(CatchUpError::Provider(error)),
+            None => Ok(()),
+        }
+    }
+
+    async fn scan_pages(&self, provider: &dyn PaymentProvider) -> Result<Round, EngineError> {
+        let mut round = Round::default();
         if !provider.capabilities().scan {
-            return Ok(0);
+            return Ok(round);
         }
         let accounts = if provider.capabilities().standing_address {
             self.store().accounts().await?
@@ -39,34 +118,62 @@ impl Engine {
         let indices: Vec<AccountIndex> = accounts.iter().map(|account| account.index).collect();
         provider.watch(&indices);
         let mut cursor = self.store().scan_cursor(provider.id()).await?;
-        let mut messages = 0;
-        let mut paid = BTreeSet::new();
         for _ in 0..PAGES {
             let page = match provider.scan(cursor.as_ref()).await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::warn!(provider = %provider.id(), %error, "scan failed");
+                    round.failed = Some(error);
                     break;
                 }
             };
             for message in &page.observations {
-                messages += 1;
-                paid.extend(self.scanned(provider, &accounts, message).await?);
+                round.messages += 1;
+                round.paid.extend(self.scanned(provider, &accounts, message).await?);
             }
+            // What no deposit has is not ours to note: less than is taken in, or of an account that is gone.
+            self.store().note_taken(provider.id(), page.taken).await?;
             // After what the page showed is committed: a process that dies before this sees the page again, which changes nothing.
             self.store().move_scan_cursor(provider.id(), &page.next).await?;
             cursor = Some(page.next);
             if !page.more {
+                round.whole = true;
                 break;
             }
         }
-        for index in paid {
-            // Has no part in the credit: what fails here waits at the address and is taken in with the next.
-            if let Err(error) = self.take_in(provider, index).await {
-                tracing::warn!(provider = %provider.id(), %error, "payments wait at a standing address");
+        Ok(round)
+    }
+
+    /// Takes in what waits at these accounts' addresses. Has no part in the credit: what fails here waits at the address, is shown by the next
+    /// scan and taken in then.
+    async fn take_in(
+        &self,
+        provider: &dyn PaymentProvider,
+        paid: BTreeSet<AccountIndex>,
+        stop: &CancellationToken,
+    ) {
+        let each = |index| async move {
+            while !stop.is_cancelled() {
+                match provider.receive(index, TAKEN_AT_ONCE).await {
+                    Ok(received) => {
+                        let go_on = received.waiting > 0 && !received.taken.is_empty();
+                        // What is not noted now, or was taken in before anybody had seen it, the next scan shows.
+                        if let Err(error) = self.store().note_taken(provider.id(), received.taken).await {
+                            tracing::error!(provider = %provider.id(), %error, "blocks of ours are not noted");
+                        }
+                        if !go_on {
+                            return;
+                        }
+                    }
+                    Err(error) if *error.kind() == ErrorKind::Unsupported => return,
+                    Err(error) => {
+                        tracing::warn!(provider = %provider.id(), %error, "payments wait at a standing address");
+                        return;
+                    }
+                }
             }
-        }
-        Ok(messages)
+        };
+        futures_util::stream::iter(paid).for_each_concurrent(ACCOUNTS_AT_ONCE, each).await;
     }
 
     /// One message of a feed. Answers whose standing address was paid for good, so that it can be taken in.
@@ -162,35 +269,55 @@ impl Engine {
             Snapshot { complete: false, payments: vec![reading.clone()], ..Snapshot::empty(order) };
         match self.observe_snapshot(&id, &snapshot).await? {
             Observation::Changed | Observation::Unchanged => Ok(()),
+            // Somebody else's read came between: what it showed may be older than the feed.
+            Observation::Contended => self.observe(&id, None).await.map(|_| ()),
             // The feed shows it again, and the deposit is polled besides.
-            Observation::NotOpen | Observation::Unread | Observation::Contended => Ok(()),
+            Observation::NotOpen | Observation::Unread => Ok(()),
         }
-    }
-
-    /// Takes in what waits at an account's own address: returns the hashes of our own blocks and the sum.
-    ///
-    /// # Errors
-    /// The provider's, as [`deposit_core::ProviderError`].
-    pub async fn take_in(
-        &self,
-        provider: &dyn PaymentProvider,
-        index: AccountIndex,
-    ) -> Result<Received, deposit_core::ProviderError> {
-        provider.receive(index).await
     }
 
     pub(crate) async fn scan_loop(self, provider: Arc<dyn PaymentProvider>, stop: CancellationToken) {
         let every = Duration::from_secs(u64::try_from(self.config().young_secs).unwrap_or(1).max(1));
+        // Beside the scans: work for a block may take seconds, and nobody's credit waits for that.
+        let mut hand: Option<JoinHandle<()>> = None;
         loop {
-            if let Err(error) = self.scan(&*provider).await {
-                tracing::error!(provider = %provider.id(), %error, "scanning failed");
+            match self.scan_round(&*provider).await {
+                // What is not taken up now is shown again, for as long as it waits.
+                Ok(round) if !round.paid.is_empty() && hand.as_ref().is_none_or(JoinHandle::is_finished) => {
+                    let (engine, provider, stop) = (self.clone(), Arc::clone(&provider), stop.clone());
+                    let task = async move { engine.take_in(&*provider, round.paid, &stop).await };
+                    hand = Some(tokio::spawn(task));
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(provider = %provider.id(), %error, "scanning failed"),
             }
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
                 () = tokio::time::sleep(every) => {}
                 () = provider.changed() => tokio::time::sleep(BREATH).await,
             }
         }
+        // What is under way is finished.
+        if let Some(hand) = hand
+            && hand.await.is_err()
+        {
+            tracing::error!(provider = %provider.id(), "taking in panicked");
+        }
+    }
+}
+
+/// Why a feed was not seen to its end.
+#[derive(Debug)]
+pub(crate) enum CatchUpError {
+    /// The provider.
+    Provider(ProviderError),
+    /// Ourselves.
+    Engine(EngineError),
+}
+
+impl From<EngineError> for CatchUpError {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use deposit_facade::Registry;
-use deposit_rates::{RateError, RateSource, Rates};
+use deposit_rates::{Quote, RateError, RateSource, Rates};
 use tokio::sync::{Semaphore, broadcast};
 
 /// Nothing here takes so long unless it hangs.
@@ -126,7 +126,7 @@ impl RateSource for Silent {
         "silent"
     }
 
-    async fn fetch(&self, _: &[Ticker]) -> Result<Vec<(Ticker, Price)>, RateError> {
+    async fn fetch(&self, _: &[Ticker]) -> Result<Vec<Quote>, RateError> {
         std::future::pending().await
     }
 }

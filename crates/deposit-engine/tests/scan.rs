@@ -61,7 +61,8 @@ impl PaymentProvider for Node {
         let from: usize = cursor.map_or(0, |c| c.0.parse().unwrap());
         let page: Vec<Observation> = feed.rows.iter().skip(from).take(2).cloned().collect();
         let next = from + page.len();
-        Ok(ScanPage { observations: page, next: ScanCursor(next.to_string()), more: next < feed.rows.len() })
+        let more = next < feed.rows.len();
+        Ok(ScanPage { observations: page, taken: Vec::new(), next: ScanCursor(next.to_string()), more })
     }
 
     fn standing_address(&self, index: AccountIndex) -> Result<PayInstructions, ProviderError> {
@@ -72,9 +73,9 @@ impl PaymentProvider for Node {
         self.feed.lock().unwrap().watched = indices.to_vec();
     }
 
-    async fn receive(&self, index: AccountIndex) -> Result<Received, ProviderError> {
+    async fn receive(&self, index: AccountIndex, _: usize) -> Result<Received, ProviderError> {
         self.feed.lock().unwrap().taken_in.push(index);
-        Ok(Received { blocks: Vec::new(), total: Amount::zero(Asset::XNO), failed: 0 })
+        Ok(Received::default())
     }
 }
 
@@ -113,6 +114,7 @@ impl Bench {
             scan: true,
             standing_address: true,
             webhooks: false,
+            bounds: false,
             read_batch: 1,
             budget: RequestBudget { requests: 100, per: Duration::from_secs(1), concurrency: 1 },
             requests_per_read: 1,

@@ -1,8 +1,8 @@
 //! The rates of a BTCPay store as a source.
 
 use deposit_btcpay::{Config, StoreRates};
-use deposit_core::{ConfigError, Price, Ticker, async_trait};
-use deposit_rates::{RateError, RateSource};
+use deposit_core::{ConfigError, Ticker, async_trait};
+use deposit_rates::{Quote, RateError, RateSource};
 
 /// What the store's own rate provider says, over the API of the server.
 #[derive(Debug)]
@@ -27,7 +27,10 @@ impl RateSource for BtcPayRates {
         Self::NAME
     }
 
-    async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<(Ticker, Price)>, RateError> {
-        self.0.store_rates(tickers).await.map_err(|error| RateError::source(Self::NAME, error))
+    async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<Quote>, RateError> {
+        match self.0.store_rates(tickers).await {
+            Ok(said) => Ok(said.into_iter().map(|(ticker, price)| Quote::new(ticker, price)).collect()),
+            Err(error) => Err(RateError::of_provider(Self::NAME, error)),
+        }
     }
 }

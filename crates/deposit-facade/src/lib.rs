@@ -14,7 +14,7 @@ pub use adapters::{ADAPTERS, COMPILED_IN, ProvidersConfig};
 pub use btcpay_rates::BtcPayRates;
 pub use limits::{AmountError, CheckError, LimitBook, Unquotable, parse_amount};
 pub use limits_config::{LimitsConfig, LimitsEntry, UsdFigure};
-pub use rates_config::RatesConfig;
+pub use rates_config::{KeylessSource, PublicSource, RatePercent, RatesConfig};
 pub use registry::{RegisterError, Registry, RegistryBuilder, Route, RouteError};
 
 /// The vocabulary, for programs that depend on this crate alone.

@@ -50,7 +50,7 @@ pub enum Unquotable {
     /// One unit is worth so little that the minimum does not fit an amount.
     #[error("the minimum does not fit an amount at this price")]
     Overflow,
-    /// The smallest unit is worth so much that none lies between minimum and maximum.
+    /// Nothing lies between minimum and maximum: the smallest unit is worth too much, or the provider takes nothing of what we do.
     #[error("no amount lies between minimum and maximum at this price")]
     Empty,
 }
@@ -141,6 +141,22 @@ impl LimitBook {
         self.tickers.get(&ticker).copied().unwrap_or(self.default)
     }
 
+    /// As [`limits`](Self::limits), within what the provider itself takes, where that is known.
+    ///
+    /// # Errors
+    /// See [`Unquotable`].
+    pub fn limits_within(
+        &self,
+        spec: &TickerSpec,
+        price: Price,
+        bounds: Option<&Limits>,
+    ) -> Result<Limits, Unquotable> {
+        let ours = self.limits(spec, price)?;
+        let Some(bounds) = bounds else { return Ok(ours) };
+        let both = ours.within(bounds, spec.quote_decimals);
+        if both.minimum.minor() > both.maximum.minor() { Err(Unquotable::Empty) } else { Ok(both) }
+    }
+
     /// The limits in the unit of the API's `amount`. `price` is the rate of the spec's `quoted_by`, or [`Price::ONE`] where that is `None`.
     ///
     /// # Errors
@@ -164,9 +180,28 @@ impl LimitBook {
         amount: Amount,
         prices: &[Price],
     ) -> Result<(), CheckError> {
-        let check = |price: &Price| Ok(self.limits(spec, *price)?.check(amount)?);
-        let (newest, earlier) = prices.split_first().ok_or(Unquotable::NoPrice)?;
-        let verdict = check(newest);
-        if verdict.is_err() && earlier.iter().any(|price| check(price).is_ok()) { Ok(()) } else { verdict }
+        self.check_amount_within(spec, amount, prices, &[None])
+    }
+
+    /// As [`check_amount`](Self::check_amount), within what the provider itself takes. `bounds`: all that were in force in the last 60 seconds, newest
+    /// first; `None` where nothing was known, as is an empty list.
+    ///
+    /// # Errors
+    /// As there, with the newest price and the newest bounds.
+    pub fn check_amount_within(
+        &self,
+        spec: &TickerSpec,
+        amount: Amount,
+        prices: &[Price],
+        bounds: &[Option<Limits>],
+    ) -> Result<(), CheckError> {
+        let check = |price: Price, bounds: Option<&Limits>| {
+            Ok::<_, CheckError>(self.limits_within(spec, price, bounds)?.check(amount)?)
+        };
+        let bounds = if bounds.is_empty() { &[None] } else { bounds };
+        let newest = bounds.first().and_then(Option::as_ref);
+        let verdict = check(*prices.first().ok_or(Unquotable::NoPrice)?, newest);
+        let quoted = |price: &Price| bounds.iter().any(|b| check(*price, b.as_ref()).is_ok());
+        if verdict.is_err() && prices.iter().any(quoted) { Ok(()) } else { verdict }
     }
 }

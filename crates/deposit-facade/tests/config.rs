@@ -136,7 +136,10 @@ fn without_a_section_there_is_a_static_source_and_no_rate() {
 
 #[test]
 fn wrong_rates_are_named() {
-    assert_eq!(rates_error("sources = [\"kraken\"]"), "`rates.sources`: `kraken` is none of static, btcpay");
+    assert_eq!(
+        rates_error("sources = [\"oracle\"]"),
+        "`rates.sources`: `oracle` is none of static, btcpay, coingecko, kraken, kucoin, frankfurter"
+    );
     assert_eq!(rates_error("sources = [\"static\", \"static\"]"), "`rates.sources`: `static` is there twice");
     assert_eq!(rates_error("max_age_seconds = 0"), "`rates.max_age_seconds`: must be above 0");
     assert_eq!(rates_error("[static]\nBTCC = \"1\""), "`rates.static.BTCC`: no such ticker");
@@ -144,4 +147,40 @@ fn wrong_rates_are_named() {
     assert!(rates_error("[static]\nBTC = \"-1\"").contains("above zero"));
     assert!(rates_error("[static]\nBTC = 1.5").contains("string"));
     assert!(rates_error("source = []").contains("`source`"));
+    for key in ["outlier_percent", "jump_percent"] {
+        for bad in ["0", "-1", "1000.1"] {
+            let error = rates_error(&format!("{key} = \"{bad}\""));
+            assert!(error.starts_with(&format!("`rates.{key}`: must be a percentage above 0")), "{error}");
+        }
+        assert!(rates_error(&format!("{key} = \"much\"")).contains("percentage"));
+        assert!(rates(&format!("{key} = \"2.5\"")).is_ok());
+    }
+    assert!(rates_error("[kraken]\napi_key = \"k\"").contains("api_key"));
+}
+
+#[cfg(not(feature = "public-rates"))]
+#[test]
+fn public_sources_that_are_not_compiled_in_say_so() {
+    for name in ["coingecko", "kraken", "kucoin", "frankfurter"] {
+        let error = rates_error(&format!("sources = [\"{name}\"]"));
+        assert_eq!(error, format!("`rates.sources`: `{name}` is not compiled in (feature `public-rates`)"));
+    }
+}
+
+#[cfg(feature = "public-rates")]
+#[test]
+fn public_sources_need_no_section_and_take_one() {
+    let built =
+        rates("sources = [\"coingecko\", \"kraken\", \"kucoin\", \"frankfurter\", \"static\"]").unwrap();
+    let names: Vec<&str> = built.source_names().collect();
+    assert_eq!(names, ["coingecko", "kraken", "kucoin", "frankfurter", "static"]);
+    rates("sources = [\"coingecko\"]\n[coingecko]\nbase_url = \"https://pro-api.coingecko.com\"\napi_key = \"k\"")
+        .unwrap();
+    for name in ["coingecko", "kraken", "kucoin", "frankfurter"] {
+        let error = rates_error(&format!("sources = [\"{name}\"]\n[{name}]\nbase_url = \"ftp://x\""));
+        assert!(
+            error.starts_with(&format!("`rates.{name}.base_url`: must be an http or https URL")),
+            "{error}"
+        );
+    }
 }

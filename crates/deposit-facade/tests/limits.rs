@@ -8,7 +8,7 @@
 )]
 
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, DecimalText, LimitError, Price, Ticker, TickerKind, TickerSpec,
+    Amount, Asset, CreditRule, Decimal, DecimalText, LimitError, Limits, Price, Ticker, TickerKind, TickerSpec,
     UsdLimits,
 };
 use deposit_facade::{AmountError, CheckError, LimitBook, LimitsConfig, Registry, Unquotable, parse_amount};
@@ -323,4 +323,60 @@ proptest! {
             Err(AmountError::AboveRange) => prop_assert!(number.to_minor(spec.asset.scale()).is_err()),
         }
     }
+}
+
+fn bounds(minimum: u128, maximum: u128, asset: Asset) -> Limits {
+    Limits { minimum: Amount::new(minimum, asset), maximum: Amount::new(maximum, asset) }
+}
+
+#[test]
+fn the_provider_s_own_bounds_tighten_ours_and_never_widen_them() {
+    let book = LimitBook::default();
+    let shown = |bounds: Option<Limits>| {
+        let limits = book.limits_within(&btc(), price("50000"), bounds.as_ref())?;
+        Ok::<_, Unquotable>((limits.minimum.to_string(), limits.maximum.to_string()))
+    };
+    let of = |minimum, maximum| Some(bounds(minimum, maximum, Asset::BTC));
+    let ours = Ok(pair("0.000002", "0.01"));
+    assert_eq!(shown(None), ours);
+    assert_eq!(shown(of(0, u128::MAX)), ours);
+    assert_eq!(shown(of(200, 1_000_000)), ours);
+    assert_eq!(shown(of(201, 999_999)), Ok(pair("0.00000201", "0.00999999")));
+    assert_eq!(shown(of(1_000_000, 2_000_000)), Ok(pair("0.01", "0.01")));
+    for nothing in [of(1_000_001, 2_000_000), of(1, 199), of(300, 200), of(u128::MAX, u128::MAX)] {
+        assert_eq!(shown(nothing), Err(Unquotable::Empty));
+    }
+}
+
+#[test]
+fn bounds_are_quoted_by_the_same_rounding_as_ours() {
+    // 18 decimals, of which 8 are quoted.
+    let asset = Asset::new("EGLD", 18).unwrap();
+    let spec = spec(Ticker::EGLD, asset, 18);
+    let step = 10_u128.pow(10);
+    let own = bounds(7 * 10_u128.pow(17) + 1, 9 * 10_u128.pow(17) + step - 1, asset);
+    let book = LimitBook::default();
+    let limits = book.limits_within(&spec, Price::ONE, Some(&own)).unwrap();
+    assert_eq!((limits.minimum.to_string().as_str(), limits.maximum.to_string().as_str()), ("0.70000001", "0.9"));
+    for quoted in [limits.minimum, limits.maximum] {
+        assert_eq!(own.check(quoted), Ok(()), "what is quoted is taken");
+    }
+}
+
+#[test]
+fn any_bounds_of_the_last_minute_will_do_but_the_newest_are_named() {
+    let book = LimitBook::default();
+    let own = |minimum| Some(bounds(minimum, 900_000, Asset::BTC));
+    let check = |minor, bounds: &[Option<Limits>]| {
+        book.check_amount_within(&btc(), Amount::new(minor, Asset::BTC), &[price("50000")], bounds)
+    };
+    assert_eq!(check(300, &[own(500), own(300)]), Ok(()));
+    assert_eq!(check(200, &[own(500), None]), Ok(()));
+    let below = CheckError::Outside(LimitError::BelowMinimum(Amount::new(500, Asset::BTC)));
+    assert_eq!(check(299, &[own(500), own(300)]), Err(below));
+    assert_eq!(check(200, &[]), Ok(()), "nothing known is no bound");
+    assert_eq!(
+        book.check_amount_within(&btc(), Amount::new(300, Asset::BTC), &[], &[own(300)]),
+        Err(Unquotable::NoPrice.into())
+    );
 }

@@ -56,6 +56,7 @@ fn adapter(id: &str, tickers: Vec<TickerSpec>) -> Arc<dyn PaymentProvider> {
         scan: false,
         standing_address: false,
         webhooks: false,
+        bounds: false,
         read_batch: 1,
         budget: RequestBudget { requests: 10, per: Duration::from_secs(1), concurrency: 2 },
         requests_per_read: 1,

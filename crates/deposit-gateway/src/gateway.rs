@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Built, ServerConfig};
-use crate::http::{self, HttpConfig};
+use crate::http::{self, CorsOrigins, HttpConfig};
 
 /// A running gateway.
 #[derive(Debug)]
@@ -60,8 +60,13 @@ impl Gateway {
         } else {
             built.server.public_url.trim_end_matches('/').to_owned()
         };
-        let config =
-            HttpConfig { public_url, trusted_proxies: built.server.trusted_proxies, ..HttpConfig::default() };
+        let config = HttpConfig {
+            public_url,
+            trusted_proxies: built.server.trusted_proxies,
+            cors_origins: CorsOrigins::parse(&built.server.cors_origins).context("server.cors_origins")?,
+            ..HttpConfig::default()
+        }
+        .for_open_files(open_files());
         let stop = CancellationToken::new();
         let server = tokio::spawn(http::serve(listener, engine.clone(), config, stop.clone()));
         Ok(Self { address, engine, store, running, stop, server })
@@ -96,4 +101,13 @@ impl Gateway {
         self.running.stop().await;
         self.store.close().await;
     }
+}
+
+/// How many files this process may open, after asking the system for as many as connections can make use of: each open event
+/// stream is one.
+fn open_files() -> u64 {
+    rlimit::increase_nofile_limit(HttpConfig::OPEN_FILES).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the limit of open files is not known; the usual one is taken");
+        HttpConfig::USUAL_OPEN_FILES
+    })
 }

@@ -12,8 +12,9 @@ use crate::address::Address;
 use crate::block::Hash;
 use crate::map::Send;
 
-/// How many blocks of an address's own chain are looked through after a start: more than are taken in between two commits.
-pub(crate) const RECENT: usize = 16;
+/// How many blocks of an address's own chain are looked through after a start: more than are taken in between two commits, so that a process
+/// that died in between loses neither a payment nor by which block it was taken in.
+pub(crate) const RECENT: usize = 64;
 /// The whole chain.
 pub(crate) const ALL: usize = usize::MAX;
 /// Most sends that are remembered.

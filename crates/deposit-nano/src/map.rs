@@ -2,7 +2,7 @@
 
 use deposit_core::{
     Amount, Asset, Concern, IntentRecord, Observation, Observed, OrderState, PaymentReading, PaymentRef,
-    Snapshot, Target, Ticker, Timestamp,
+    ProviderRef, Snapshot, Taken, Target, Ticker, Timestamp,
 };
 
 use crate::address::Address;
@@ -98,6 +98,12 @@ pub(crate) fn send(hash: Hash, info: &BlockInfo) -> Result<Send, NoPayment> {
 /// The reference of a payment: the hash of its send block, in upper case. `None` never happens: a hash is a reference.
 pub(crate) fn payment_ref(hash: Hash) -> Option<PaymentRef> {
     PaymentRef::new(hash.to_string()).ok()
+}
+
+/// Which payment a block of ours took in.
+pub(crate) fn taken(block: Hash, send: &Send) -> Option<Taken> {
+    let block = ProviderRef::new(block.to_string()).ok()?;
+    Some(Taken { block, payment: payment_ref(send.hash)?, amount: Amount::new(send.raw, Asset::XNO) })
 }
 
 fn reading(send: &Send) -> Option<PaymentReading> {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use deposit_core::{
     AccountIndex, Asset, Capabilities, ConfigError, CreditRule, Delivery, DepositIntent, ErrorKind,
     IntentRecord, OpenRequest, Operation, PayInstructions, PaymentProvider, ProviderError, ProviderId,
-    RawDelivery, Received, Replay, RequestBudget, ScanCursor, ScanPage, Secret, Snapshot, Ticker, TickerKind,
+    ProviderRef, RawDelivery, Received, Replay, RequestBudget, ScanCursor, ScanPage, Secret, Snapshot, Ticker, TickerKind,
     TickerSpec, WebhookError,
 };
 use deposit_transport::HttpConfig;
@@ -135,6 +135,7 @@ fn capabilities(timeout: Duration, webhooks: bool) -> Capabilities {
         scan: true,
         standing_address: true,
         webhooks,
+        bounds: false,
         read_batch: 1,
         // Our own node.
         budget: RequestBudget { requests: 50, per: Duration::from_secs(1), concurrency: 8 },
@@ -155,6 +156,12 @@ impl PaymentProvider for Nano {
     /// Always `Unsupported`: there are no orders, only standing addresses.
     async fn open(&self, _request: &OpenRequest) -> Result<Box<dyn DepositIntent>, ProviderError> {
         Err(ProviderError::unsupported(Self::ID, Operation::Open))
+    }
+
+    /// Hashes are written in upper case here, and may be written in either.
+    fn spelled(&self, reference: &str) -> Option<ProviderRef> {
+        let hash = reference.parse::<Hash>().ok()?;
+        ProviderRef::new(hash.to_string()).ok()
     }
 
     /// Reads one payment: the intent's reference is the hash of its send block.
@@ -199,8 +206,8 @@ impl PaymentProvider for Nano {
         self.shared.watch(new);
     }
 
-    async fn receive(&self, index: AccountIndex) -> Result<Received, ProviderError> {
-        self.take_in(index).await
+    async fn receive(&self, index: AccountIndex, most: usize) -> Result<Received, ProviderError> {
+        self.take_in(index, most).await
     }
 
     async fn changed(&self) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deposit_core::{AccountIndex, Amount, Asset, ErrorKind, Operation, ProviderError, Received};
+use deposit_core::{AccountIndex, ErrorKind, Operation, ProviderError, Received, Taken};
 
 use crate::address::Address;
 use crate::block::{Hash, StateBlock};
@@ -13,8 +13,10 @@ use crate::map;
 use crate::provider::Nano;
 
 const RECEIVE: Operation = Operation::Receive;
-/// Most blocks of one call: work takes time, and somebody waits for the answer.
-const MOST_BLOCKS: usize = 32;
+/// Most blocks of one call, whatever is asked for: below what is looked through after a start.
+const MOST_BLOCKS: usize = RECENT / 2;
+/// After so many failures the rest is left to another call: work takes time, and somebody waits for the answer.
+const MOST_FAILURES: usize = 8;
 /// How often a block is built anew, because the account's head had moved.
 const TRIES: usize = 3;
 
@@ -28,7 +30,7 @@ struct Head {
 /// What became of one send.
 enum Outcome {
     /// By our block.
-    TakenIn(Hash),
+    TakenIn(Taken),
     /// Somebody else, or a call before this one, took it in already: nothing to do.
     Elsewhere,
 }
@@ -48,7 +50,7 @@ impl Drop for LookAgain<'_> {
 
 impl Nano {
     /// See [`deposit_core::PaymentProvider::receive`].
-    pub(crate) async fn take_in(&self, index: AccountIndex) -> Result<Received, ProviderError> {
+    pub(crate) async fn take_in(&self, index: AccountIndex, most: usize) -> Result<Received, ProviderError> {
         // Two blocks on one head would be a fork.
         let turn = self.turn(index);
         let _turn = turn.lock().await;
@@ -57,7 +59,7 @@ impl Nano {
         self.shared.watch([(address, index)]);
         let told = |failed: Failed| failed.told(RECEIVE);
         let waiting = self.client.waiting_at(RECEIVE, address, self.dust_raw, true).await.map_err(told)?;
-        let mut received = Received { blocks: Vec::new(), total: Amount::zero(Asset::XNO), failed: 0 };
+        let mut received = Received::default();
         if waiting.is_empty() {
             return Ok(received);
         }
@@ -69,17 +71,13 @@ impl Nano {
         let _again =
             LookAgain { shared: &self.shared, address, depth: largest_first.len().saturating_add(RECENT) };
         let mut first_error = None;
-        for (number, (send, raw)) in largest_first.into_iter().enumerate() {
-            if number >= MOST_BLOCKS {
-                received.failed += 1;
+        for (send, raw) in largest_first {
+            if received.taken.len() >= most.min(MOST_BLOCKS) || received.failed >= MOST_FAILURES {
+                received.waiting += 1;
                 continue;
             }
             match self.take_in_one(&key, &mut head, send, raw).await {
-                Ok(Outcome::TakenIn(block)) => {
-                    received.blocks.push(block.to_string());
-                    let sum = received.total.checked_add(Amount::new(raw, Asset::XNO));
-                    received.total = sum.unwrap_or(received.total);
-                }
+                Ok(Outcome::TakenIn(taken)) => received.taken.push(taken),
                 Ok(Outcome::Elsewhere) => {}
                 Err(failed) => {
                     tracing::warn!(%send, error = ?failed, "a payment could not be taken in");
@@ -89,7 +87,7 @@ impl Nano {
             }
         }
         match first_error {
-            Some(failed) if received.blocks.is_empty() => Err(told(failed)),
+            Some(failed) if received.taken.is_empty() => Err(told(failed)),
             _ => Ok(received),
         }
     }
@@ -112,10 +110,10 @@ impl Nano {
     ) -> Result<Outcome, Failed> {
         let address = key.address();
         let info = self.client.block_info(RECEIVE, send).await?;
-        let right = map::send(send, &info).is_ok_and(|s| s.confirmed && s.to == address && s.raw == raw);
-        if !right {
+        let right = |s: &map::Send| s.confirmed && s.to == address && s.raw == raw;
+        let Some(payment) = map::send(send, &info).ok().filter(right) else {
             return Err(refused("the node contradicts itself about a payment"));
-        }
+        };
         for _ in 0..TRIES {
             let from = match head.take() {
                 Some(head) => head,
@@ -132,7 +130,9 @@ impl Nano {
             match self.publish(key, &block).await {
                 Ok(()) => {
                     *head = Some(Head { frontier: block.hash(), balance: block.balance });
-                    return Ok(Outcome::TakenIn(block.hash()));
+                    // A hash is a reference: never `None`.
+                    let taken = map::taken(block.hash(), &payment);
+                    return taken.map(Outcome::TakenIn).ok_or_else(|| refused("a hash that is no reference"));
                 }
                 // The head had moved: look again.
                 Err(Failed::Node(NodeError::Fork | NodeError::BalanceForSubtype)) => {}

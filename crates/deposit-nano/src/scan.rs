@@ -1,9 +1,9 @@
 //! The scan: what waits at our addresses, and what their own chains have taken in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
 
-use deposit_core::{Observation, Operation, ScanCursor, ScanPage};
+use deposit_core::{Operation, ScanCursor, ScanPage, Taken};
 
 use crate::address::Address;
 use crate::block::Hash;
@@ -85,13 +85,14 @@ impl Nano {
             }
         }
         let some = self.shared.unseen(ADDRESSES);
-        let mut observations = self.chains(&some).await?;
+        let (mut sends, taken) = self.chains(&some).await?;
         let more = self.shared.unseen_count() > some.len();
         if !more {
             for addresses in self.shared.addresses().chunks(ADDRESSES) {
-                observations.extend(self.waiting(addresses).await?);
+                sends.extend(self.waiting(addresses).await?);
             }
         }
+        let observations = sends.iter().filter_map(map::observation).collect();
         let stage = if more && stage != Stage::Live { Stage::Chains } else { Stage::Live };
         let mut progress = self.progress();
         let page = if some.is_empty() {
@@ -102,33 +103,37 @@ impl Nano {
             progress.shown = some;
             progress.page
         };
-        Ok(ScanPage { observations, next: Position { stage, page }.cursor(), more })
+        Ok(ScanPage { observations, taken, next: Position { stage, page }.cursor(), more })
     }
 
     /// What waits at these addresses.
-    async fn waiting(&self, addresses: &[Address]) -> Result<Vec<Observation>, Failed> {
+    async fn waiting(&self, addresses: &[Address]) -> Result<Vec<Send>, Failed> {
         let waiting = self.client.waiting(SCAN, addresses, self.dust_raw, false).await?;
         let hashes: Vec<Hash> = waiting.into_values().flat_map(|all| all.into_keys()).collect();
         self.payments(&hashes).await
     }
 
-    /// What these addresses took in: the sends that the newest blocks of their chains received.
-    async fn chains(&self, some: &[Look]) -> Result<Vec<Observation>, Failed> {
+    /// What these addresses took in: the sends that the newest blocks of their chains received, and which block received which.
+    async fn chains(&self, some: &[Look]) -> Result<(Vec<Send>, Vec<Taken>), Failed> {
         let addresses: Vec<_> = some.iter().map(|look| look.address).collect();
         if addresses.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         // Nothing is ever sent from these addresses by this program, so one that took something in has a balance. One that somebody
         // emptied is looked at all the same when everything is asked for.
         let full: BTreeSet<_> = self.client.with_balance(SCAN, &addresses).await?.into_iter().collect();
-        let mut sends = Vec::new();
+        let mut blocks = Vec::new();
         for look in some.iter().filter(|look| look.depth == ALL || full.contains(&look.address)) {
             let received = self.receives(look.address, look.depth).await?;
-            for (_, info) in self.client.blocks(SCAN, &received).await? {
-                sends.extend(info.contents.0.link);
+            for (block, info) in self.client.blocks(SCAN, &received).await? {
+                blocks.extend(info.contents.0.link.map(|send| (block, send)));
             }
         }
-        self.payments(&sends).await
+        let hashes: Vec<Hash> = blocks.iter().map(|(_, send)| *send).collect();
+        let sends = self.payments(&hashes).await?;
+        let by_hash: BTreeMap<Hash, &Send> = sends.iter().map(|send| (send.hash, send)).collect();
+        let taken = blocks.iter().filter_map(|(block, send)| map::taken(*block, by_hash.get(send)?)).collect();
+        Ok((sends, taken))
     }
 
     /// The newest receive and open blocks of a chain.
@@ -148,8 +153,8 @@ impl Nano {
         Ok(receives)
     }
 
-    /// These sends, each as its own block says it: what is merely listed is not believed.
-    async fn payments(&self, hashes: &[Hash]) -> Result<Vec<Observation>, Failed> {
+    /// Those of these sends that are payments to our addresses, each as its own block says it: what is merely listed is not believed.
+    async fn payments(&self, hashes: &[Hash]) -> Result<Vec<Send>, Failed> {
         // What was confirmed once stays so: not asked again.
         let known = |hash: &Hash| self.shared.met(*hash).filter(|send| send.confirmed);
         let unknown: Vec<_> = hashes.iter().copied().filter(|hash| known(hash).is_none()).collect();
@@ -169,8 +174,8 @@ impl Nano {
                 }
             }
         }
-        let ours = sends.iter().filter(|send| self.shared.watches(&send.to) && send.raw >= self.dust_raw);
-        Ok(ours.filter_map(map::observation).collect())
+        sends.retain(|send| self.shared.watches(&send.to) && send.raw >= self.dust_raw);
+        Ok(sends)
     }
 }
 

@@ -23,6 +23,7 @@ use deposit_transport::{HttpClient, HttpConfig, Method, Safety};
 use serde_json::{Value, json};
 
 const ONE: AccountIndex = AccountIndex(1);
+const ALL: usize = usize::MAX;
 const XNO: u128 = 10_u128.pow(30);
 
 /// What the proxy does with a request.
@@ -36,6 +37,10 @@ enum Do {
 }
 
 type Script = Arc<dyn Fn(&str, &Value, usize) -> Do + Send + Sync>;
+
+fn total(received: &deposit_core::Received) -> u128 {
+    received.taken.iter().map(|taken| taken.amount.minor()).sum()
+}
 
 struct World {
     sandbox: Sandbox,
@@ -172,8 +177,8 @@ async fn an_answer_of_process_that_is_lost_once_makes_no_second_block() {
         World::scripted(|action, _, n| if action == "process" && n == 0 { Do::Lose } else { Do::Forward })
             .await;
     w.pay(ONE, 3 * XNO, PayStage::Confirmed);
-    let received = w.nano.receive(ONE).await.unwrap();
-    assert_eq!((received.blocks.len(), received.total.minor(), received.failed), (1, 3 * XNO, 0));
+    let received = w.nano.receive(ONE, ALL).await.unwrap();
+    assert_eq!((received.taken.len(), total(&received), received.failed), (1, 3 * XNO, 0));
     assert_eq!((w.chain(), w.count("process")), (Some((1, 3 * XNO)), 2));
 }
 
@@ -182,8 +187,8 @@ async fn an_answer_of_process_that_never_comes_is_looked_up() {
     let w = World::scripted(|action, _, _| if action == "process" { Do::Lose } else { Do::Forward }).await;
     w.pay(ONE, XNO, PayStage::Confirmed);
     w.pay(ONE, 2 * XNO, PayStage::Confirmed);
-    let received = w.nano.receive(ONE).await.unwrap();
-    assert_eq!((received.blocks.len(), received.total.minor(), received.failed), (2, 3 * XNO, 0));
+    let received = w.nano.receive(ONE, ALL).await.unwrap();
+    assert_eq!((received.taken.len(), total(&received), received.failed), (2, 3 * XNO, 0));
     assert_eq!(w.chain(), Some((2, 3 * XNO)));
 }
 
@@ -195,7 +200,7 @@ async fn a_caller_that_gives_up_half_way_hides_no_payment() {
     assert!(live.observations.is_empty() && !live.more);
     let live = live.next;
     w.pay(ONE, XNO, PayStage::Confirmed);
-    let given_up = tokio::time::timeout(Duration::from_millis(1_500), w.nano.receive(ONE)).await;
+    let given_up = tokio::time::timeout(Duration::from_millis(1_500), w.nano.receive(ONE, ALL)).await;
     assert!(given_up.is_err());
     assert_eq!(w.chain(), Some((1, XNO)), "the node has the block");
     let lost = w.nano.scan(Some(&live)).await.unwrap();
@@ -217,10 +222,10 @@ async fn a_head_that_is_stale_is_asked_for_again_and_nothing_is_sent_away() {
     })
     .await;
     w.pay(ONE, 5 * XNO, PayStage::Confirmed);
-    w.nano.receive(ONE).await.unwrap();
+    w.nano.receive(ONE, ALL).await.unwrap();
     w.pay(ONE, XNO, PayStage::Confirmed);
-    let received = w.nano.receive(ONE).await.unwrap();
-    assert_eq!((received.blocks.len(), received.failed), (1, 0));
+    let received = w.nano.receive(ONE, ALL).await.unwrap();
+    assert_eq!((received.taken.len(), received.failed), (1, 0));
     assert_eq!(w.chain(), Some((2, 6 * XNO)));
     assert!(w.count("account_info") >= 3, "the head was asked for again");
 }
@@ -235,16 +240,16 @@ async fn a_stale_balance_never_becomes_a_send() {
     })
     .await;
     w.pay(ONE, 5 * XNO, PayStage::Confirmed);
-    let opened = w.nano.receive(ONE).await.unwrap();
+    let opened = w.nano.receive(ONE, ALL).await.unwrap();
     let representative = w.sandbox.setting("nano", "representative").unwrap();
     *stale.lock().unwrap() = Some(json!({
-        "frontier": opened.blocks[0], "balance": (5 * XNO).to_string(), "representative": representative,
+        "frontier": opened.taken[0].block, "balance": (5 * XNO).to_string(), "representative": representative,
     }));
     w.pay(ONE, 3 * XNO, PayStage::Confirmed);
-    w.nano.receive(ONE).await.unwrap();
+    w.nano.receive(ONE, ALL).await.unwrap();
     w.pay(ONE, XNO, PayStage::Confirmed);
-    let received = w.nano.receive(ONE).await.unwrap();
-    assert_eq!((received.total.minor(), received.failed), (XNO, 0));
+    let received = w.nano.receive(ONE, ALL).await.unwrap();
+    assert_eq!((total(&received), received.failed), (XNO, 0));
     assert_eq!(w.chain(), Some((3, 9 * XNO)));
 }
 
@@ -254,9 +259,9 @@ async fn two_calls_at_once_make_one_chain() {
     for _ in 0..4 {
         w.pay(ONE, XNO, PayStage::Confirmed);
     }
-    let (a, b, c) = tokio::join!(w.nano.receive(ONE), w.nano.receive(ONE), w.nano.receive(ONE));
+    let (a, b, c) = tokio::join!(w.nano.receive(ONE, ALL), w.nano.receive(ONE, ALL), w.nano.receive(ONE, ALL));
     let all = [a.unwrap(), b.unwrap(), c.unwrap()];
-    assert_eq!(all.iter().map(|r| r.blocks.len()).sum::<usize>(), 4);
+    assert_eq!(all.iter().map(|r| r.taken.len()).sum::<usize>(), 4);
     assert_eq!(all.iter().map(|r| r.failed).sum::<usize>(), 0);
     assert_eq!(w.chain(), Some((4, 4 * XNO)));
     assert_eq!(w.scan().await.len(), 4);
@@ -275,7 +280,7 @@ async fn a_node_that_contradicts_itself_is_not_followed() {
         } }))
     })
     .await;
-    let error = w.nano.receive(ONE).await.unwrap_err();
+    let error = w.nano.receive(ONE, ALL).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::NotFound);
     assert_eq!((w.count("process"), w.chain()), (0, None));
 }
@@ -290,7 +295,7 @@ async fn the_other_dialect_and_a_node_without_the_newer_actions() {
     for dialect in [Dialect::Cpp, Dialect::RsNano] {
         w.sandbox.emulators().nano.speak(dialect);
         w.pay(ONE, XNO, PayStage::Confirmed);
-        w.nano.receive(ONE).await.unwrap();
+        w.nano.receive(ONE, ALL).await.unwrap();
         w.pay(ONE, XNO, PayStage::Seen);
     }
     let all = w.scan().await;
@@ -306,9 +311,9 @@ async fn rsnano_from_end_to_end() {
     w.sandbox.emulators().nano.speak(Dialect::RsNano);
     w.sandbox.emulators().nano.allow_control(true);
     assert!(w.scan().await.is_empty());
-    assert_eq!(w.nano.receive(ONE).await.unwrap().blocks.len(), 0);
+    assert_eq!(w.nano.receive(ONE, ALL).await.unwrap().taken.len(), 0);
     w.pay(ONE, XNO, PayStage::Confirmed);
-    assert_eq!(w.nano.receive(ONE).await.unwrap().total.minor(), XNO);
+    assert_eq!(w.nano.receive(ONE, ALL).await.map(|r| total(&r)).unwrap(), XNO);
     assert_eq!(w.scan().await.len(), 1);
 }
 
@@ -319,9 +324,9 @@ async fn a_backlog_larger_than_a_page_is_shown_whole() {
         w.pay(ONE, XNO, PayStage::Confirmed);
     }
     assert_eq!(w.scan().await.len(), 70);
-    let first = w.nano.receive(ONE).await.unwrap();
-    assert_eq!((first.blocks.len(), first.failed), (32, 38));
-    while w.nano.receive(ONE).await.unwrap().failed > 0 {}
+    let first = w.nano.receive(ONE, ALL).await.unwrap();
+    assert_eq!((first.taken.len(), first.failed, first.waiting), (32, 0, 38));
+    while w.nano.receive(ONE, ALL).await.unwrap().waiting > 0 {}
     assert_eq!(w.chain(), Some((70, 70 * XNO)));
     assert_eq!(w.scan().await.len(), 70, "a scan from the beginning walks the whole chain");
 }
@@ -331,7 +336,7 @@ async fn dust_is_neither_shown_nor_taken_in() {
     let w = World::new().await;
     w.pay(ONE, 10_u128.pow(24) - 1, PayStage::Confirmed);
     assert!(w.scan().await.is_empty());
-    assert_eq!(w.nano.receive(ONE).await.unwrap().blocks.len(), 0);
+    assert_eq!(w.nano.receive(ONE, ALL).await.unwrap().taken.len(), 0);
     w.pay(ONE, 10_u128.pow(24), PayStage::Confirmed);
     assert_eq!(w.scan().await.len(), 1);
 }
@@ -341,7 +346,7 @@ async fn the_whole_supply_survives() {
     let w = World::new().await;
     w.pay(ONE, u128::MAX, PayStage::Confirmed);
     assert_eq!(w.scan().await[0].1.confirmed, u128::MAX);
-    assert_eq!(w.nano.receive(ONE).await.unwrap().total.minor(), u128::MAX);
+    assert_eq!(w.nano.receive(ONE, ALL).await.map(|r| total(&r)).unwrap(), u128::MAX);
     assert_eq!(w.chain(), Some((1, u128::MAX)));
     assert_eq!(w.scan().await[0].1.confirmed, u128::MAX);
 }
@@ -405,7 +410,7 @@ async fn work_of_others_is_checked() {
     })
     .await;
     w.pay(ONE, XNO, PayStage::Confirmed);
-    assert_eq!(w.nano.receive(ONE).await.unwrap().blocks.len(), 1);
+    assert_eq!(w.nano.receive(ONE, ALL).await.unwrap().taken.len(), 1);
     assert_eq!(w.count("work_generate"), 1);
 }
 
@@ -418,7 +423,7 @@ async fn a_work_server_goes_first() {
     config.work_url = format!("{}/work", setting("rpc_url"));
     let nano = Nano::with_http(config, http()).unwrap();
     w.pay(ONE, XNO, PayStage::Confirmed);
-    assert_eq!(nano.receive(ONE).await.unwrap().blocks.len(), 1);
+    assert_eq!(nano.receive(ONE, ALL).await.unwrap().taken.len(), 1);
 }
 
 async fn woken(nano: &Nano) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deposit_core::{Amount, Asset, ErrorKind, Operation, ProviderError, Ticker};
+use deposit_core::{Amount, Asset, ErrorKind, LimitError, Limits, Operation, ProviderError, Ticker};
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -25,13 +25,7 @@ pub(crate) struct Pair {
     pub(crate) to: String,
     /// Whether an order has to come with a memo.
     pub(crate) needs_memo: bool,
-    limits: Limits,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Limits {
-    min: Amount,
-    max: Amount,
+    pub(crate) limits: Limits,
 }
 
 #[derive(Debug)]
@@ -40,7 +34,7 @@ struct Keys {
     all: BTreeMap<String, Box<RawValue>>,
 }
 
-/// Asked for when a create needs it.
+/// Asked for when a create needs it, or the limits are asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     keys: Mutex<Option<Keys>>,
@@ -110,13 +104,10 @@ impl Catalog {
 impl Pair {
     /// Whether the provider takes this amount.
     pub(crate) fn check(&self, amount: Amount) -> Result<(), ErrorKind> {
-        if amount.minor() < self.limits.min.minor() {
-            Err(ErrorKind::Rejected("below_minimum"))
-        } else if amount.minor() > self.limits.max.minor() {
-            Err(ErrorKind::Rejected("above_maximum"))
-        } else {
-            Ok(())
-        }
+        self.limits.check(amount).map_err(|broken| match broken {
+            LimitError::BelowMinimum(_) => ErrorKind::Rejected("below_minimum"),
+            LimitError::AboveMaximum(_) => ErrorKind::Rejected("above_maximum"),
+        })
     }
 }
 
@@ -143,7 +134,7 @@ fn read_limits(limits: &api::Limits, asset: Asset) -> Option<Limits> {
     let min = Amount::new(min.minor().checked_add(u128::from(!exact))?, asset);
     let (max, _) = Amount::floor_from_decimal(limits.max.decimal(), asset)
         .unwrap_or((Amount::new(u128::MAX, asset), false));
-    Some(Limits { min, max })
+    Some(Limits { minimum: min, maximum: max })
 }
 
 #[cfg(test)]
@@ -171,7 +162,7 @@ mod tests {
     fn limits_are_rounded_into_themselves() {
         let read = |text: &str| {
             let limits: api::Limits = serde_json::from_str(text).unwrap();
-            read_limits(&limits, Asset::KAS).map(|l| (l.min.minor(), l.max.minor()))
+            read_limits(&limits, Asset::KAS).map(|l| (l.minimum.minor(), l.maximum.minor()))
         };
         assert_eq!(read(r#"{"min":0.229492,"max":3370.85}"#), Some((22_949_200, 337_085_000_000)));
         assert_eq!(read(r#"{"min":1.000000001,"max":2.999999999}"#), Some((100_000_001, 299_999_999)));
@@ -181,7 +172,7 @@ mod tests {
 
     #[test]
     fn an_amount_is_held_within_both_limits() {
-        let limits = Limits { min: Amount::new(10, Asset::KAS), max: Amount::new(20, Asset::KAS) };
+        let limits = Limits { minimum: Amount::new(10, Asset::KAS), maximum: Amount::new(20, Asset::KAS) };
         let pair = Pair { from: "KAS".into(), to: "XNO".into(), needs_memo: false, limits };
         let check = |minor| pair.check(Amount::new(minor, Asset::KAS));
         assert_eq!(check(9), Err(ErrorKind::Rejected("below_minimum")));

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::{
-    Amount, Capabilities, ConfigError, DepositIntent, ErrorKind, IntentRecord, OpenRequest, Operation,
-    PayInstructions, PaymentProvider, ProviderError, ProviderId, ProviderRef, Replay, RequestBudget,
-    Snapshot,
+    Amount, Capabilities, ConfigError, DepositIntent, ErrorKind, IntentRecord, Limits, OpenRequest,
+    Operation, PayInstructions, PaymentProvider, ProviderError, ProviderId, ProviderRef, Replay,
+    RequestBudget, Snapshot, Ticker,
 };
 use deposit_transport::HttpConfig;
 
@@ -108,9 +108,10 @@ fn capabilities(settle: &Settle, timeout: Duration) -> Capabilities {
         scan: false,
         standing_address: false,
         webhooks: false,
+        bounds: true,
         read_batch: 1,
         // 180 in a minute, all callers together. In small parts, since a caller may take a whole part at once on top of the
-        // steady pace: 154 in the worst minute, which leaves 26 to creates.
+        // steady pace: 154 in the worst minute, which leaves 26 to creates and to the limits of six pairs, once a minute each.
         budget: RequestBudget { requests: 14, per: Duration::from_secs(6), concurrency: 4 },
         requests_per_read: 1,
     }
@@ -139,6 +140,13 @@ impl PaymentProvider for Nanswap {
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// The pair's limits, at most a minute old. What went wrong is named as for an order that is to be opened.
+    async fn bounds(&self, ticker: Ticker) -> Result<Limits, ProviderError> {
+        let coin = Coin::of(ticker);
+        let coin = coin.ok_or_else(|| error(Operation::Limits, ErrorKind::Rejected("unknown_ticker")))?;
+        Ok(self.pair(coin).await?.limits)
     }
 
     /// Currencies and limits, where what is known of them is too old, then the order, once. Until that is sent nothing has

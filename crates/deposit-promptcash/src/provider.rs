@@ -133,6 +133,7 @@ fn capabilities(open_timeout: Duration) -> Capabilities {
         scan: false,
         standing_address: false,
         webhooks: true,
+        bounds: false,
         read_batch: 1,
         // No limit is documented: what the dossier thinks polite (section 8).
         budget: RequestBudget { requests: 1, per: Duration::from_secs(1), concurrency: 1 },

@@ -1,10 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "http")]
+pub mod http;
 mod median;
 mod rates;
+mod rules;
 mod source;
 
 pub use median::median;
-pub use rates::{Rate, Rates, RefreshReport, Settled, SourceFailure};
-pub use source::{RateError, RateSource, StaticRates, fallback};
+pub use rates::{Rate, Rates, RefreshReport, Settled, SourceFailure, Trouble};
+pub use rules::Rules;
+pub use source::{Quote, RateError, RateSource, StaticRates, fallback};

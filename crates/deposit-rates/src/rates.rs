@@ -8,8 +8,8 @@ use deposit_core::{Price, Ticker, Timestamp};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use crate::median::median;
-use crate::source::{RateError, RateSource, fallback};
+use crate::rules::{Rules, Verdict, apart, judge};
+use crate::source::{Quote, RateError, RateSource, fallback};
 
 /// What one unit of a ticker is worth, from a time on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,10 @@ pub struct Settled {
     pub new: Vec<Rate>,
     /// Tickers for which no source has a fresh figure.
     pub missing: Vec<Ticker>,
+    /// Tickers whose sources contradict each other. What was in use stays so within its age.
+    pub disputed: Vec<Ticker>,
+    /// Tickers whose price jumped on the word of one source alone, held until it is said again. What was in use stays so within its age.
+    pub held: Vec<Ticker>,
 }
 
 /// What one refresh did.
@@ -49,6 +53,10 @@ pub struct RefreshReport {
     pub new: Vec<Rate>,
     /// Tickers for which no source has a fresh figure.
     pub missing: Vec<Ticker>,
+    /// As [`Settled::disputed`].
+    pub disputed: Vec<Ticker>,
+    /// As [`Settled::held`].
+    pub held: Vec<Ticker>,
     /// Sources that could not answer.
     pub failures: Vec<SourceFailure>,
 }
@@ -60,6 +68,21 @@ struct Figure {
     at: Timestamp,
 }
 
+/// What the figures of one ticker come to.
+#[derive(Debug)]
+enum Judged {
+    Silence,
+    /// Who says what.
+    Disputed(String),
+    Agreed {
+        found: Rate,
+        /// How many say so.
+        voices: usize,
+        /// Who says something else, and what.
+        left_out: Option<String>,
+    },
+}
+
 /// A rate in use.
 #[derive(Debug, Clone)]
 struct Published {
@@ -68,41 +91,90 @@ struct Published {
     confirmed: Timestamp,
 }
 
+/// A jump on the word of one source alone.
+#[derive(Debug, Clone, Copy)]
+struct Jump {
+    price: Price,
+    /// When it was last said.
+    last: Timestamp,
+    /// How often in a row.
+    said: u32,
+}
+
+/// Why the sources of a ticker need an operator's eye. It is logged once, not in each round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// They contradict each other and none has a majority: no new rate.
+    Disputed,
+    /// One is far from the others, and was left out.
+    LeftOut,
+    /// One alone says that the price jumped: held until it is said again.
+    Held,
+}
+
+impl Trouble {
+    /// A word for metrics and logs.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Disputed => "disputed",
+            Self::LeftOut => "left_out",
+            Self::Held => "held",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     figures: BTreeMap<(usize, Ticker), Figure>,
     published: BTreeMap<Ticker, Published>,
+    jumps: BTreeMap<Ticker, Jump>,
+    troubles: BTreeMap<Ticker, Trouble>,
+    /// Before when a source is not asked again.
+    quiet_until: BTreeMap<usize, Timestamp>,
 }
 
 /// Sources of USD prices and the median of what they say. Shared by all tasks; the lock is never held while a source is asked.
 #[derive(Debug)]
 pub struct Rates {
     sources: Vec<Arc<dyn RateSource>>,
+    rules: Rules,
     max_age_millis: i64,
     state: RwLock<State>,
 }
 
 /// Source of the rate of USD.
 const FIXED: &str = "fixed";
+/// How often in a row one source alone has to say a price that jumped.
+const CONFIRMATIONS: u32 = 3;
+/// The longest that a source is left alone because it asked to be, in milliseconds.
+const LONGEST_QUIET_MILLIS: i64 = 3_600_000;
 
 impl Rates {
     /// Nothing is asked yet. A figure or rate is fresh up to and including `max_age`.
     #[must_use]
     pub fn new(sources: Vec<Arc<dyn RateSource>>, max_age: Duration) -> Self {
         let max_age_millis = i64::try_from(max_age.as_millis()).unwrap_or(i64::MAX);
-        Self { sources, max_age_millis, state: RwLock::default() }
+        Self { sources, rules: Rules::default(), max_age_millis, state: RwLock::default() }
+    }
+
+    /// With other limits than the defaults on how far figures may lie apart.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
     }
 
     /// Asks every source, takes the medians and puts them to use. For programs that need each rate stored before it is used,
     /// there are the three steps [`gather`](Self::gather), [`settle`](Self::settle) and [`seed`](Self::seed).
     pub async fn refresh(&self, tickers: &[Ticker], now: Timestamp) -> RefreshReport {
         let failures = self.gather(tickers, now).await;
-        let Settled { new, missing } = self.settle(tickers, now);
+        let Settled { new, missing, disputed, held } = self.settle(tickers, now);
         self.seed(new.clone());
-        RefreshReport { new, missing, failures }
+        RefreshReport { new, missing, disputed, held, failures }
     }
 
-    /// Asks every source at once and keeps what each says, dated `now`; answers which failed. Nothing is put to use.
+    /// Asks every source at once and keeps what each says, dated `now`; answers which failed. Nothing is put to use. A source that has
+    /// its own pace ([`RateSource::every`]), or asked to be left alone, is not asked before its time.
     ///
     /// What a source says is kept at once: a caller who stops waiting (because one source hangs) loses nothing that the
     /// others have said, and goes on with [`settle`](Self::settle).
@@ -119,14 +191,17 @@ impl Rates {
             return Vec::new();
         }
         let asked = asked.as_slice();
-        let asking = self.sources.iter().enumerate().map(|(index, source)| async move {
-            match source.fetch(asked).await {
+        let asking = self.due(now).into_iter().map(|(index, source)| async move {
+            let answer = source.fetch(asked).await;
+            self.rest(index, &**source, &answer, now);
+            match answer {
                 Ok(said) => {
                     self.keep(index, asked, &said, now);
                     None
                 }
                 Err(error) => {
-                    tracing::warn!(source = source.name(), %error, "rate source failed");
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(source = source.name(), %error, cause, "rate source failed");
                     Some(SourceFailure { source: source.name().to_owned(), error })
                 }
             }
@@ -134,8 +209,38 @@ impl Rates {
         join_all(asking).await.into_iter().flatten().collect()
     }
 
-    fn keep(&self, index: usize, asked: &[Ticker], said: &[(Ticker, Price)], now: Timestamp) {
-        let said: BTreeMap<Ticker, Price> = said.iter().copied().collect();
+    fn due(&self, now: Timestamp) -> Vec<(usize, &Arc<dyn RateSource>)> {
+        let state = self.read();
+        // A clock that was set back must not silence a source for longer than it ever asked for.
+        let is_over = |until: &Timestamp| now >= *until || until.millis_since(now) > LONGEST_QUIET_MILLIS;
+        let is_due = |index: &usize| state.quiet_until.get(index).is_none_or(is_over);
+        self.sources.iter().enumerate().filter(|(index, _)| is_due(index)).collect()
+    }
+
+    /// Notes when the source may be asked again. After the answer: a question that was given up is no question.
+    fn rest(
+        &self,
+        index: usize,
+        source: &dyn RateSource,
+        answer: &Result<Vec<Quote>, RateError>,
+        now: Timestamp,
+    ) {
+        let millis = |wait: Duration| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let wait = match answer {
+            // Not so rarely that its figures age out between two answers.
+            Ok(_) => millis(source.every()).min(self.max_age_millis / 2),
+            Err(error) => error.retry_after().map_or(0, |asked| millis(asked).min(LONGEST_QUIET_MILLIS)),
+        };
+        self.write().quiet_until.insert(index, now.plus_millis(wait));
+    }
+
+    fn keep(&self, index: usize, asked: &[Ticker], said: &[Quote], now: Timestamp) {
+        let oldest = self.sources.get(index).map_or(Duration::MAX, |source| source.max_figure_age());
+        let oldest_millis = i64::try_from(oldest.as_millis()).unwrap_or(i64::MAX);
+        let is_current =
+            |quote: &&Quote| quote.as_of.is_none_or(|as_of| now.millis_since(as_of) <= oldest_millis);
+        let said: BTreeMap<Ticker, Price> =
+            said.iter().filter(is_current).map(|quote| (quote.ticker, quote.price)).collect();
         let mut state = self.write();
         for ticker in asked {
             let own = said.get(ticker).copied();
@@ -151,38 +256,124 @@ impl Rates {
         }
     }
 
-    /// The medians of the figures that are fresh. A rate whose price is unchanged is confirmed; one that is new is returned, to be
-    /// stored, and is used only after [`seed`](Self::seed). Until then the same call returns it again.
+    /// The medians of the figures that are fresh and agree ([`Rules`]). A rate whose price is unchanged is confirmed; one that is new is
+    /// returned, to be stored, and is used only after [`seed`](Self::seed). Until then the same call returns it again.
+    ///
+    /// Each ticker is judged by itself: where the sources contradict each other, or one of them alone tells of a jump, that ticker goes on
+    /// with its last good rate until that is too old, and no other is touched.
     pub fn settle(&self, tickers: &[Ticker], now: Timestamp) -> Settled {
         let mut settled = Settled::default();
         let mut state = self.write();
         for ticker in tickers.iter().copied().collect::<BTreeSet<_>>() {
-            match self.median_of(&state, ticker, now) {
-                Some(found) => settled.new.extend(self.compare(&mut state, found, now)),
-                None => settled.missing.push(ticker),
+            let (found, voices, left_out) = match self.judged(&state, ticker, now) {
+                Judged::Agreed { found, voices, left_out } => (found, voices, left_out),
+                Judged::Silence => {
+                    settled.missing.push(ticker);
+                    continue;
+                }
+                Judged::Disputed(said) => {
+                    Self::tell(&mut state, ticker, Some(Trouble::Disputed), &said);
+                    settled.disputed.push(ticker);
+                    continue;
+                }
+            };
+            if self.is_held(&mut state, &found, voices, now) {
+                let said = format!("{}: {}", found.source, found.price);
+                Self::tell(&mut state, ticker, Some(Trouble::Held), &said);
+                settled.held.push(ticker);
+                continue;
             }
+            Self::tell(
+                &mut state,
+                ticker,
+                left_out.as_ref().map(|_| Trouble::LeftOut),
+                left_out.as_deref().unwrap_or(""),
+            );
+            settled.new.extend(self.compare(&mut state, found, now));
         }
         settled
     }
 
-    /// The median of the fresh figures, dated like the newest of them.
-    fn median_of(&self, state: &State, ticker: Ticker, now: Timestamp) -> Option<Rate> {
+    /// What the fresh figures come to, dated like the newest of those that are believed.
+    fn judged(&self, state: &State, ticker: Ticker, now: Timestamp) -> Judged {
         if ticker == Ticker::USD {
-            return Some(Rate { ticker, price: Price::ONE, source: FIXED.to_owned(), at: now });
+            let found = Rate { ticker, price: Price::ONE, source: FIXED.to_owned(), at: now };
+            return Judged::Agreed { found, voices: 1, left_out: None };
         }
-        let mut prices = Vec::with_capacity(self.sources.len());
-        let mut names = Vec::with_capacity(self.sources.len());
-        let mut newest: Option<Timestamp> = None;
-        for (index, source) in self.sources.iter().enumerate() {
-            if let Some(figure) = state.figures.get(&(index, ticker))
-                && now.millis_since(figure.at) <= self.max_age_millis
-            {
-                prices.push(figure.price);
-                names.push(source.name());
-                newest = newest.max(Some(figure.at));
+        let fresh: Vec<(&str, Figure)> = self
+            .sources
+            .iter()
+            .enumerate()
+            .filter_map(|(index, source)| Some((source.name(), *state.figures.get(&(index, ticker))?)))
+            .filter(|(_, figure)| now.millis_since(figure.at) <= self.max_age_millis)
+            .collect();
+        let told = |indexes: &[usize]| -> String {
+            let figures = indexes.iter().filter_map(|index| fresh.get(*index));
+            figures.map(|(name, figure)| format!("{name}: {}", figure.price)).collect::<Vec<_>>().join(", ")
+        };
+        let prices: Vec<Price> = fresh.iter().map(|(_, figure)| figure.price).collect();
+        match judge(&prices, self.rules.outlier_percent) {
+            Verdict::Silence => Judged::Silence,
+            Verdict::Disputed => Judged::Disputed(told(&(0..fresh.len()).collect::<Vec<_>>())),
+            Verdict::Agreed { price, voices, left_out } => {
+                let believed = || voices.iter().filter_map(|index| fresh.get(*index));
+                let source = believed().map(|(name, _)| *name).collect::<Vec<_>>().join("+");
+                let Some(at) = believed().map(|(_, figure)| figure.at).max() else { return Judged::Silence };
+                Judged::Agreed {
+                    found: Rate { ticker, price, source, at },
+                    voices: voices.len(),
+                    left_out: (!left_out.is_empty()).then(|| told(&left_out)),
+                }
             }
         }
-        Some(Rate { ticker, price: median(&mut prices)?, source: names.join("+"), at: newest? })
+    }
+
+    /// Whether a price has to wait: it is far from the last good one, and one source alone says so where others could have. Said
+    /// [`CONFIRMATIONS`] times in a row it is believed. A single source that is configured is always followed at once: there is nothing
+    /// to compare it with, and waiting would only price deposits by what is no longer true.
+    fn is_held(&self, state: &mut State, found: &Rate, voices: usize, now: Timestamp) -> bool {
+        let ticker = found.ticker;
+        let known = state.jumps.get(&ticker).copied();
+        // A jump that nobody has spoken of for long is none.
+        let known = known.filter(|jump| now.millis_since(jump.last) <= self.max_age_millis);
+        let jumped = state.published.get(&ticker).is_some_and(|used| {
+            let comparable = now.millis_since(used.confirmed) <= self.max_age_millis || known.is_some();
+            comparable && apart(found.price, used.rate.price, self.rules.jump_percent)
+        });
+        if !jumped || voices > 1 || self.sources.len() == 1 {
+            state.jumps.remove(&ticker);
+            return false;
+        }
+        let again = known.filter(|jump| !apart(found.price, jump.price, self.rules.outlier_percent));
+        let said = match again {
+            // The same answer looked at twice.
+            Some(jump) if found.at <= jump.last => jump.said,
+            Some(jump) => jump.said.saturating_add(1),
+            None => 1,
+        };
+        state.jumps.insert(ticker, Jump { price: found.price, last: found.at, said });
+        said < CONFIRMATIONS
+    }
+
+    /// Tells an operator once that a ticker is in trouble, and once that it no longer is.
+    fn tell(state: &mut State, ticker: Ticker, trouble: Option<Trouble>, said: &str) {
+        let before = match trouble {
+            Some(trouble) => state.troubles.insert(ticker, trouble),
+            None => state.troubles.remove(&ticker),
+        };
+        match trouble {
+            now if now == before => {}
+            Some(Trouble::Disputed) => {
+                tracing::warn!(%ticker, said, "rate sources contradict each other: the last good rate stays until it is too old");
+            }
+            Some(Trouble::Held) => {
+                tracing::warn!(%ticker, said, "one rate source alone says that the price jumped: held until it is said again");
+            }
+            Some(Trouble::LeftOut) => {
+                tracing::warn!(%ticker, said, "a rate source is far from the others and is left out");
+            }
+            None => tracing::info!(%ticker, "the rate sources agree again"),
+        }
     }
 
     /// What of `found` is new. A rate changes only with a source's new figure, never because another one aged.
@@ -237,6 +428,12 @@ impl Rates {
             return Err(RateError::Stale { ticker, age_secs: u64::try_from(age_millis / 1000).unwrap_or(0) });
         }
         Ok(Rate { ticker, ..used.rate.clone() })
+    }
+
+    /// The tickers that were in trouble when they were last settled.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<(Ticker, Trouble)> {
+        self.read().troubles.iter().map(|(ticker, trouble)| (*ticker, *trouble)).collect()
     }
 
     /// The names of the sources, in the order of the configuration.

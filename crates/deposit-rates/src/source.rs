@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use deposit_core::{ConfigError, Price, Ticker};
+use deposit_core::{ConfigError, ErrorKind, Price, ProviderError, Ticker, Timestamp};
 
 /// Why there is no rate.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,8 @@ pub enum RateError {
     Source {
         /// Which.
         source_name: String,
+        /// How long it wants to be left alone, where it said so.
+        retry_after: Option<Duration>,
         /// Why.
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync + 'static>,
@@ -42,7 +45,63 @@ impl RateError {
         name: impl Into<String>,
         cause: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
     ) -> Self {
-        Self::Source { source_name: name.into(), cause: cause.into() }
+        Self::Source { source_name: name.into(), retry_after: None, cause: cause.into() }
+    }
+
+    /// The same from a source that wants to be left alone for so long.
+    #[must_use]
+    pub fn busy(
+        name: impl Into<String>,
+        retry_after: Option<Duration>,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+    ) -> Self {
+        Self::Source { source_name: name.into(), retry_after, cause: cause.into() }
+    }
+
+    /// The failure of a source that is asked like a provider.
+    #[must_use]
+    pub fn of_provider(name: impl Into<String>, error: ProviderError) -> Self {
+        let retry_after = match error.kind() {
+            ErrorKind::Transient { retry_after } => *retry_after,
+            _ => None,
+        };
+        Self::busy(name, retry_after, error)
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        if let Self::Source { retry_after, .. } = self { *retry_after } else { None }
+    }
+}
+
+/// What a source says of one ticker.
+///
+/// ```
+/// use deposit_core::Ticker;
+/// let quote = deposit_rates::Quote::new(Ticker::BTC, "50000".parse().unwrap());
+/// assert_eq!(quote.as_of, None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quote {
+    /// Of what.
+    pub ticker: Ticker,
+    /// USD for one unit.
+    pub price: Price,
+    /// When the figure was made, where the source tells: the day of publication, the last update. It is judged by
+    /// [`RateSource::max_figure_age`].
+    pub as_of: Option<Timestamp>,
+}
+
+impl Quote {
+    /// A figure of now.
+    #[must_use]
+    pub fn new(ticker: Ticker, price: Price) -> Self {
+        Self { ticker, price, as_of: None }
+    }
+
+    /// A figure of a time that the source tells.
+    #[must_use]
+    pub fn dated(ticker: Ticker, price: Price, as_of: Timestamp) -> Self {
+        Self { ticker, price, as_of: Some(as_of) }
     }
 }
 
@@ -56,8 +115,19 @@ pub trait RateSource: fmt::Debug + Send + Sync {
     /// bounds its own time and may be repeated at will.
     ///
     /// # Errors
-    /// Where it cannot answer at all: [`RateError::source`].
-    async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<(Ticker, Price)>, RateError>;
+    /// Where it cannot answer at all: [`RateError::source`], or [`RateError::busy`].
+    async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<Quote>, RateError>;
+
+    /// How often it may be asked, for a source with a budget. It is asked at least twice in the maximum age of a rate all the same.
+    fn every(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// How long after its [`Quote::as_of`] a figure is still one of now. A daily source says the same for days, and being asked again
+    /// confirms it; one whose figures are older than this has stopped being kept up, whatever it answers.
+    fn max_figure_age(&self) -> Duration {
+        Duration::MAX
+    }
 }
 
 /// The ticker whose rate stands in where there is none of its own: another way of paying the same coin.
@@ -116,8 +186,8 @@ impl RateSource for StaticRates {
         Self::NAME
     }
 
-    async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<(Ticker, Price)>, RateError> {
-        Ok(tickers.iter().filter_map(|ticker| Some((*ticker, self.price(*ticker)?))).collect())
+    async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<Quote>, RateError> {
+        Ok(tickers.iter().filter_map(|ticker| Some(Quote::new(*ticker, self.price(*ticker)?))).collect())
     }
 }
 
@@ -155,6 +225,6 @@ mod tests {
         let rates =
             StaticRates::new(BTreeMap::from([(Ticker::BTC, price("2")), (Ticker::LTC, price("3"))])).unwrap();
         let said = rates.fetch(&[Ticker::LTC, Ticker::XMR]).await.unwrap();
-        assert_eq!(said, [(Ticker::LTC, price("3"))]);
+        assert_eq!(said, [Quote::new(Ticker::LTC, price("3"))]);
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::{Price, Ticker, Timestamp};
-use deposit_rates::{Rate, RateError, RateSource, Rates, StaticRates};
+use deposit_rates::{Quote, Rate, RateError, RateSource, Rates, Rules, StaticRates, Trouble};
 use futures_util::FutureExt as _;
 use mockall::predicate::eq;
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ mockall::mock! {
     #[async_trait]
     impl RateSource for Source {
         fn name(&self) -> &str;
-        async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<(Ticker, Price)>, RateError>;
+        async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<Quote>, RateError>;
     }
 }
 
@@ -56,8 +56,10 @@ impl RateSource for Told {
     fn name(&self) -> &str {
         self.name
     }
-    async fn fetch(&self, _: &[Ticker]) -> Result<Vec<(Ticker, Price)>, RateError> {
-        self.prices.lock().unwrap().clone().ok_or_else(|| RateError::source(self.name, "told to fail"))
+    async fn fetch(&self, _: &[Ticker]) -> Result<Vec<Quote>, RateError> {
+        let prices = self.prices.lock().unwrap();
+        let prices = prices.as_ref().ok_or_else(|| RateError::source(self.name, "told to fail"))?;
+        Ok(prices.iter().map(|(ticker, price)| Quote::new(*ticker, *price)).collect())
     }
 }
 
@@ -70,7 +72,7 @@ impl RateSource for Hanging {
     fn name(&self) -> &str {
         "hanging"
     }
-    async fn fetch(&self, _: &[Ticker]) -> Result<Vec<(Ticker, Price)>, RateError> {
+    async fn fetch(&self, _: &[Ticker]) -> Result<Vec<Quote>, RateError> {
         std::future::pending().await
     }
 }
@@ -113,7 +115,7 @@ async fn each_source_is_asked_once_with_the_fallbacks_and_never_for_usd() {
         .expect_fetch()
         .with(eq([Ticker::BTC, Ticker::BTC_LN].as_slice()))
         .once()
-        .returning(|_| Ok(vec![(Ticker::BTC, "50000".parse().unwrap())]));
+        .returning(|_| Ok(vec![Quote::new(Ticker::BTC, "50000".parse().unwrap())]));
     let rates = Rates::new(vec![Arc::new(source)], MAX_AGE);
     let report = rates.refresh(&[Ticker::USD, Ticker::BTC_LN, Ticker::BTC_LN], at(0)).await;
     assert_eq!(
@@ -137,16 +139,16 @@ async fn only_usd_asks_nobody() {
 
 #[tokio::test]
 async fn a_failing_source_harms_no_other_and_is_reported() {
-    let (good, bad) = (Told::new("good", &[(Ticker::BTC, "100")]), Told::new("bad", &[(Ticker::BTC, "200")]));
+    let (good, bad) = (Told::new("good", &[(Ticker::BTC, "100")]), Told::new("bad", &[(Ticker::BTC, "104")]));
     let rates = Rates::new(vec![bad.clone(), good.clone()], MAX_AGE);
     let report = rates.refresh(&[Ticker::BTC], at(0)).await;
-    assert_eq!((report.new[0].price, report.new[0].source.as_str()), (price("150"), "bad+good"));
+    assert_eq!((report.new[0].price, report.new[0].source.as_str()), (price("102"), "bad+good"));
 
     // Its last figure counts while it is fresh …
     bad.fail();
     good.say(&[(Ticker::BTC, "110")]);
     let report = rates.refresh(&[Ticker::BTC], at(300)).await;
-    assert_eq!(report.new[0].price, price("155"));
+    assert_eq!(report.new[0].price, price("107"));
     assert_eq!(report.failures.len(), 1);
     assert_eq!(report.failures[0].source, "bad");
     assert_eq!(report.failures[0].error.to_string(), "the rate source bad failed");
@@ -290,7 +292,7 @@ proptest! {
             now += pause;
             for (source, figure) in [(&a, from_a), (&b, from_b)] {
                 match figure {
-                    Some(n) => source.say(&[(Ticker::BTC, &n.to_string())]),
+                    Some(n) => source.say(&[(Ticker::BTC, &(100 + n).to_string())]),
                     None => source.fail(),
                 }
             }
@@ -308,6 +310,165 @@ proptest! {
             }
             if let Ok(used) = rates.current(Ticker::BTC, at(now)) {
                 prop_assert_eq!(Some(used), last.clone());
+            }
+        }
+    }
+}
+
+// -- figures that lie apart -------------------------------------------------------------------------------------
+
+const BTC: &[Ticker] = &[Ticker::BTC];
+
+fn say(source: &Told, usd: &str) {
+    source.say(&[(Ticker::BTC, usd)]);
+}
+
+#[tokio::test]
+async fn one_of_three_that_is_far_off_is_left_out_and_does_not_date_the_rate() {
+    let sources = [Told::new("a", &[]), Told::new("b", &[]), Told::new("c", &[])];
+    let rates = Rates::new(sources.iter().map(|s| s.clone() as Arc<dyn RateSource>).collect(), MAX_AGE);
+    for (source, usd) in sources.iter().zip(["100", "102", "120"]) {
+        say(source, usd);
+    }
+    let report = rates.refresh(BTC, at(0)).await;
+    assert_eq!((report.new[0].price, report.new[0].source.as_str()), (price("101"), "a+b"));
+    // Only the one that is left out still answers: the rate ages.
+    sources[0].fail();
+    sources[1].fail();
+    for secs in [100, 200, 300] {
+        rates.refresh(BTC, at(secs)).await;
+    }
+    assert!(rates.current(Ticker::BTC, at(300)).is_ok());
+    assert!(rates.current(Ticker::BTC, at(301)).is_err());
+}
+
+#[tokio::test]
+async fn two_that_contradict_each_other_are_no_rate_and_the_last_good_one_has_its_time() {
+    let (a, b) = (Told::new("a", &[(Ticker::BTC, "100")]), Told::new("b", &[(Ticker::BTC, "104")]));
+    let rates = Rates::new(vec![a.clone(), b.clone()], MAX_AGE);
+    rates.refresh(BTC, at(0)).await;
+    say(&b, "120");
+    for secs in [20, 160, 300] {
+        let report = rates.refresh(BTC, at(secs)).await;
+        assert_eq!((report.new.len(), report.disputed.as_slice()), (0, BTC));
+        assert_eq!(rates.troubles(), [(Ticker::BTC, Trouble::Disputed)]);
+        assert_eq!(said(&rates, Ticker::BTC, secs), "102");
+    }
+    assert!(matches!(rates.current(Ticker::BTC, at(301)), Err(RateError::Stale { .. })));
+    // As soon as they agree there is a rate again, far as it may be from the last one.
+    say(&a, "119");
+    assert_eq!(rates.refresh(BTC, at(320)).await.new[0].price, price("119.5"));
+    assert_eq!(rates.troubles(), []);
+}
+
+#[tokio::test]
+async fn the_limits_are_the_configured_ones() {
+    let (a, b) = (Told::new("a", &[(Ticker::BTC, "100")]), Told::new("b", &[(Ticker::BTC, "104")]));
+    let rules = Rules { outlier_percent: "3.9".parse().unwrap(), ..Rules::default() };
+    let rates = Rates::new(vec![a, b], MAX_AGE).with_rules(rules);
+    assert_eq!(rates.refresh(BTC, at(0)).await.disputed, BTC);
+}
+
+// -- jumps -------------------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_single_configured_source_is_followed_at_once_wherever_it_goes() {
+    let source = Told::new("s", &[(Ticker::BTC, "50000")]);
+    let rates = Rates::new(vec![source.clone()], MAX_AGE);
+    for (secs, usd) in [(0, "50000"), (1, "100000"), (2, "25000"), (3, "1")] {
+        say(&source, usd);
+        let report = rates.refresh(BTC, at(secs)).await;
+        assert!(report.held.is_empty());
+        assert_eq!(said(&rates, Ticker::BTC, secs), usd);
+    }
+}
+
+#[tokio::test]
+async fn a_jump_that_two_sources_tell_is_followed_at_once() {
+    let (a, b) = (Told::new("a", &[(Ticker::BTC, "100")]), Told::new("b", &[(Ticker::BTC, "100")]));
+    let rates = Rates::new(vec![a.clone(), b.clone()], MAX_AGE);
+    rates.refresh(BTC, at(0)).await;
+    say(&a, "200");
+    say(&b, "202");
+    assert_eq!(rates.refresh(BTC, at(20)).await.new[0].price, price("201"));
+}
+
+#[tokio::test]
+async fn a_jump_on_the_word_of_one_of_several_is_held_until_it_is_said_three_times() {
+    let (a, b) = (Told::new("a", &[(Ticker::BTC, "100"), (Ticker::XMR, "150")]), Told::new("b", &[]));
+    let rates = Rates::new(vec![a.clone(), b.clone()], MAX_AGE);
+    let tickers = [Ticker::BTC, Ticker::XMR];
+    rates.refresh(&tickers, at(0)).await;
+
+    // A glitch: once, and back again.
+    a.say(&[(Ticker::BTC, "131"), (Ticker::XMR, "151")]);
+    let report = rates.refresh(&tickers, at(20)).await;
+    assert_eq!(report.held, BTC);
+    assert_eq!(
+        report.new.iter().map(|rate| rate.ticker).collect::<Vec<_>>(),
+        [Ticker::XMR],
+        "no other is harmed"
+    );
+    say(&a, "101");
+    assert!(rates.refresh(BTC, at(40)).await.held.is_empty());
+    assert_eq!(said(&rates, Ticker::BTC, 40), "101");
+
+    // It begins to count anew, and another price is another jump. Looking twice at one answer is not saying it twice.
+    for (secs, usd, held) in
+        [(60, "140", true), (80, "141", true), (100, "300", true), (120, "301", true), (140, "305", false)]
+    {
+        say(&a, usd);
+        rates.gather(BTC, at(secs)).await;
+        for _ in 0..3 {
+            let settled = rates.settle(BTC, at(secs));
+            assert_eq!((settled.held.len(), settled.new.len()), if held { (1, 0) } else { (0, 1) }, "{usd}");
+        }
+        assert_eq!(said(&rates, Ticker::BTC, secs), "101");
+    }
+    rates.seed(rates.settle(BTC, at(140)).new);
+    assert_eq!(said(&rates, Ticker::BTC, 140), "305");
+    // Down as well as up.
+    say(&a, "200");
+    assert_eq!(rates.refresh(BTC, at(160)).await.held, BTC);
+}
+
+#[tokio::test]
+async fn a_jump_is_not_believed_only_because_the_last_good_rate_grew_old_meanwhile() {
+    let a = Told::new("a", &[(Ticker::BTC, "100")]);
+    let rates = Rates::new(vec![a.clone(), Told::new("b", &[])], MAX_AGE);
+    rates.refresh(BTC, at(0)).await;
+    say(&a, "200");
+    assert_eq!(rates.refresh(BTC, at(250)).await.held, BTC);
+    assert_eq!(rates.refresh(BTC, at(400)).await.held, BTC);
+    assert!(rates.current(Ticker::BTC, at(400)).is_err(), "neither the old one nor the new one");
+    assert_eq!(rates.refresh(BTC, at(420)).await.new[0].price, price("200"));
+    // With nothing to compare it with, a first figure is taken.
+    say(&a, "900");
+    assert_eq!(rates.refresh(BTC, at(9_000)).await.new[0].price, price("900"));
+}
+
+proptest! {
+    /// Three sources, one of which says anything at any time or nothing: no rate in use is ever far from what the honest two say.
+    #[test]
+    fn one_liar_of_three_never_prices_a_deposit(
+        steps in prop::collection::vec((1_i64..200, 98_u32..=102, prop::option::of(1_u64..10_000_000), any::<bool>()), 1..40)
+    ) {
+        let (a, b, liar) = (Told::new("a", &[]), Told::new("b", &[]), Told::new("liar", &[]));
+        let rates = Rates::new(vec![a.clone(), b.clone(), liar.clone()], MAX_AGE);
+        let mut now = 0;
+        for (pause, honest, lie, b_answers) in steps {
+            now += pause;
+            say(&a, &honest.to_string());
+            if b_answers { say(&b, &(honest + 1).to_string()) } else { b.fail() }
+            match lie {
+                Some(lie) => say(&liar, &lie.to_string()),
+                None => liar.fail(),
+            }
+            rates.refresh(BTC, at(now)).now_or_never().unwrap();
+            if let Ok(rate) = rates.current(Ticker::BTC, at(now)) {
+                let usd: i64 = rate.price.to_string().split('.').next().unwrap().parse().unwrap();
+                // The liar alone with one honest source may pull it as far as they may lie apart.
+                prop_assert!((88..=114).contains(&usd), "{rate:?}");
             }
         }
     }

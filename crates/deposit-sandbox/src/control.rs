@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
-use deposit_core::Ticker;
+use deposit_core::{DecimalText, Ticker};
 
 use crate::clock::Clock;
 use crate::control_error::{ControlError, Fields, decimal_of, json_response};
@@ -24,6 +24,8 @@ pub(crate) struct Control {
     pub(crate) clock: Arc<Clock>,
     pub(crate) rates: Arc<Rates>,
     pub(crate) sites: Arc<BTreeMap<&'static str, Site>>,
+    /// Public sources of rates: they have faults and figures, no orders and no payments.
+    pub(crate) rate_sources: Arc<BTreeMap<&'static str, Site>>,
 }
 
 type Answer = Result<Response, ControlError>;
@@ -36,7 +38,8 @@ impl Control {
             .route("/{provider}/faults", post(faults))
             .route("/{provider}/redeliver", post(redeliver))
             .route("/clock", post(clock))
-            .route("/rates", post(rates))
+            .route("/rates", post(rates).get(told_rates))
+            .route("/{provider}/rates", post(own_rates))
             .route("/truth", get(truth))
             .fallback(|| async { ControlError::Unknown("no such control call".to_owned()) })
             .with_state(self)
@@ -95,7 +98,10 @@ async fn scenario(State(control): State<Control>, Path(provider): Path<String>, 
 }
 
 async fn faults(State(control): State<Control>, Path(provider): Path<String>, body: Bytes) -> Answer {
-    let site = control.site(&provider)?;
+    let site = match control.rate_sources.get(&*provider) {
+        Some(site) => site,
+        None => control.site(&provider)?,
+    };
     site.context.faults.set(Faults::read(&body)?);
     Ok(ok(&Json::Object(vec![])))
 }
@@ -121,21 +127,42 @@ async fn clock(State(control): State<Control>, body: Bytes) -> Answer {
 }
 
 async fn rates(State(control): State<Control>, body: Bytes) -> Answer {
-    let body = Json::parse(&body).map_err(|e| ControlError::field("body", e))?;
+    control.rates.set(figures(&body)?);
+    Ok(ok(&Json::Object(vec![])))
+}
+
+/// What one source says, apart from the others: to see what is made of sources that contradict each other.
+async fn own_rates(State(control): State<Control>, Path(source): Path<String>, body: Bytes) -> Answer {
+    let Some((name, _)) = control.rate_sources.get_key_value(&*source) else {
+        let known: Vec<_> = control.rate_sources.keys().copied().collect();
+        let text = format!("{source}: no such source of rates here; there is {}", known.join(", "));
+        return Err(ControlError::Unknown(text));
+    };
+    control.rates.set_of(name, figures(&body)?);
+    Ok(ok(&Json::Object(vec![])))
+}
+
+/// What the sources say now, and where each of them is asked.
+async fn told_rates(State(control): State<Control>) -> Response {
+    let address =
+        |(name, site): (&&'static str, &Site)| ((*name).to_owned(), Json::text(&site.context.base_url));
+    let sources = Json::Object(control.rate_sources.iter().map(address).collect());
+    ok(&Json::object([("usd", control.rates.json()), ("sources", sources)]))
+}
+
+fn figures(body: &[u8]) -> Result<Vec<(Ticker, DecimalText)>, ControlError> {
+    let body = Json::parse(body).map_err(|e| ControlError::field("body", e))?;
     if !matches!(body, Json::Object(_)) {
         return Err(ControlError::field("body", "must be a JSON object of ticker and USD for one unit"));
     }
     let read = |(name, value): &(String, Json)| {
         let ticker: Ticker = name.parse().map_err(|e| ControlError::field(name, e))?;
-        let positive =
-            |n: &deposit_core::DecimalText| !n.is_negative() && n.to_string() != "0" && n.decimals() <= 18;
+        let positive = |n: &DecimalText| !n.is_negative() && n.to_string() != "0" && n.decimals() <= 18;
         let rule = "must be a decimal number above 0 with at most 18 decimals";
         let usd = decimal_of(value).filter(positive).ok_or_else(|| ControlError::field(name, rule))?;
         Ok((ticker, usd))
     };
-    let rates = body.members().iter().map(read).collect::<Result<Vec<_>, ControlError>>()?;
-    control.rates.set(rates);
-    Ok(ok(&Json::Object(vec![])))
+    body.members().iter().map(read).collect()
 }
 
 async fn truth(State(control): State<Control>) -> Response {

@@ -14,6 +14,7 @@ pub mod nano;
 pub mod nanswap;
 pub mod promptcash;
 mod random;
+mod rate_sources;
 mod rates;
 mod sandbox;
 pub mod stripe;

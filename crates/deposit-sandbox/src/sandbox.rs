@@ -21,6 +21,7 @@ use crate::emulator::Context;
 use crate::emulators::Emulators;
 use crate::faults::{self, CutConnection, FaultSwitch, Faults, Site};
 use crate::random::Random;
+use crate::rate_sources;
 use crate::rates::Rates;
 use crate::webhook::{Runtime, Webhooks};
 
@@ -68,6 +69,7 @@ pub struct Sandbox {
     address: SocketAddr,
     emulators: Emulators,
     sites: Arc<BTreeMap<&'static str, Site>>,
+    rate_sources: Arc<BTreeMap<&'static str, Site>>,
     clock: Arc<Clock>,
     rates: Arc<Rates>,
     gateways: Arc<RwLock<Vec<String>>>,
@@ -104,10 +106,9 @@ impl Sandbox {
             cancel: cancel.clone(),
         };
 
-        let mut contexts = BTreeMap::new();
-        let emulators = Emulators::new(|name| {
+        let context = |name: &'static str, random: &Arc<Random>| {
             let faults = Arc::new(FaultSwitch::default());
-            let context = Arc::new(Context {
+            Arc::new(Context {
                 clock: clock.clone(),
                 random: random.clone(),
                 rates: rates.clone(),
@@ -115,7 +116,11 @@ impl Sandbox {
                 faults,
                 base_url: format!("http://{address}/{name}"),
                 wake: wake.clone(),
-            });
+            })
+        };
+        let mut contexts = BTreeMap::new();
+        let emulators = Emulators::new(|name| {
+            let context = context(name, &random);
             contexts.insert(name, context.clone());
             context
         });
@@ -128,9 +133,18 @@ impl Sandbox {
         }
         let sites = Arc::new(sites);
 
-        let control = Control { clock: clock.clone(), rates: rates.clone(), sites: sites.clone() };
+        // Of their own chance: how often rates are asked for must not change what happens to payments.
+        let own_chance = Arc::new(Random::new(config.seed));
+        let rate_sources = Arc::new(rate_sources::all(|name| context(name, &own_chance)));
+
+        let control = Control {
+            clock: clock.clone(),
+            rates: rates.clone(),
+            sites: sites.clone(),
+            rate_sources: rate_sources.clone(),
+        };
         let mut app = Router::new().nest("/control", control.router());
-        for (name, site) in sites.iter() {
+        for (name, site) in sites.iter().chain(rate_sources.iter()) {
             let layer = middleware::from_fn_with_state(site.clone(), faults::apply);
             app = app.nest(&format!("/{name}"), site.emulator.clone().router().layer(layer));
         }
@@ -138,7 +152,7 @@ impl Sandbox {
         tracker.spawn(until(cancel.clone(), accept(listener, app, tracker.clone(), cancel.clone())));
         tracker.spawn(until(cancel.clone(), tick(sites.clone(), clock.clone(), wake)));
         let guard = cancel.drop_guard();
-        Ok(Self { address, emulators, sites, clock, rates, gateways, tracker, guard })
+        Ok(Self { address, emulators, sites, rate_sources, clock, rates, gateways, tracker, guard })
     }
 
     /// Where it listens.
@@ -184,15 +198,22 @@ impl Sandbox {
         settings.into_iter().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
+    /// Where an emulated public source of rates is asked (`coingecko`, `kraken`, `kucoin`, `frankfurter`): its `base_url` for a gateway.
+    #[must_use]
+    pub fn rate_source_url(&self, source: &str) -> Option<String> {
+        self.rate_sources.get(source).map(|site| site.context.base_url.clone())
+    }
+
     /// The emulators themselves, for what goes beyond the control API.
     #[must_use]
     pub fn emulators(&self) -> &Emulators {
         &self.emulators
     }
 
-    /// As `POST /control/PROVIDER/faults`; `false` where there is no such provider.
+    /// As `POST /control/PROVIDER/faults`; `false` where there is no such provider or source of rates.
     pub fn set_faults(&self, provider: &str, faults: Faults) -> bool {
-        self.sites.get(provider).map(|site| site.context.faults.set(faults)).is_some()
+        let site = self.sites.get(provider).or_else(|| self.rate_sources.get(provider));
+        site.map(|site| site.context.faults.set(faults)).is_some()
     }
 
     /// As `POST /control/clock`.

@@ -17,7 +17,7 @@ pub use command::{
 pub use crash::crash_point;
 pub use error::{StoreError, StoreResult};
 pub use model::{
-    Account, AccountId, ApiKeyRow, DepositRow, EntryKind, HistoryRow, JournalEntry, JournalFilter,
+    Account, AccountId, ApiKeyRow, Backlog, DepositRow, EntryKind, HistoryRow, JournalEntry, JournalFilter,
     JournalOutcome, JournalRow, Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, ReviewReason, ReviewRow,
     StoredRate,
 };
@@ -27,7 +27,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use deposit_core::{
-    AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Ticker, Timestamp,
+    AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken, Ticker, Timestamp,
 };
 
 /// Durable state: whole use cases with commands as data, never a transaction handle. So SQLite can have one writer that commits
@@ -104,12 +104,32 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The deposit to which an address belongs that was shown at any time.
     async fn deposit_by_address(&self, provider: ProviderId, address: &str)
     -> StoreResult<Option<DepositId>>;
+    /// Notes by which blocks of ours payments to standing addresses were taken in. Answers with those whose payment no deposit has: nothing is
+    /// noted of them. Noting one again changes nothing.
+    async fn note_taken(&self, provider: ProviderId, taken: Vec<Taken>) -> StoreResult<Vec<Taken>>;
+    /// The deposit whose payment was taken in by this block of ours.
+    async fn deposit_by_block(
+        &self,
+        provider: ProviderId,
+        block: &ProviderRef,
+    ) -> StoreResult<Option<DepositId>>;
     /// All orders at the provider that carry this deposit's id, the shown one first.
     async fn orders_of(&self, id: &DepositId) -> StoreResult<Vec<ProviderRef>>;
     /// Notes a further order of a deposit (a repeat made two); it is observed like the first.
     async fn add_order(&self, id: &DepositId, provider: ProviderId, order: &ProviderRef) -> StoreResult<()>;
     /// History rows with a number above `after`, in order.
     async fn history(&self, id: &DepositId, after: u64) -> StoreResult<Vec<HistoryRow>>;
+    /// At most `limit` history rows with a number above `after`, the oldest of them first. This one reads them all; a store that can stop
+    /// earlier does.
+    async fn history_page(&self, id: &DepositId, after: u64, limit: u32) -> StoreResult<Vec<HistoryRow>> {
+        let mut rows = self.history(id, after).await?;
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(rows)
+    }
+    /// The newest history row. This one reads them all; a store that can find it alone does.
+    async fn newest_history(&self, id: &DepositId) -> StoreResult<Option<HistoryRow>> {
+        Ok(self.history(id, 0).await?.pop())
+    }
 
     // -- observe -------------------------------------------------------------------------------------------
 
@@ -172,7 +192,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// The account's balance in each currency that it ever had a posting in.
     async fn balances(&self, account: AccountId) -> StoreResult<Vec<Signed>>;
-    /// Postings of an account with an id above `after`, rising.
+    /// Postings of an account with an id above `after`, rising. Whoever reads on from the last id misses nothing: no posting becomes visible
+    /// after one with a higher id was, and none ever changes.
     async fn ledger_entries(
         &self,
         account: AccountId,
@@ -187,4 +208,6 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn open_review(&self, review: NewReview) -> StoreResult<()>;
     /// Review items that are not resolved, oldest first.
     async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>>;
+    /// What waits, counted: for an operator's dashboard.
+    async fn backlog(&self) -> StoreResult<Backlog>;
 }

@@ -327,3 +327,16 @@ pub struct ReviewRow {
     /// Since when.
     pub since: Timestamp,
 }
+
+/// What waits for somebody or something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Review items that are not resolved.
+    pub reviews: u64,
+    /// Deliveries that are not handled.
+    pub deliveries: u64,
+    /// When the oldest of them came.
+    pub oldest_delivery: Option<Timestamp>,
+    /// Deposits with a confirmed payment that has no price.
+    pub unpriced: u64,
+}

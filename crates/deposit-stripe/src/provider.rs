@@ -110,6 +110,7 @@ fn capabilities(open_timeout: Duration) -> Capabilities {
         scan: true,
         standing_address: false,
         webhooks: true,
+        bounds: false,
         read_batch: 1,
         // 25 a second for one endpoint and for a whole sandbox account (dossier, section 1.5): some are left to others.
         budget: RequestBudget { requests: 20, per: Duration::from_secs(1), concurrency: 8 },

@@ -74,7 +74,7 @@ pub(crate) async fn scan(
         Ok(list) => list,
         // Events are kept for 30 days: one that is gone is no place any more, and all that are left are looked at again.
         Err(error) if *error.kind() == ErrorKind::NotFound && place != Place::Start => {
-            return Ok(ScanPage { observations: vec![], next: Place::Start.cursor(), more: true });
+            return Ok(ScanPage { observations: vec![], taken: Vec::new(), next: Place::Start.cursor(), more: true });
         }
         Err(error) => return Err(error),
     };
@@ -85,7 +85,7 @@ pub(crate) async fn scan(
     );
     // Oldest first, as things happened.
     let observations = observations(client, livemode, list.data.iter().rev()).await?;
-    Ok(ScanPage { observations, next: next.cursor(), more: list.has_more })
+    Ok(ScanPage { observations, taken: Vec::new(), next: next.cursor(), more: list.has_more })
 }
 
 async fn observations<'e>(

@@ -85,6 +85,7 @@ impl Zano {
             scan: true,
             standing_address: false,
             webhooks: false,
+            bounds: false,
             read_batch: READ_BATCH,
             // No limit is documented; one thread serves one request at a time.
             budget: RequestBudget { requests: 10, per: Duration::from_secs(1), concurrency: 1 },

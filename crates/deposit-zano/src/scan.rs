@@ -75,7 +75,7 @@ pub(crate) fn page(
     let wrong = || error(Operation::Scan, ErrorKind::Protocol);
     if !position.holds(page) {
         let next = Position::default().cursor();
-        return Ok(ScanPage { observations: Vec::new(), next, more: true });
+        return Ok(ScanPage { observations: Vec::new(), taken: Vec::new(), next, more: true });
     }
     let top = Some(page.pi.ok_or_else(wrong)?.height);
     let news = page.transfers.get(usize::from(position.after.is_some())..).unwrap_or_default();
@@ -92,7 +92,7 @@ pub(crate) fn page(
     }
     let listed_to = page.last_item_index.saturating_add(1);
     let more = settled && behind.next > position.next && listed_to < page.total_transfers;
-    Ok(ScanPage { observations, next: behind.cursor(), more })
+    Ok(ScanPage { observations, taken: Vec::new(), next: behind.cursor(), more })
 }
 
 /// The payments of one transaction as observations. Only what is confirmed speaks of money: what is not may never come.

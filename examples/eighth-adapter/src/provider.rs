@@ -95,6 +95,7 @@ impl AcornPay {
             scan: false,
             standing_address: false,
             webhooks: true,
+            bounds: false,
             read_batch: 1,
             budget: RequestBudget { requests: 10, per: Duration::from_secs(1), concurrency: 4 },
             requests_per_read: 1,

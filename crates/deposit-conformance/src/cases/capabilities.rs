@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use deposit_core::{
-    AccountIndex, Asset, PayInstructions, RawDelivery, Replay, ScanCursor, TickerKind, WebhookError,
+    AccountIndex, Amount, Asset, ErrorKind, PayInstructions, RawDelivery, Replay, ScanCursor, Ticker, TickerKind,
+    WebhookError,
 };
 
 use crate::harness::{Ability, Fault, Harness, Variant};
 use crate::support::{
-    UNSUPPORTED, cannot, chain, first_ticker, open_usual, order_tickers, request, snapshot,
+    UNSUPPORTED, cannot, chain, first_ticker, open_usual, order_tickers, request, request_for,
+    snapshot,
 };
 
 /// Tickers are unique and make sense, numbers are above zero, and it is the same after a restart.
@@ -61,6 +63,12 @@ pub async fn undeclared_capabilities_are_unsupported(harness: &dyn Harness) {
     if !declared.webhooks {
         let delivery = RawDelivery { headers: &[], query: &[], body: b"{}", received_at: harness.now() };
         assert_eq!(provider.webhook(&delivery), Err(WebhookError::Unsupported), "webhooks are not declared");
+    }
+    if !declared.bounds {
+        for spec in &declared.tickers {
+            let error = provider.bounds(spec.ticker).await.expect_err("bounds are not declared");
+            UNSUPPORTED.check("bounds", &error);
+        }
     }
     let Some(spec) = first_ticker(provider.as_ref()) else { return };
     if declared.replay != Replay::LookUp {
@@ -180,5 +188,40 @@ pub async fn the_harness_can_do_what_any_provider_suffers(harness: &dyn Harness)
             "{}: the harness's usual amount",
             spec.ticker
         );
+    }
+}
+
+/// Declared bounds are in the ticker's own unit, take what the harness pays, and what is outside them is refused and opens nothing.
+pub async fn declared_bounds_are_held_by_open(harness: &dyn Harness) {
+    let provider = harness.provider();
+    if !provider.capabilities().bounds {
+        return;
+    }
+    let unknown = Ticker::constant("NO-SUCH-COIN");
+    let error = provider.bounds(unknown).await.expect_err("bounds of a ticker that is not offered");
+    assert!(matches!(error.kind(), ErrorKind::Rejected(_)), "unknown ticker: {}", chain(&error));
+    for spec in &provider.capabilities().tickers {
+        let bounds = match provider.bounds(spec.ticker).await {
+            Ok(bounds) => bounds,
+            Err(error) => panic!("{}: bounds failed: {}", spec.ticker, chain(&error)),
+        };
+        assert_eq!((bounds.minimum.asset(), bounds.maximum.asset()), (spec.asset, spec.asset), "{}", spec.ticker);
+        assert_eq!(bounds.check(harness.amount(spec)), Ok(()), "{}: a usual amount", spec.ticker);
+        let step = 10_u128.pow(u32::from(spec.asset.scale() - spec.quote_decimals));
+        let (least, most) = (bounds.minimum.minor(), bounds.maximum.minor());
+        let below = least.saturating_sub(1) / step * step;
+        let above = (most / step).checked_add(1).and_then(|n| n.checked_mul(step));
+        for minor in [Some(below).filter(|minor| *minor > 0), above].into_iter().flatten() {
+            let request = request_for(harness, spec, Amount::new(minor, spec.asset));
+            match provider.open(&request).await {
+                Ok(_) => panic!("{}: {minor} is outside {bounds:?} and was opened", spec.ticker),
+                Err(error) => assert!(
+                    matches!(error.kind(), ErrorKind::Rejected(_)),
+                    "{}: {minor} is outside: {}",
+                    spec.ticker,
+                    chain(&error)
+                ),
+            }
+        }
     }
 }

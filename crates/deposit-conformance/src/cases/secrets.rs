@@ -50,7 +50,7 @@ impl Printed {
         if let Err(error) = provider.scan(None).await {
             self.add(format!("{place}: error of scan"), format!("{} {error:#?}", chain(&error)));
         }
-        match provider.receive(AccountIndex(1)).await {
+        match provider.receive(AccountIndex(1), usize::MAX).await {
             Ok(received) => self.add(format!("{place}: what was taken in"), format!("{received:?}")),
             Err(error) => {
                 self.add(format!("{place}: error of receive"), format!("{} {error:#?}", chain(&error)))

@@ -1,12 +1,12 @@
 //! Payments to standing addresses: nobody's order, found by a scan, read back by their own reference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use deposit_core::{
     AccountIndex, Amount, DeliveryId, ErrorKind, IntentRecord, Observed, PaymentProvider, PaymentReading,
-    PaymentRef, ProviderRef, ScanCursor, Target, TickerSpec,
+    PaymentRef, ProviderRef, ScanCursor, Taken, Target, TickerSpec,
 };
 
 use crate::harness::{Ability, Fault, Harness, PayStage, Played, PlayedStage, Scenario, Variant};
@@ -42,9 +42,18 @@ fn stored(order: &IntentRecord, payment: &PaymentRef) -> IntentRecord {
 /// Everything that a scan shows, page by page, by address and reference; and the last cursor.
 async fn scanned(
     provider: &dyn PaymentProvider,
-    mut cursor: Option<ScanCursor>,
+    cursor: Option<ScanCursor>,
 ) -> (BTreeMap<(String, PaymentRef), PaymentReading>, ScanCursor) {
-    let mut all = BTreeMap::new();
+    let (all, _, cursor) = scanned_with_taken(provider, cursor).await;
+    (all, cursor)
+}
+
+/// As [`scanned`], with what was taken in, by payment.
+async fn scanned_with_taken(
+    provider: &dyn PaymentProvider,
+    mut cursor: Option<ScanCursor>,
+) -> (BTreeMap<(String, PaymentRef), PaymentReading>, BTreeMap<PaymentRef, Taken>, ScanCursor) {
+    let (mut all, mut taken) = (BTreeMap::new(), BTreeMap::new());
     for _ in 0..1_000 {
         let page = match provider.scan(cursor.as_ref()).await {
             Ok(page) => page,
@@ -59,8 +68,9 @@ async fn scanned(
                 all.insert((address, reading.id.clone()), *reading);
             }
         }
+        taken.extend(page.taken.into_iter().map(|taken| (taken.payment.clone(), taken)));
         if !page.more {
-            return (all, page.next);
+            return (all, taken, page.next);
         }
         cursor = Some(page.next);
     }
@@ -181,12 +191,13 @@ pub async fn a_replaced_standing_payment_is_gone(harness: &dyn Harness) {
     }
 }
 
-/// Taking in what waits changes nothing of what was paid, even if nobody had seen it before: scans, also after a restart, go on showing it.
+/// Taking in what waits changes nothing of what was paid, even if nobody had seen it before: scans, also after a restart, go on showing it,
+/// and by what each payment was taken in. No more is taken in at once than was asked for.
 pub async fn taking_in_hides_no_payment(harness: &dyn Harness) {
     let Some(scene) = scene(harness) else { return };
     let provider = scene.provider.as_ref();
-    match provider.receive(ONE).await {
-        Ok(nothing) => assert_eq!((nothing.blocks.len(), nothing.total.minor(), nothing.failed), (0, 0, 0)),
+    match provider.receive(ONE, usize::MAX).await {
+        Ok(nothing) => assert_eq!((nothing.taken.len(), nothing.failed, nothing.waiting), (0, 0, 0)),
         Err(error) if *error.kind() == ErrorKind::Unsupported => return,
         Err(error) => panic!("receive failed: {}", chain(&error)),
     }
@@ -195,19 +206,30 @@ pub async fn taking_in_hides_no_payment(harness: &dyn Harness) {
     for _ in 0..3 {
         all.push(harness.pay(&scene.order, Some(scene.amount), PayStage::Confirmed).await);
     }
-    let received = provider.receive(ONE).await.expect("three payments are taken in");
-    let total = scene.amount.minor() * 3;
-    assert_eq!((received.blocks.len(), received.total.minor(), received.failed), (3, total, 0));
-    let (shown, _) = scanned(provider, Some(cursor.clone())).await;
+    let received = provider.receive(ONE, usize::MAX).await.expect("three payments are taken in");
+    assert_eq!((received.taken.len(), received.failed, received.waiting), (3, 0, 0));
+    assert!(received.taken.iter().all(|taken| taken.amount == scene.amount), "other amounts: {received:?}");
+    let by_payment: BTreeMap<_, _> = received.taken.iter().map(|t| (t.payment.clone(), t.clone())).collect();
+    let paid: BTreeSet<_> = all.iter().map(|paid| paid.id.clone()).collect();
+    assert_eq!(by_payment.keys().cloned().collect::<BTreeSet<_>>(), paid, "each of the payments, by its reference");
+    let blocks: BTreeSet<_> = received.taken.iter().map(|taken| taken.block.as_str()).collect();
+    assert_eq!(blocks.len(), 3, "each by a block of its own: {received:?}");
+    let (shown, taken, _) = scanned_with_taken(provider, Some(cursor.clone())).await;
     assert_eq!(shown.len(), 3, "taken in before anybody saw it, and never shown: {shown:?}");
-    let (shown, _) = scanned(watching(harness).as_ref(), Some(cursor)).await;
+    assert_eq!(taken, by_payment, "a scan says the same of what was taken in");
+    let (shown, taken, _) = scanned_with_taken(watching(harness).as_ref(), Some(cursor)).await;
     assert_eq!(shown.len(), 3, "taken in just before a restart, and never shown: {shown:?}");
+    assert_eq!(taken, by_payment, "by what it was taken in is forgotten with the process");
     assert_all_show("taken in", provider, &scene.order, &all).await;
-    let again = provider.receive(ONE).await.expect("nothing is left");
-    assert_eq!((again.blocks.len(), again.total.minor(), again.failed), (0, 0, 0), "taken in twice");
-    all.push(harness.pay(&scene.order, Some(scene.amount), PayStage::Confirmed).await);
-    let more = watching(harness).receive(ONE).await.expect("one more");
-    assert_eq!(more.total, scene.amount, "after a restart");
+    let again = provider.receive(ONE, usize::MAX).await.expect("nothing is left");
+    assert_eq!((again.taken.len(), again.failed, again.waiting), (0, 0, 0), "taken in twice");
+    for _ in 0..2 {
+        all.push(harness.pay(&scene.order, Some(scene.amount), PayStage::Confirmed).await);
+    }
+    let more = watching(harness).receive(ONE, 1).await.expect("one more, after a restart");
+    assert_eq!((more.taken.len(), more.failed, more.waiting), (1, 0, 1), "one was asked for");
+    let more = watching(harness).receive(ONE, 1).await.expect("the last one");
+    assert_eq!((more.taken.len(), more.failed, more.waiting), (1, 0, 0), "the last one");
     assert_all_show("one more", provider, &scene.order, &all).await;
 }
 
@@ -218,9 +240,9 @@ pub async fn what_is_not_final_is_not_taken_in(harness: &dyn Harness) {
         return;
     }
     harness.pay(&scene.order, Some(scene.amount), PayStage::Seen).await;
-    match scene.provider.receive(ONE).await {
+    match scene.provider.receive(ONE, usize::MAX).await {
         Ok(received) => {
-            assert_eq!((received.blocks.len(), received.total.minor()), (0, 0), "taken in too early")
+            assert_eq!((received.taken.len(), received.waiting), (0, 0), "taken in too early")
         }
         Err(error) => assert_eq!(*error.kind(), ErrorKind::Unsupported, "{}", chain(&error)),
     }
@@ -231,7 +253,7 @@ async fn all_fail(harness: &dyn Harness, what: &str, order: &IntentRecord, wante
     let error = watching(harness).scan(None).await.expect_err("scan said that it succeeded");
     wanted.check(&format!("{what}: scan"), &error);
     wanted.check(&format!("{what}: read"), &read_fails(watching(harness).as_ref(), order).await);
-    let error = watching(harness).receive(ONE).await.expect_err("receive said that it succeeded");
+    let error = watching(harness).receive(ONE, usize::MAX).await.expect_err("receive said that it succeeded");
     if *error.kind() != ErrorKind::Unsupported {
         wanted.check(&format!("{what}: receive"), &error);
     }

@@ -126,6 +126,7 @@ impl Paper {
             scan: false,
             standing_address: false,
             webhooks: true,
+            bounds: false,
             read_batch: 1,
             budget: RequestBudget { requests: 100, per: Duration::from_secs(1), concurrency: 4 },
             requests_per_read: 1,
@@ -380,7 +381,7 @@ impl PaymentProvider for Paper {
 
     async fn scan(&self, _cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
         if self.has(Flaw::PretendsToScan) {
-            return Ok(ScanPage { observations: vec![], next: ScanCursor(String::new()), more: false });
+            return Ok(ScanPage { observations: vec![], taken: Vec::new(), next: ScanCursor(String::new()), more: false });
         }
         Err(ProviderError::unsupported(ID, Operation::Scan))
     }

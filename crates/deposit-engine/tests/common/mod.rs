@@ -13,7 +13,7 @@ pub use deposit_engine::Observation;
 pub use deposit_engine::*;
 use deposit_facade::Registry;
 use deposit_lifecycle as lifecycle;
-use deposit_rates::{RateError, RateSource, Rates};
+use deposit_rates::{Quote, RateError, RateSource, Rates};
 pub use deposit_store::{
     DepositRow, JournalFilter, JournalRow, Phase, RateLimit, ReviewReason, SqliteStore, Store,
 };
@@ -44,9 +44,9 @@ impl RateSource for Prices {
         "test"
     }
 
-    async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<(Ticker, Price)>, RateError> {
+    async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<Quote>, RateError> {
         let prices = self.0.lock().unwrap();
-        Ok(tickers.iter().filter_map(|ticker| Some((*ticker, *prices.get(ticker)?))).collect())
+        Ok(tickers.iter().filter_map(|ticker| Some(Quote::new(*ticker, *prices.get(ticker)?))).collect())
     }
 }
 

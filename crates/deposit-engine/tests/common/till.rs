@@ -57,6 +57,8 @@ pub struct State {
     pub batches: usize,
     /// Answers a batch with one snapshot too few.
     pub loses_one: bool,
+    /// What it says that it takes; `None`: it does not answer.
+    pub bounds: Option<Limits>,
     /// Every read waits here.
     pub hung: Option<Arc<Semaphore>>,
 }
@@ -88,6 +90,7 @@ impl Till {
             scan: false,
             standing_address: false,
             webhooks: true,
+            bounds: false,
             read_batch: 1,
             budget: RequestBudget { requests: 1000, per: Duration::from_secs(1), concurrency: 4 },
             requests_per_read: 1,
@@ -105,6 +108,12 @@ impl Till {
         for spec in &mut self.capabilities.tickers {
             spec.confirms_only_full = true;
         }
+        self
+    }
+
+    /// One with limits of its own.
+    pub fn with_bounds(mut self) -> Self {
+        self.capabilities.bounds = true;
         self
     }
 
@@ -248,6 +257,13 @@ impl PaymentProvider for Till {
                 Ok(Box::new(record))
             }
         }
+    }
+
+    async fn bounds(&self, _: Ticker) -> Result<Limits, ProviderError> {
+        let told = self.state().bounds;
+        told.ok_or_else(|| {
+            ProviderError::new(self.id, Operation::Limits, ErrorKind::Transient { retry_after: None })
+        })
     }
 
     async fn look_up(&self, request: &LookUpRequest) -> Result<Vec<Box<dyn DepositIntent>>, ProviderError> {

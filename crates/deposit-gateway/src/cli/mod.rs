@@ -45,10 +45,18 @@ struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Configuration file (default: deposit.toml where it exists); DEPOSIT__SECTION__KEY variables go over it
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = 900)]
     config: Option<PathBuf>,
     /// Form of the logs
-    #[arg(long, global = true, value_enum, default_value_t, env = "DEPOSIT_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "DEPOSIT_LOG_FORMAT",
+        hide_env_values = true,
+        display_order = 901
+    )]
     log_format: LogFormat,
 }
 

@@ -16,6 +16,8 @@ use deposit_store::RateLimit;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::http::CorsOrigins;
+
 pub use layers::Environment;
 
 /// The whole configuration. Field names are the keys of the contract.
@@ -54,6 +56,8 @@ pub struct ServerConfig {
     pub public_url: String,
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whose pages may read the API's answers in a browser: origins, or `*` alone. Empty: nobody's.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for ServerConfig {
@@ -62,6 +66,7 @@ impl Default for ServerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: String::new(),
             trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -239,6 +244,8 @@ impl Config {
         let window = positive("create_rate_limit.window_seconds", self.create_rate_limit.window_seconds)?;
         positive("create_rate_limit.requests", self.create_rate_limit.requests)?;
         public_url(&self.server.public_url)?;
+        CorsOrigins::parse(&self.server.cors_origins)
+            .map_err(|error| ConfigError::new("server.cors_origins", error.to_string()))?;
         let mut bonus = BTreeMap::new();
         for (ticker, percent) in &self.bonus {
             let percent = percent.0.0;

@@ -50,6 +50,11 @@ fn mistakes_are_named_by_key_and_line() {
             "deposit.toml:3: `server.public_url`: must be an http or https URL",
         ),
         (
+            "[server]\ncors_origins = [\"https://shop.example\", \"shop.example\"]\n",
+            "deposit.toml:2: `server.cors_origins`: must be \"*\" alone or origins as a browser sends them",
+        ),
+        ("[server]\ncors_origins = \"*\"\n", "deposit.toml:2: `server.cors_origins`: "),
+        (
             "[deposits]\nlifetime_seconds = 0\n",
             "deposit.toml:2: `deposits.lifetime_seconds`: must be above 0",
         ),

@@ -8,6 +8,7 @@ use deposit_core::{ProviderId, Ticker, Timestamp};
 use deposit_engine::{AmountInput, Caller, CreateError, CreateOutcome, CreateRequest};
 use deposit_store::RateState;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tracing::Instrument as _;
 
 use super::body::{self, JSON_LIMIT, Unread};
 use super::error::ApiError;
@@ -116,7 +117,8 @@ async fn too_large(app: &App, caller: &Caller) -> Response {
 /// Runs the create to its end, whether or not the client waits for it.
 async fn run(app: &App, request: CreateRequest) -> CreateOutcome {
     let engine = app.engine.clone();
-    let job = app.creates.spawn(async move { engine.create(request).await });
+    // With the request's span, so that what is logged on the way to the provider bears the request's id.
+    let job = app.creates.spawn(async move { engine.create(request).await }.in_current_span());
     let unknown = |error| CreateOutcome { rate: None, replayed: false, result: Err(error) };
     match tokio::time::timeout(app.create_timeout, job).await {
         Ok(Ok(outcome)) => outcome,

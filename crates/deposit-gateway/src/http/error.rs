@@ -11,6 +11,9 @@ use serde::Serialize;
 
 use super::reply;
 
+/// When a stream that found no room may try again.
+const STREAM_PAUSE_SECS: u64 = 30;
+
 /// An answer that is an error. Its texts are ours or a hint of the engine, never a provider's words or an inner cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
@@ -102,9 +105,32 @@ impl ApiError {
             .with_details("1 to 255 characters of A-Z, a-z, 0-9, _ and -")
     }
 
+    /// A query parameter that cannot be used; `rule` names it and says why.
+    pub(crate) fn invalid_parameter(rule: impl Into<String>) -> Self {
+        Self::bad_request("invalid_parameter", "Invalid parameter").with_details(rule)
+    }
+
     /// No such deposit for this account and ticker.
     pub(crate) fn transaction_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Transaction not found")
+    }
+
+    /// Section 3.6: a parameter that is missing or empty.
+    pub(crate) fn missing_parameter() -> Self {
+        Self::bad_request("missing_parameter", "Missing ticker or txId")
+    }
+
+    /// As many event streams as there may be are open. The contract knows no such answer; a 503 with `Retry-After` says what it is.
+    pub(crate) fn too_many_streams() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", "Too many open event streams")
+            .with_details("ask for the status instead")
+            .retry_after_secs(STREAM_PAUSE_SECS)
+    }
+
+    /// This account has as many event streams open as one may have.
+    pub(crate) fn too_many_streams_of_account(most: usize) -> Self {
+        Self::rate_limited(STREAM_PAUSE_SECS)
+            .with_details(format!("an account may have {most} event streams open"))
     }
 
     /// Section 4.
@@ -128,6 +154,12 @@ impl ApiError {
             Some(wait) => error.retry_after_secs(whole_secs(wait)),
             None => error,
         }
+    }
+
+    /// No fresh rate for a price that anybody may ask for.
+    pub(crate) fn price_unavailable(retry_after_secs: u64) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "price_unavailable", "Price is currently not available")
+            .retry_after_secs(retry_after_secs)
     }
 
     /// Our own failure; what it was is in the log.
@@ -313,6 +345,7 @@ mod tests {
             ),
             (from(Refusal::InvalidJson), 400, "Invalid JSON in request body", "invalid_json"),
             (ApiError::invalid_tx_id(), 400, "Invalid transaction ID", "invalid_tx_id"),
+            (ApiError::invalid_parameter("limit"), 400, "Invalid parameter", "invalid_parameter"),
             (ApiError::invalid_idempotency_key(), 400, "Invalid idempotency key", "invalid_idempotency_key"),
             (ApiError::missing_api_key(), 401, "Incorrect API key", "missing_api_key"),
             (ApiError::invalid_api_key(), 401, "Incorrect API key", "invalid_api_key"),
@@ -351,6 +384,7 @@ mod tests {
                 "payment_method_unavailable",
             ),
             ((&CreateError::Internal(engine())).into(), 500, "Internal server error", "internal_error"),
+            (ApiError::price_unavailable(20), 500, "Price is currently not available", "price_unavailable"),
             (LimitsError::Internal(engine()).into(), 500, "Internal server error", "internal_error"),
         ];
         for (error, status, text, code) in rows {

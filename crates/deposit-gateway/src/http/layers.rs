@@ -6,8 +6,11 @@ use std::time::Instant;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderName, HeaderValue};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
 
 use super::App;
@@ -22,7 +25,8 @@ pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next
     let started = Instant::now();
     let id = request_id(&request);
     let path: String = request.uri().path().chars().take(LOGGED_PATH).collect();
-    let span = tracing::info_span!(
+    // At the highest level: under any filter that prints a line at all, the line has the request's id.
+    let span = tracing::error_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
         method = %request.method(),
@@ -36,13 +40,28 @@ pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next
         });
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, id);
-        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        secure(headers, app.https);
         let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status = response.status().as_u16(), millis, "request");
         response
     };
     answer.instrument(span).await
+}
+
+/// The headers that every answer has, errors too. A page that needs more than nothing brings its own policy.
+fn secure(headers: &mut HeaderMap, https: bool) {
+    let mut or = |name, value| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    or(CACHE_CONTROL, "no-store");
+    or(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    or(REFERRER_POLICY, "no-referrer");
+    or(X_FRAME_OPTIONS, "DENY");
+    or(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    if https {
+        // A year. Not for subdomains: they are not ours to decide about.
+        or(STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
 }
 
 /// The client's id where it is 1-128 visible ASCII characters; else one of ours.

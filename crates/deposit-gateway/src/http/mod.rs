@@ -5,13 +5,21 @@
 
 mod auth;
 mod body;
+mod cors;
 mod create;
 mod error;
+mod events;
 mod health;
 mod layers;
+mod ledger;
+mod metrics;
+mod nano;
+mod pay;
+mod prices;
 mod query;
 mod reply;
 mod server;
+mod slots;
 mod webhooks;
 pub(crate) mod wire;
 
@@ -26,9 +34,13 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use deposit_engine::Engine;
 use ipnet::IpNet;
+use slots::Slots;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
 
+pub use cors::{CorsOrigins, InvalidOrigin};
 pub use server::{ServeError, bind, serve};
 
 /// How the HTTP side is set up.
@@ -40,8 +52,18 @@ pub struct HttpConfig {
     pub public_url: String,
     /// Whose `X-Forwarded-For` is believed (`server.trusted_proxies`).
     pub trusted_proxies: Vec<IpNet>,
+    /// Whose pages may read the API's answers (`server.cors_origins`); nobody's by default.
+    pub cors_origins: CorsOrigins,
     /// Most connections at a time; further ones wait to be accepted.
     pub max_connections: usize,
+    /// Most event streams at a time, so that they leave room for ordinary requests; further ones are answered 503.
+    pub max_streams: usize,
+    /// Most event streams of one account at a time; further ones are answered 429.
+    pub max_streams_per_account: usize,
+    /// How long an event stream is silent before it says so; then it also looks whether its key is still good.
+    pub keep_alive: Duration,
+    /// How long a client may take no byte of an answer before its connection is given up.
+    pub write_timeout: Duration,
     /// How long a client may take over the head of a request, and how long a connection may be idle.
     pub header_timeout: Duration,
     /// How long a request may take in all.
@@ -57,12 +79,39 @@ impl Default for HttpConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: "http://127.0.0.1:8080".to_owned(),
             trusted_proxies: Vec::new(),
-            // Below the usual limit of 1024 open files, which the store and the calls to providers share.
-            max_connections: 900,
+            cors_origins: CorsOrigins::default(),
+            max_connections: 0,
+            max_streams: 0,
+            max_streams_per_account: 0,
+            keep_alive: Duration::from_secs(15),
+            write_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(15),
             request_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
         }
+        .for_open_files(Self::USUAL_OPEN_FILES)
+    }
+}
+
+/// Of them for all but connections: the store, calls to providers, the log.
+const OTHER_FILES: u64 = 124;
+/// Each connection costs memory too, however many files there may be.
+const MOST_CONNECTIONS: u64 = 20_000;
+
+impl HttpConfig {
+    /// Open files that can be made use of.
+    pub const OPEN_FILES: u64 = MOST_CONNECTIONS + OTHER_FILES;
+    /// Open files that a process may have where nobody set anything.
+    pub const USUAL_OPEN_FILES: u64 = 1024;
+
+    /// Derives the bounds on connections and streams from how many files the process may open: three connections of four may be event
+    /// streams, and half of those may be one account's.
+    #[must_use]
+    pub fn for_open_files(self, files: u64) -> Self {
+        let connections = files.saturating_sub(OTHER_FILES).clamp(4, MOST_CONNECTIONS);
+        let max_connections = usize::try_from(connections).unwrap_or(usize::MAX);
+        let max_streams = max_connections - max_connections / 4;
+        Self { max_connections, max_streams, max_streams_per_account: max_streams / 2, ..self }
     }
 }
 
@@ -75,11 +124,20 @@ pub(crate) struct Shared {
     /// Without a slash at the end.
     public_url: String,
     trusted_proxies: Vec<IpNet>,
+    cors: Option<CorsLayer>,
+    /// Whether payers reach us by https: browsers are then told to come back by nothing else.
+    https: bool,
     /// A little less than the whole request's time: a create that takes longer is answered as such.
     create_timeout: Duration,
     request_timeout: Duration,
     /// Creates go on to their end even where the client has gone: a started order is finished, not abandoned.
     creates: TaskTracker,
+    metrics: metrics::Metrics,
+    /// Who has event streams open.
+    streams: Arc<Slots>,
+    keep_alive: Duration,
+    /// Cancelled when the server stops: event streams end then.
+    closing: CancellationToken,
 }
 
 impl std::ops::Deref for App {
@@ -90,14 +148,20 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    fn new(engine: Engine, config: &HttpConfig) -> Self {
+    fn new(engine: Engine, config: &HttpConfig, closing: CancellationToken) -> Self {
         Self(Arc::new(Shared {
             engine,
             public_url: config.public_url.trim_end_matches('/').to_owned(),
             trusted_proxies: config.trusted_proxies.clone(),
+            cors: config.cors_origins.layer(),
+            https: config.public_url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")),
             create_timeout: config.request_timeout.saturating_sub(Duration::from_secs(2)),
             request_timeout: config.request_timeout,
             creates: TaskTracker::new(),
+            metrics: metrics::Metrics::new(),
+            streams: Slots::new(config.max_streams, config.max_streams_per_account),
+            keep_alive: config.keep_alive,
+            closing,
         }))
     }
 
@@ -107,21 +171,31 @@ impl App {
             .route("/api/transaction/create/daimo/{ticker}", post(create::create_daimo))
             .route("/api/transaction/limits/{ticker}", get(query::limits))
             .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
+            .route("/api/transaction/status/events", get(events::follow))
             .route("/api/check-balance", post(query::check_balance))
+            .route("/api/get-nano-price", get(prices::nano))
+            .route("/api/get-fiat-prices", get(prices::fiat))
+            .route("/api/receive-nano", post(nano::receive))
+            .route("/api/ledger/entries", get(ledger::entries))
             .route("/webhooks/{provider}", post(webhooks::receive))
+            .route("/pay/{tx_id}", get(pay::page))
+            .route("/pay/{tx_id}/qr.svg", get(pay::qr_code))
             .route("/healthz", get(health::alive))
             .route("/readyz", get(health::ready))
+            .route("/metrics", get(metrics::show))
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .with_state(self.clone())
+            .layer(middleware::from_fn_with_state(self.clone(), metrics::measure))
             .layer(CatchPanicLayer::custom(layers::panicked))
+            .layer(middleware::from_fn_with_state(self.clone(), cors::allow))
             .layer(middleware::from_fn_with_state(self.clone(), layers::observe))
     }
 }
 
 /// The whole HTTP surface. Requests that do not come through [`serve`] carry no peer address: all of them then count as one client.
 pub fn router(engine: Engine, config: &HttpConfig) -> Router {
-    App::new(engine, config).router()
+    App::new(engine, config, CancellationToken::new()).router()
 }
 
 async fn not_found(request: Request) -> Result<Response, error::ApiError> {

@@ -12,8 +12,10 @@ use axum::extract::ConnectInfo;
 use deposit_engine::Engine;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -24,6 +26,9 @@ use super::{App, HttpConfig};
 const HEAD_LIMIT: usize = 64 * 1024;
 /// Pause after a failed accept (out of file descriptors, say): others may be given back meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the system may hold of an answer that the client has not taken yet.
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// How often a connection is looked at during the drain.
 const QUIET_LOOK: Duration = Duration::from_millis(400);
@@ -65,7 +70,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     listener.local_addr().map_err(ServeError::Socket)?;
-    let app = App::new(engine, &config);
+    let app = App::new(engine, &config, shutdown.clone());
     let router = app.router();
     let connections = TaskTracker::new();
     // Cancelled at the end of the drain: what still runs then is cut off.
@@ -78,11 +83,11 @@ pub async fn serve(
         };
         let Some((stream, peer, permit)) = accepted else { continue };
         let (router, shutdown, cut) = (router.clone(), shutdown.clone(), cut.clone());
-        let header_timeout = config.header_timeout;
+        let limits = Limits { header: config.header_timeout, write: config.write_timeout };
         connections.spawn(async move {
             tokio::select! {
                 () = cut.cancelled() => {}
-                () = connection(stream, peer, router, header_timeout, shutdown) => {}
+                () = connection(stream, peer, router, limits, shutdown) => {}
             }
             drop(permit);
         });
@@ -117,15 +122,27 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<Accepte
     }
 }
 
+/// How slow the other side may be.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    header: Duration,
+    write: Duration,
+}
+
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    header_timeout: Duration,
+    limits: Limits,
     shutdown: CancellationToken,
 ) {
     // Small answers should not wait for the client's acknowledgement; where it cannot be set they only come later.
     let _ = stream.set_nodelay(true);
+    // What a client has not taken yet is held twice: here within bounds, and by the system, which would take megabytes.
+    let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
+    // A client that takes nothing must not hold its answer in memory for good.
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(limits.write));
     let busy = Arc::new(AtomicUsize::new(0));
     let service = hyper::service::service_fn({
         let busy = Arc::clone(&busy);
@@ -142,9 +159,9 @@ async fn connection(
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(limits.header)
         .max_header_size(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -92,7 +92,7 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
 }
 
 /// USD at the locked rate, cents, half up.
-fn cents(view: &DepositView) -> Option<PlainNumber> {
+pub(crate) fn cents(view: &DepositView) -> Option<PlainNumber> {
     let cents = Asset::new("USD", 2).ok()?;
     let value = view.unit_price?.value_in(view.amount?, cents, Rounding::HalfUp).ok()?;
     Some(PlainNumber::from(value))
@@ -166,7 +166,7 @@ impl<'a> State<'a> {
 }
 
 /// The payment that everybody waits for: of those that count, the one with the fewest confirmations.
-fn least_confirmed(payments: &[PaymentView]) -> Option<&PaymentView> {
+pub(crate) fn least_confirmed(payments: &[PaymentView]) -> Option<&PaymentView> {
     let counted = payments.iter().filter(|p| p.confirmations.is_some() && p.stage != Stage::Reversed);
     counted.min_by_key(|p| p.confirmations)
 }

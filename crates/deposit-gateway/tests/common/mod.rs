@@ -46,6 +46,8 @@ pub struct Options {
     pub background: bool,
     /// Whether BTCPay is configured at all.
     pub btcpay: bool,
+    /// Further providers that are configured, by their names.
+    pub also: &'static [&'static str],
     /// USD for one unit.
     pub rates: &'static [(&'static str, &'static str)],
 }
@@ -60,6 +62,7 @@ impl Default for Options {
             http: HttpConfig { listen: "127.0.0.1:0".parse().unwrap(), ..HttpConfig::default() },
             background: true,
             btcpay: true,
+            also: &[],
             rates: &[
                 ("BTC", "50000"),
                 ("LTC", "80"),
@@ -109,7 +112,7 @@ impl Process {
     ) -> Self {
         let url = format!("sqlite://{}", directory.path().join("deposit.db").display());
         let store = Arc::new(SqliteStore::open(&url).await.unwrap());
-        let registry = providers(sandbox, options.btcpay).build().unwrap();
+        let registry = all_providers(sandbox, options).build().unwrap();
         let prices: BTreeMap<Ticker, Price> =
             options.rates.iter().map(|(t, p)| (t.parse().unwrap(), p.parse().unwrap())).collect();
         let rates = Rates::new(vec![Arc::new(StaticRates::new(prices).unwrap())], Duration::from_secs(300));
@@ -377,6 +380,16 @@ impl TestGateway {
     pub fn begin_shutdown(&self) {
         self.shutdown.cancel();
     }
+}
+
+/// BTCPay, if it is on, and the others that were asked for, as the sandbox prints their sections.
+fn all_providers(sandbox: &Sandbox, options: &Options) -> ProvidersConfig {
+    let printed: toml::Table = sandbox.config_toml().parse().unwrap();
+    let mut sections = printed["providers"].as_table().unwrap().clone();
+    sections.retain(|name, _| options.also.iter().any(|also| *also == name));
+    let mut config: ProvidersConfig = toml::Value::Table(sections).try_into().unwrap();
+    config.btcpay = providers(sandbox, options.btcpay).btcpay;
+    config
 }
 
 /// `[providers.*]` that use the sandbox.

@@ -20,6 +20,7 @@ mod ledger;
 mod observing;
 mod rates;
 mod schedule;
+mod taken;
 mod together;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use ledger::*;
 pub use observing::*;
 pub use rates::*;
 pub use schedule::*;
+pub use taken::*;
 pub use together::*;
 
 use crate::Store;
@@ -70,6 +72,7 @@ macro_rules! store_suite {
             a_failed_begin_leaves_nothing,
             a_commit_writes_everything,
             a_refused_commit_writes_nothing,
+            history_is_read_by_pages_and_from_its_end,
             old_snapshots_are_dropped,
             every_address_ever_shown_is_kept,
             a_payment_has_one_owner,
@@ -77,11 +80,14 @@ macro_rules! store_suite {
             a_failing_command_harms_no_other,
             a_dropped_caller_harms_nothing,
             two_connections_write_at_once,
+            entries_are_read_on_without_a_gap,
             everything_survives_a_restart,
             due_reads_come_in_order,
             expiries_and_unpriced_are_found,
+            what_waits_is_counted,
             a_scan_s_cursor_is_kept,
             a_standing_deposit_opens_once,
+            a_deposit_is_found_by_what_took_its_payment_in,
             deliveries_are_stored_once,
             deliveries_are_claimed_and_finished,
             the_journal_is_listed_and_purged,

@@ -187,3 +187,28 @@ pub async fn a_payment_has_one_owner(fixture: &dyn Fixture) {
     ));
     assert_balanced(&*store).await;
 }
+
+pub async fn history_is_read_by_pages_and_from_its_end(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    assert_eq!(store.newest_history(&id(1)).await.unwrap(), None);
+    assert_eq!(store.history_page(&id(1), 0, 9).await.unwrap(), []);
+    let ana = account(&*store, "ana").await.id;
+    open(&*store, 1, ana, 100).await;
+    // Another deposit's rows are not among them.
+    open(&*store, 2, ana, 100).await;
+    for number in 2..=12_i64 {
+        let view = Some(format!("{{\"number\":{number}}}"));
+        let command = Commit { view, ..commit(&row(&*store, 1).await, 100 + number) };
+        assert!(matches!(store.commit(command).await.unwrap(), Committed::Yes { .. }));
+    }
+    let all = store.history(&id(1), 0).await.unwrap();
+    assert_eq!(all.iter().map(|row| row.n).collect::<Vec<_>>(), (1..=12).collect::<Vec<_>>());
+    for (after, limit, expected) in
+        [(0, 5, 0..5), (5, 5, 5..10), (10, 5, 10..12), (12, 5, 12..12), (u64::MAX, 5, 12..12), (3, 0, 0..0)]
+    {
+        let page = store.history_page(&id(1), after, limit).await.unwrap();
+        assert_eq!(page, all[expected], "after {after}");
+    }
+    assert_eq!(store.newest_history(&id(1)).await.unwrap().as_ref(), all.last());
+    assert_eq!(store.newest_history(&id(2)).await.unwrap().unwrap().n, 1);
+}

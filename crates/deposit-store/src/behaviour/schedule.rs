@@ -2,8 +2,11 @@ use deposit_core::ScanCursor;
 
 use super::Fixture;
 use super::fixtures::{OTHER_PROVIDER, PROVIDER, account, at, begin, commit, id, intent, open, row, terms};
-use super::fixtures::{credit, finish};
-use crate::{Commit, Committed, FinishCreate, Finished, OpenStanding, Phase, Touch};
+use super::fixtures::{credit, delivery, finish, review};
+use crate::{
+    Backlog, Commit, Committed, FinishCreate, Finished, JournalEntry, JournalOutcome, OpenStanding, Phase,
+    ReviewReason, Touch,
+};
 
 pub async fn due_reads_come_in_order(fixture: &dyn Fixture) {
     let store = fixture.open().await;
@@ -110,4 +113,28 @@ pub async fn a_standing_deposit_opens_once(fixture: &dyn Fixture) {
         store.commit(credit(&row, "tx-1", "1", 110)).await.unwrap(),
         Committed::Yes { history: 1, .. }
     ));
+}
+
+pub async fn what_waits_is_counted(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    assert_eq!(store.backlog().await.unwrap(), Backlog::default());
+    let ana = account(&*store, "ana").await.id;
+    open(&*store, 1, ana, 100).await;
+    let unpriced = Commit { unpriced: true, ..commit(&row(&*store, 1).await, 110) };
+    store.commit(unpriced).await.unwrap();
+    let mut first = None;
+    for (n, provider) in [(3, PROVIDER), (2, OTHER_PROVIDER)] {
+        let stored = store.journal(JournalEntry { provider, ..delivery("d", n) }).await.unwrap();
+        if let JournalOutcome::New(id) = stored {
+            first.get_or_insert(id);
+        }
+    }
+    store.open_review(review("a", ReviewReason::NoDeposit, 1)).await.unwrap();
+    store.open_review(review("b", ReviewReason::NoDeposit, 2)).await.unwrap();
+    let waiting = Backlog { reviews: 2, deliveries: 2, oldest_delivery: Some(at(2)), unpriced: 1 };
+    assert_eq!(store.backlog().await.unwrap(), waiting);
+    store.finish_journal(first.unwrap(), "observed", at(9)).await.unwrap();
+    store.commit(commit(&row(&*store, 1).await, 120)).await.unwrap();
+    let less = Backlog { deliveries: 1, unpriced: 0, ..waiting };
+    assert_eq!(store.backlog().await.unwrap(), less);
 }

@@ -129,6 +129,33 @@ pub async fn two_connections_write_at_once(fixture: &dyn Fixture) {
     assert_balanced(&*two).await;
 }
 
+/// A product's back end keeps the last id that it read: nothing may turn up behind it, however many write, from wherever.
+pub async fn entries_are_read_on_without_a_gap(fixture: &dyn Fixture) {
+    const DEPOSITS: u32 = 40;
+    let (one, two) = (fixture.open().await, fixture.open().await);
+    let ana = account(&*one, "ana").await.id;
+    let mut writers = Vec::new();
+    for n in 1..=DEPOSITS {
+        let deposit = open(&*one, n, ana, 100).await;
+        let store = Arc::clone(if n % 2 == 0 { &one } else { &two });
+        writers.push(async move {
+            store.commit(credit(&deposit, &format!("tx-{n}"), "1", 110)).await.unwrap();
+        });
+    }
+    let writers: Vec<_> = writers.into_iter().map(tokio::spawn).collect();
+    let mut read = Vec::new();
+    while read.len() < usize::try_from(DEPOSITS).unwrap() {
+        let after = read.last().map_or(0, |entry: &crate::LedgerEntry| entry.id);
+        let page = two.ledger_entries(ana, after, 3).await.unwrap();
+        read.extend(page);
+        tokio::task::yield_now().await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(read, one.ledger_entries(ana, 0, 1_000).await.unwrap(), "in order, each once, unchanged");
+}
+
 pub async fn everything_survives_a_restart(fixture: &dyn Fixture) {
     let store = fixture.open().await;
     let ana = account(&*store, "ana").await.id;

@@ -160,24 +160,42 @@ pub(super) async fn history(
     connection: &mut SqliteConnection,
     id: &DepositId,
     after: u64,
+    limit: u32,
 ) -> StoreResult<Vec<HistoryRow>> {
-    sqlx::query("SELECT n, at, status, view FROM history WHERE deposit = ? AND n > ? ORDER BY n")
+    sqlx::query("SELECT n, at, status, view FROM history WHERE deposit = ? AND n > ? ORDER BY n LIMIT ?")
         .bind(id.as_str())
         // A cursor beyond every number that there can be.
         .bind(i64::try_from(after).unwrap_or(i64::MAX))
+        .bind(i64::from(limit))
         .fetch_all(connection)
         .await
         .doing("read history")?
         .iter()
-        .map(|row| {
-            Ok(HistoryRow {
-                n: number(row, "n")?,
-                at: time(row, "at")?,
-                status: parsed(row, "status")?,
-                view: text(row, "view")?,
-            })
-        })
+        .map(history_row)
         .collect()
+}
+
+pub(super) async fn newest_history(
+    connection: &mut SqliteConnection,
+    id: &DepositId,
+) -> StoreResult<Option<HistoryRow>> {
+    sqlx::query("SELECT n, at, status, view FROM history WHERE deposit = ? ORDER BY n DESC LIMIT 1")
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await
+        .doing("read history")?
+        .as_ref()
+        .map(history_row)
+        .transpose()
+}
+
+fn history_row(row: &SqliteRow) -> StoreResult<HistoryRow> {
+    Ok(HistoryRow {
+        n: number(row, "n")?,
+        at: time(row, "at")?,
+        status: parsed(row, "status")?,
+        view: text(row, "view")?,
+    })
 }
 
 /// A number that has to be there.

@@ -13,6 +13,7 @@ mod rates;
 mod reviews;
 mod row;
 mod schedule;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -21,7 +22,8 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use deposit_core::{
-    AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Ticker, Timestamp,
+    AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken, Ticker,
+    Timestamp,
 };
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool};
@@ -29,10 +31,10 @@ use sqlx::{Sqlite, SqlitePool};
 use self::row::Doing;
 use self::writer::Writer;
 use crate::{
-    Account, AccountId, Admission, Admit, ApiKeyRow, BeginCreate, Begun, Commit, Committed, DepositRow,
-    FinishCreate, Finished, HistoryRow, JournalEntry, JournalFilter, JournalOutcome, JournalRow, LedgerCheck,
-    LedgerEntry, NewApiKey, NewReview, OpenStanding, RateLimit, RateState, Refuse, ResumeCreate, Resumed,
-    ReviewRow, Store, StoreError, StoreResult, StoredRate, Touch,
+    Account, AccountId, Admission, Admit, ApiKeyRow, Backlog, BeginCreate, Begun, Commit, Committed,
+    DepositRow, FinishCreate, Finished, HistoryRow, JournalEntry, JournalFilter, JournalOutcome, JournalRow,
+    LedgerCheck, LedgerEntry, NewApiKey, NewReview, OpenStanding, RateLimit, RateState, Refuse, ResumeCreate,
+    Resumed, ReviewRow, Store, StoreError, StoreResult, StoredRate, Touch,
 };
 
 /// Durable state in one SQLite file, in WAL mode with full synchronous commits.
@@ -212,6 +214,21 @@ impl Store for SqliteStore {
         deposits::by_address(&mut *self.reader().await?, provider, address).await
     }
 
+    async fn note_taken(&self, provider: ProviderId, taken: Vec<Taken>) -> StoreResult<Vec<Taken>> {
+        if taken.is_empty() {
+            return Ok(taken);
+        }
+        self.writer.run(move |c| Box::pin(taken::note(c, provider, taken))).await
+    }
+
+    async fn deposit_by_block(
+        &self,
+        provider: ProviderId,
+        block: &ProviderRef,
+    ) -> StoreResult<Option<DepositId>> {
+        taken::deposit_by_block(&mut *self.reader().await?, provider, block).await
+    }
+
     async fn orders_of(&self, id: &DepositId) -> StoreResult<Vec<ProviderRef>> {
         deposits::orders(&mut *self.reader().await?, id).await
     }
@@ -224,7 +241,15 @@ impl Store for SqliteStore {
     }
 
     async fn history(&self, id: &DepositId, after: u64) -> StoreResult<Vec<HistoryRow>> {
-        deposits::history(&mut *self.reader().await?, id, after).await
+        deposits::history(&mut *self.reader().await?, id, after, u32::MAX).await
+    }
+
+    async fn history_page(&self, id: &DepositId, after: u64, limit: u32) -> StoreResult<Vec<HistoryRow>> {
+        deposits::history(&mut *self.reader().await?, id, after, limit).await
+    }
+
+    async fn newest_history(&self, id: &DepositId) -> StoreResult<Option<HistoryRow>> {
+        deposits::newest_history(&mut *self.reader().await?, id).await
     }
 
     async fn journal(&self, entry: JournalEntry) -> StoreResult<JournalOutcome> {
@@ -339,5 +364,9 @@ impl Store for SqliteStore {
 
     async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>> {
         reviews::all_open(&mut *self.reader().await?).await
+    }
+
+    async fn backlog(&self) -> StoreResult<Backlog> {
+        schedule::backlog(&mut *self.reader().await?).await
     }
 }

@@ -18,6 +18,7 @@ const READERS: u32 = 4;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, "scans", include_str!("../../migrations/sqlite/0002_scans.sql")),
+    (3, "taken_in", include_str!("../../migrations/sqlite/0003_taken_in.sql")),
 ];
 
 /// The file of `sqlite://PATH`.

@@ -4,8 +4,8 @@ use deposit_core::{DepositId, ProviderId, ScanCursor, Timestamp};
 use sqlx::SqliteConnection;
 
 use super::deposits;
-use super::row::{Doing, number, parsed};
-use crate::{DepositRow, StoreResult};
+use super::row::{Doing, number, parsed, time_opt};
+use crate::{Backlog, DepositRow, StoreResult};
 
 pub(super) async fn begin_read(
     connection: &mut SqliteConnection,
@@ -124,4 +124,23 @@ pub(super) async fn move_scan_cursor(
     .await
     .doing("move a scan cursor")
     .map(|_| ())
+}
+
+/// Each count is over a partial index that holds just what waits.
+pub(super) async fn backlog(connection: &mut SqliteConnection) -> StoreResult<Backlog> {
+    let row = sqlx::query(
+        "SELECT (SELECT COUNT(*) FROM reviews WHERE resolved_at IS NULL) AS reviews, \
+                (SELECT COUNT(*) FROM journal WHERE handled_at IS NULL) AS deliveries, \
+                (SELECT MIN(received_at) FROM journal WHERE handled_at IS NULL) AS oldest, \
+                (SELECT COUNT(*) FROM deposits WHERE unpriced = 1) AS unpriced",
+    )
+    .fetch_one(connection)
+    .await
+    .doing("count what waits")?;
+    Ok(Backlog {
+        reviews: number(&row, "reviews")?,
+        deliveries: number(&row, "deliveries")?,
+        oldest_delivery: time_opt(&row, "oldest")?,
+        unpriced: number(&row, "unpriced")?,
+    })
 }

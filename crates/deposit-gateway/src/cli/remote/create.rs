@@ -66,10 +66,7 @@ pub(super) async fn run(args: CreateArgs) -> anyhow::Result<ExitCode> {
         print::line(rows.text())?;
         draw(deposit, qr)?;
         if !watch {
-            print::line(show::plain(&format!(
-                "\ndeposit watch {} {}  follows it",
-                deposit.ticker, deposit.tx_id
-            )))?;
+            print::line(format_args!("\n{}", show::follow_hint(deposit)))?;
         }
     }
     if !watch {

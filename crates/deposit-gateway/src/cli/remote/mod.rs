@@ -72,14 +72,15 @@ struct Remote {
         env = "DEPOSIT_URL",
         default_value = "http://127.0.0.1:8080",
         hide_env_values = true,
-        value_parser = gateway_url
+        value_parser = gateway_url,
+        display_order = 100
     )]
     url: Url,
     /// File that holds the API key (default: the variable DEPOSIT_API_KEY). No argument takes the key itself: others could see it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", display_order = 101)]
     key_file: Option<PathBuf>,
     /// JSON as the gateway sends it, on one line; an error is a JSON line on standard error
-    #[arg(long)]
+    #[arg(long, display_order = 102)]
     json: bool,
 }
 

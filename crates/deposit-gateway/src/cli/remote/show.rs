@@ -67,6 +67,11 @@ pub(super) fn terms(deposit: &Deposit, rows: &mut Rows) {
     rows.add_some("until", deposit.expires_at.as_ref());
 }
 
+/// How to go on.
+pub(super) fn follow_hint(deposit: &Deposit) -> String {
+    plain(&format!("deposit watch {} {}  follows it", deposit.ticker, deposit.tx_id))
+}
+
 pub(super) fn deposit(deposit: &Deposit) -> String {
     let mut rows = Rows::default();
     rows.add("deposit", &deposit.tx_id);
