@@ -147,7 +147,7 @@ async fn a_deposit_from_its_limits_to_its_credit() {
     gateway.pay(&id, None).await;
     let line = watch.line_with("Completed").await;
     assert_eq!(
-        line.split_once("Completed ")
+        line.split_once("Completed   ")
             .unwrap()
             .1
             .split(", ")
