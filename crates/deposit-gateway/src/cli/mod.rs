@@ -2,12 +2,15 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what these commands do")]
 
 mod accounts;
+mod completions;
 mod config_check;
 mod journal;
 mod keys;
 mod operator;
 mod reconcile;
 mod review;
+pub(crate) mod print;
+mod remote;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
@@ -31,6 +34,7 @@ const EXAMPLES: &str = "Examples:
   deposit reconcile                            compares the providers with the ledger
   deposit review list                          money that no rule could credit
   deposit config check --config deposit.toml   what is configured, and what is wrong
+  deposit create BTC 0.0004 --watch            a deposit at a running gateway, followed until it is credited
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 Logs go to standard error; DEPOSIT_LOG sets what is logged (info, debug, deposit_engine=debug).";
@@ -48,10 +52,18 @@ struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Configuration file (default: deposit.toml where it exists); DEPOSIT__SECTION__KEY variables go over it
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = 900)]
     config: Option<PathBuf>,
     /// Form of the logs
-    #[arg(long, global = true, value_enum, default_value_t, env = "DEPOSIT_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "DEPOSIT_LOG_FORMAT",
+        hide_env_values = true,
+        display_order = 901
+    )]
     log_format: LogFormat,
 }
 
@@ -97,11 +109,21 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(flatten)]
+    Remote(remote::RemoteCommand),
+    /// Print completions for a shell
+    #[command(after_help = completions::EXAMPLES)]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Say what is configured, which tickers that enables, and what is wrong
+    #[command(after_help = "Examples:\n  deposit config check\n  deposit config check --json | jq .ok")]
     Check {
         /// One JSON object
         #[arg(long)]
@@ -116,15 +138,17 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("deposit: the runtime cannot start: {error}");
+            print::error(format_args!("deposit: the runtime cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(run(cli)) {
         Ok(code) => code,
+        // As with other programs: no word about it, and no success, since not all was written.
+        Err(error) if print::is_closed(&error) => ExitCode::FAILURE,
         Err(error) => {
             // One line with the whole chain: the first says what, the rest why.
-            eprintln!("deposit: {error:#}");
+            print::error(format_args!("deposit: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -139,6 +163,7 @@ fn default_filter(command: &Command) -> &'static str {
         Command::Accounts(_) | Command::Review(_) => "warn",
         // What a provider refuses is in the report.
         Command::Journal(_) | Command::Reconcile(_) => "error",
+        Command::Keys(_) | Command::Config(_) | Command::Remote(_) | Command::Completions { .. } => "warn",
         Command::Serve { .. } => "info",
         #[cfg(feature = "sandbox")]
         Command::Sandbox(_) => "info",
@@ -162,6 +187,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Journal(command) => journal::run(&global, command).await,
         Command::Reconcile(args) => reconcile::run(&global, args).await,
         Command::Config(ConfigCommand::Check { json }) => Ok(config_check::run(&global, json)),
+        Command::Config(ConfigCommand::Check { json }) => config_check::run(&global, json),
+        Command::Remote(command) => remote::run(command).await,
+        Command::Completions { shell } => completions::run(shell),
     }
 }
 
@@ -192,3 +220,6 @@ pub(crate) async fn stop_signal() {
         let _ = interrupt.await;
     }
 }
+
+#[cfg(test)]
+mod tests;

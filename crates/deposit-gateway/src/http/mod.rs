@@ -30,6 +30,8 @@ mod metrics;
 mod nano;
 mod pay;
 mod prices;
+mod pay;
+mod prices;
 mod query;
 mod reply;
 mod server;
