@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::run::{cargo, run, step, succeeds};
-use crate::{eighth, features, fixtures, test};
+use crate::{eighth, features, fixtures, fuzz, test};
 
 /// The version that `.ci/run` installs where there is none.
 const CARGO_DENY: &str = "cargo install --locked cargo-deny --version =0.20.2";
@@ -38,6 +38,7 @@ pub(crate) fn all(skip_test: bool) -> Result<()> {
     })?;
     features::all()?;
     step("fixtures", || fixtures::record(true))?;
+    fuzz::all(fuzz::EXAMPLES, None)?;
     if !skip_test {
         test::all()?;
     }

@@ -8,6 +8,7 @@ mod ci;
 mod eighth;
 mod features;
 mod fixtures;
+mod fuzz;
 mod layers;
 mod new_adapter;
 mod run;
@@ -52,6 +53,15 @@ enum Task {
         #[arg(long, value_name = "TICKER=AMOUNT", requires = "live")]
         order: Vec<String>,
     },
+    /// Fuzzes a live gateway by its own OpenAPI document, with every check of schemathesis (needs Python 3.11; installs the rest).
+    Fuzz {
+        /// Requests for each call and phase.
+        #[arg(long, default_value_t = fuzz::EXAMPLES)]
+        examples: u32,
+        /// Other requests than the usual ones.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Scaffolds an adapter: crate, emulator module, fixtures folder, suite, and its lines where adapters are listed.
     NewAdapter {
         /// Its name: 2-16 of a-z and 0-9, a letter first.
@@ -71,6 +81,7 @@ fn main() -> ExitCode {
             fixtures::live(&provider, &config, &order)
         }
         Task::Fixtures { check, .. } => fixtures::record(check),
+        Task::Fuzz { examples, seed } => fuzz::all(examples, seed),
         Task::NewAdapter { name, check: false } => new_adapter::new_adapter(&name),
         Task::NewAdapter { name, check: true } => new_adapter::trial(&name),
     };

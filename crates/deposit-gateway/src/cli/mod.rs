@@ -11,6 +11,7 @@ mod reconcile;
 mod review;
 pub(crate) mod print;
 mod remote;
+mod openapi;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
@@ -117,6 +118,12 @@ enum Command {
         /// Which shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
+    /// Print the OpenAPI document of the HTTP API; needs no configuration
+    #[command(after_help = "Example:\n  deposit openapi > openapi.json")]
+    Openapi {
+        /// As JSON, which it is anyway
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -164,6 +171,7 @@ fn default_filter(command: &Command) -> &'static str {
         // What a provider refuses is in the report.
         Command::Journal(_) | Command::Reconcile(_) => "error",
         Command::Keys(_) | Command::Config(_) | Command::Remote(_) | Command::Completions { .. } => "warn",
+        Command::Keys(_) | Command::Config(_) | Command::Openapi { .. } => "warn",
         Command::Serve { .. } => "info",
         #[cfg(feature = "sandbox")]
         Command::Sandbox(_) => "info",
@@ -190,6 +198,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(ConfigCommand::Check { json }) => config_check::run(&global, json),
         Command::Remote(command) => remote::run(command).await,
         Command::Completions { shell } => completions::run(shell),
+        Command::Openapi { json: _ } => openapi::run(),
     }
 }
 

@@ -8,6 +8,7 @@ use deposit_engine::{CreateError, DeliveryError, EngineError, LimitsError, Refus
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::reply;
 
@@ -25,13 +26,22 @@ pub(crate) struct ApiError {
     challenge: bool,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// The body of every error.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct Body<'a> {
+    /// What is wrong: a fixed text, the same for the same `code` but for the figures in it.
     error: &'a str,
+    /// Same as `error`.
     message: &'a str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// Stable name of the error; what programs should look at.
     code: &'a str,
+    /// A hint for a person; may change at any time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false)]
     details: Option<&'a str>,
 }
 
@@ -42,6 +52,32 @@ impl ApiError {
 
     fn bad_request(code: &'static str, error: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, error)
+    }
+
+    /// The body of the answer.
+    pub(crate) fn body(&self) -> Body<'_> {
+        Body {
+            error: &self.error,
+            message: &self.error,
+            status: self.status.as_u16(),
+            code: self.code,
+            details: self.details.as_deref(),
+        }
+    }
+
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The fixed text.
+    pub(crate) fn text(&self) -> &str {
+        &self.error
+    }
+
+    /// The stable name.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
     }
 
     /// A hint for a person.
@@ -177,6 +213,20 @@ impl ApiError {
         Self::bad_request("invalid_webhook", "Webhook body cannot be read")
     }
 
+    /// A webhook whose signature or token is missing or wrong.
+    pub(crate) fn webhook_unauthenticated() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_signature",
+            "Webhook signature or token missing or wrong",
+        )
+    }
+
+    /// A webhook that could not be stored and shall come again.
+    pub(crate) fn not_stored() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored", "Try again later").retry_after_secs(10)
+    }
+
     /// The engine failed by itself: logged with its causes here, answered without.
     pub(crate) fn from_engine(error: &EngineError) -> Self {
         tracing::error!(error = %chain(error), "internal error");
@@ -260,16 +310,11 @@ impl From<DeliveryError> for ApiError {
     fn from(error: DeliveryError) -> Self {
         match error {
             DeliveryError::UnknownProvider => Self::path_not_found(),
-            DeliveryError::Unauthenticated => Self::new(
-                StatusCode::UNAUTHORIZED,
-                "invalid_signature",
-                "Webhook signature or token missing or wrong",
-            ),
+            DeliveryError::Unauthenticated => Self::webhook_unauthenticated(),
             DeliveryError::Malformed(_) => Self::webhook_cut_short(),
             DeliveryError::NotStored(error) => {
                 tracing::error!(error = %chain(&error), "a webhook delivery could not be stored");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_stored", "Try again later")
-                    .retry_after_secs(10)
+                Self::not_stored()
             }
         }
     }
@@ -277,14 +322,7 @@ impl From<DeliveryError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = Body {
-            error: &self.error,
-            message: &self.error,
-            status: self.status.as_u16(),
-            code: self.code,
-            details: self.details.as_deref(),
-        };
-        let mut response = reply::json(self.status, &body);
+        let mut response = reply::json(self.status, &self.body());
         let headers = response.headers_mut();
         if let Some(secs) = self.retry_after_secs {
             headers.insert(RETRY_AFTER, HeaderValue::from(secs));

@@ -5,6 +5,7 @@ use axum::response::Response;
 use deposit_store::LedgerEntry;
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::{App, auth, body, reply, wire};
@@ -14,23 +15,39 @@ const DEFAULT_LIMIT: u32 = 100;
 /// Most entries of one answer; a higher limit is taken for this one.
 const MOST: u32 = 1000;
 
-#[derive(Debug, Serialize)]
-struct Entries {
+/// A page of the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LedgerEntries)]
+pub(super) struct Entries {
+    /// In rising order of `id`.
     entries: Vec<Entry>,
 }
 
 /// One posting. An operator's own entry belongs to no deposit and no payment: those members are then left out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LedgerEntry)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
+    /// Rises; no entry appears later with a smaller one.
     id: i64,
+    /// When it was posted: RFC 3339, UTC, milliseconds.
+    #[schema(format = "date-time")]
     at: String,
+    /// `USD` or `XNO`.
+    #[schema(pattern = "^(USD|XNO)$")]
     currency: String,
+    /// Signed exact decimal as a string.
     amount: String,
+    /// The deposit.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     tx_id: Option<String>,
+    /// The payment, as in `payments[].id` of the status.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     payment: Option<String>,
+    /// `credit`, `reversal`, or `adjustment`.
+    #[schema(pattern = "^(credit|reversal|adjustment)$")]
     kind: String,
 }
 

@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod cors;
 mod create;
+mod docs;
 mod error;
 mod events;
 mod health;
@@ -47,7 +48,6 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{get, post};
 use deposit_engine::Engine;
 use ipnet::IpNet;
 use slots::Slots;
@@ -55,8 +55,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
+use utoipa_axum::router::OpenApiRouter;
 
 pub use cors::{CorsOrigins, InvalidOrigin};
+pub use docs::openapi;
+use docs::operations;
 pub use server::{ServeError, bind, serve};
 
 /// How the HTTP side is set up.
@@ -183,23 +186,8 @@ impl App {
     }
 
     fn router(&self) -> Router {
-        Router::new()
-            .route("/api/transaction/create/{ticker}", post(create::create))
-            .route("/api/transaction/create/daimo/{ticker}", post(create::create_daimo))
-            .route("/api/transaction/limits/{ticker}", get(query::limits))
-            .route("/api/transaction/status/{ticker}/{tx_id}", get(query::status))
-            .route("/api/transaction/status/events", get(events::follow))
-            .route("/api/check-balance", post(query::check_balance))
-            .route("/api/get-nano-price", get(prices::nano))
-            .route("/api/get-fiat-prices", get(prices::fiat))
-            .route("/api/receive-nano", post(nano::receive))
-            .route("/api/ledger/entries", get(ledger::entries))
-            .route("/webhooks/{provider}", post(webhooks::receive))
-            .route("/pay/{tx_id}", get(pay::page))
-            .route("/pay/{tx_id}/qr.svg", get(pay::qr_code))
-            .route("/healthz", get(health::alive))
-            .route("/readyz", get(health::ready))
-            .route("/metrics", get(metrics::show))
+        let (router, _) = routes().split_for_parts();
+        router
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .with_state(self.clone())
@@ -208,6 +196,29 @@ impl App {
             .layer(middleware::from_fn_with_state(self.clone(), cors::allow))
             .layer(middleware::from_fn_with_state(self.clone(), layers::observe))
     }
+}
+
+/// Every route with its documentation: there is no other way in.
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(docs::base())
+        .routes(operations::create().answered_by(create::create))
+        .routes(operations::create_daimo().answered_by(create::create_daimo))
+        .routes(operations::limits().answered_by(query::limits))
+        .routes(operations::status().answered_by(query::status))
+        .routes(operations::events().answered_by(events::follow))
+        .routes(operations::check_balance().answered_by(query::check_balance))
+        .routes(operations::receive_nano().answered_by(nano::receive))
+        .routes(operations::ledger_entries().answered_by(ledger::entries))
+        .routes(operations::nano_price().answered_by(prices::nano))
+        .routes(operations::fiat_prices().answered_by(prices::fiat))
+        .routes(operations::pay_page().answered_by(pay::page))
+        .routes(operations::qr_code().answered_by(pay::qr_code))
+        .routes(operations::webhook().answered_by(webhooks::receive))
+        .routes(operations::healthz().answered_by(health::alive))
+        .routes(operations::readyz().answered_by(health::ready))
+        .routes(operations::metrics().answered_by(metrics::show))
+        .routes(operations::openapi_json().answered_by(docs::openapi_json))
+        .routes(operations::docs_page().answered_by(docs::docs_page))
 }
 
 /// The whole HTTP surface. Requests that do not come through [`serve`] carry no peer address: all of them then count as one client.

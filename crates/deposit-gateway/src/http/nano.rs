@@ -6,16 +6,21 @@ use deposit_core::Ticker;
 use deposit_engine::{Receipt, ReceiveError};
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body::{self, JSON_LIMIT, Unread};
 use super::error::ApiError;
 use super::{App, auth, reply};
 
 /// What was taken in; members found with the contract's sources, so not in this API's usual case.
-#[derive(Debug, Serialize)]
-struct Received {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReceivedNano, description = "What was taken in now.")]
+pub(super) struct Received {
+    /// Whether all that waited was received.
     success: bool,
+    /// Hashes of our receive blocks.
     received_blocks: Vec<String>,
+    /// XNO, an exact plain decimal as a string; `"0"` where nothing waited.
     total_received: String,
 }
 

@@ -8,6 +8,7 @@ use deposit_engine::FiatPrice;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::{App, reply};
@@ -15,17 +16,26 @@ use super::{App, reply};
 /// Whole seconds until rates were asked for again.
 const RETRY_AFTER_SECS: u64 = 20;
 
-#[derive(Serialize)]
+/// Price of Nano.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct NanoPrice {
+pub(super) struct NanoPrice {
+    /// `NANOUSD`
     pair: &'static str,
+    /// USD for one XNO.
+    #[schema(value_type = f64, format = "decimal")]
     latest_price: PlainNumber,
 }
 
-#[derive(Serialize)]
+/// Rates of currencies.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct FiatPrices {
+pub(super) struct FiatPrices {
+    /// How much of the currency one USD is, at most 8 decimals.
+    #[schema(value_type = std::collections::BTreeMap<String, f64>)]
     usd_to: Members<PlainNumber>,
+    /// Names of the currencies, with the same keys.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
     currencies: Members<&'static str>,
 }
 

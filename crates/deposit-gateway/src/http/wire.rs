@@ -6,77 +6,141 @@ use deposit_core::json::PlainNumber;
 use deposit_core::{Asset, PayInstructions, Rounding, Stage, Status, Timestamp};
 use deposit_engine::{Balances, DepositView, LimitsView, PaymentView};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A deposit. Members that do not apply are left out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Deposit<'a> {
+    /// Id of the deposit, ours: 16 to 64 of `A-Z a-z 0-9 _ -`. (Of a direct Nano payment likewise.)
+    #[schema(min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9_-]+$")]
     tx_id: &'a str,
+    /// Ticker, in upper case.
     ticker: &'a str,
+    /// The amount as requested, in the unit of the ticker: the coin itself; USD for USDC, USDT, ETH, SOL; the currency for USD, EUR, GBP. An exact decimal.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, format = "decimal", nullable = false)]
     amount: Option<PlainNumber>,
+    /// Where the deposit stands; see *Statuses*.
+    #[schema(value_type = super::docs::schemas::DepositStatusName)]
     status: Status,
+    /// When it was created: RFC 3339, UTC, milliseconds.
+    #[schema(format = "date-time")]
     created_at: String,
+    /// When the quote ends: RFC 3339, UTC, milliseconds. A payment first seen later is still credited, at the rate of its own time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time", nullable = false)]
     expires_at: Option<String>,
+    /// `expiresAt` in whole Unix seconds, rounded down.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     expiration: Option<i64>,
+    /// Whole seconds until `expiresAt`, 0 after it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0)]
     remaining_time: Option<i64>,
+    /// All that was seen paid so far, less what was reversed, in the unit of `amount`; 0 at first. An exact decimal.
+    #[schema(value_type = f64, format = "decimal")]
     paid_amount_crypto: PlainNumber,
+    /// Where to pay: the coin's address; for BTC-LN the BOLT11 invoice. Cryptocurrency deposits only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false)]
     address: Option<&'a str>,
+    /// What opens the payer's wallet (`bitcoin:…?amount=…`, `lightning:…`), a page of this gateway, or the card checkout.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false)]
     payment_link: Option<String>,
+    /// A QR code of the payment link, as SVG.
     #[serde(rename = "QRUrl", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false)]
     qr_url: Option<String>,
+    /// Same as `amount`. Cryptocurrency deposits only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, format = "decimal", nullable = false)]
     amount_crypto: Option<PlainNumber>,
+    /// Worth of `amount` in USD at the rate locked for this deposit, in cents, rounded half up.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, format = "decimal", nullable = false)]
     amount_fiat: Option<PlainNumber>,
+    /// The provider's own id of a multi-chain order (USDC, USDT, ETH, SOL); opaque. The status call takes it in place of `txId`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false)]
     payment_id: Option<&'a str>,
+    /// Memo or tag that the payment must carry, on chains that need one. It is in `paymentLink` too.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false)]
     memo: Option<&'a str>,
+    /// Percent that is added to the credit; left out where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, format = "decimal", nullable = false)]
     bonus_percent: Option<PlainNumber>,
+    /// Left out of the schema: an answer to create has none of it, see `DepositStatus` of the OpenAPI document.
     #[serde(flatten)]
+    #[schema(ignore)]
     state: Option<State<'a>>,
 }
 
 /// What a status answer adds (section 3.5).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DepositState)]
 #[serde(rename_all = "camelCase")]
-struct State<'a> {
+pub(crate) struct State<'a> {
+    /// When the deposit last changed: RFC 3339, UTC, milliseconds.
+    #[schema(format = "date-time")]
     updated_at: String,
+    /// Confirmations of the payment that is waited for, on chains that count them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0)]
     confirmations: Option<u32>,
+    /// Confirmations that it needs.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0)]
     required_confirmations: Option<u32>,
+    /// USD credited for this deposit, net of reversals, with bonus; at most 8 decimals.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, format = "decimal", nullable = false)]
     credited_usd: Option<PlainNumber>,
+    /// XNO credited, net of reversals (direct Nano payments, in place of `creditedUsd`).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, format = "decimal", nullable = false)]
     credited_nano: Option<PlainNumber>,
+    /// USD of the credit that are bonus; left out where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, format = "decimal", nullable = false)]
     bonus_usd: Option<PlainNumber>,
+    /// When it first became `Completed`: RFC 3339, UTC, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time", nullable = false)]
     completed_at: Option<String>,
+    /// `true` where a payment was first seen after the expiry; else left out.
     #[serde(skip_serializing_if = "is_false")]
     late: bool,
+    /// `true` where a credit was undone (reorganisation, refund, lost dispute); else left out.
     #[serde(skip_serializing_if = "is_false")]
     reversed: bool,
+    /// What went wrong or is unusual, for a person: of `Failed`, a part or an excess payment.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false)]
     status_reason: Option<&'a str>,
+    /// The payments seen so far; left out while there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     payments: Vec<Payment<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+/// One payment towards a deposit.
+#[derive(Debug, Serialize, ToSchema)]
 struct Payment<'a> {
+    /// The provider's id of the payment: a transaction hash where there is one.
     id: &'a str,
+    /// What it pays, in the unit of the deposit's `amount`. An exact decimal.
+    #[schema(value_type = f64, format = "decimal")]
     amount: PlainNumber,
+    /// `seen`, `confirming`, `confirmed`, or `reversed`.
+    #[schema(value_type = super::docs::schemas::PaymentStage)]
     stage: Stage,
+    /// Its confirmations, on chains that count them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0)]
     confirmations: Option<u32>,
 }
 
@@ -193,13 +257,22 @@ pub(crate) fn poll_after_secs(view: &DepositView) -> Option<u16> {
 }
 
 /// Section 3.4.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Limits {
+    /// Least `amount` that create takes, in the unit of the ticker, rounded up.
+    #[schema(value_type = f64, format = "decimal")]
     minimum: PlainNumber,
+    /// Most `amount` that create takes, in the unit of the ticker, rounded down.
+    #[schema(value_type = f64, format = "decimal")]
     maximum: PlainNumber,
+    /// The configured least worth in USD.
+    #[schema(value_type = f64, format = "decimal", nullable = false)]
     fiat_equivalent_minimum: Option<PlainNumber>,
+    /// The configured greatest worth in USD.
+    #[schema(value_type = f64, format = "decimal", nullable = false)]
     fiat_equivalent_maximum: Option<PlainNumber>,
+    /// Unix seconds of the rate that `minimum` and `maximum` were made with.
     timestamp: i64,
 }
 
@@ -218,10 +291,13 @@ impl Limits {
 }
 
 /// Section 3.7: balances are strings, here alone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Balance {
+    /// USD, an exact plain decimal as a string; `"0"` if empty, negative after a reversal of what was spent.
     usd_balance: String,
+    /// XNO, an exact plain decimal as a string; `"0"` if empty.
     nano_balance: String,
+    /// The account's own Nano address, for good: what arrives there is credited in XNO. `""` where no Nano provider is configured.
     #[serde(rename = "nanoDepositAddress")]
     nano_deposit_address: String,
 }
