@@ -105,7 +105,7 @@ impl Engine {
         Ok(())
     }
 
-/// Every ticker by whose rate something is priced.
+    /// Every ticker by whose rate something is priced.
     pub(crate) fn priced_tickers(&self) -> Vec<Ticker> {
         let mut tickers: Vec<Ticker> = self
             .registry()

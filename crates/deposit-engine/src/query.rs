@@ -1,6 +1,8 @@
 //! Questions: who is calling, what are the limits, how does a deposit stand.
 
-use deposit_core::{Asset, DepositId, Limits, ProviderId, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits};
+use deposit_core::{
+    Asset, DepositId, Limits, ProviderId, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits,
+};
 use deposit_facade::RouteError;
 use deposit_rates::Trouble;
 use deposit_store::{Account, AccountId, Backlog, LedgerCheck, LedgerEntry, Phase, RateState};

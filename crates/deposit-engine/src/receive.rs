@@ -149,7 +149,8 @@ impl Progress {
                 Step::Taken(taken) => {
                     // More than there is of a coin never comes.
                     let sum = self.receipt.total.checked_add(taken.amount);
-                    self.receipt.total = sum.ok_or(EngineError::Inconsistent("a sum that no amount can hold"))?;
+                    self.receipt.total =
+                        sum.ok_or(EngineError::Inconsistent("a sum that no amount can hold"))?;
                     self.receipt.taken.push(taken);
                 }
                 Step::Done(complete) => {

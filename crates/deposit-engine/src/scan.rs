@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use deposit_core::{
     AccountIndex, Amount, Decimal, DepositId, ErrorKind, FormulaVersion, IntentRecord,
-    Observation as Message, Observed, PaymentProvider, PaymentReading, ProviderError, ProviderId, ProviderRef,
-    Snapshot, Target, Terms, TickerSpec,
+    Observation as Message, Observed, PaymentProvider, PaymentReading, ProviderError, ProviderId,
+    ProviderRef, Snapshot, Target, Terms, TickerSpec,
 };
 use deposit_lifecycle as lifecycle;
 use deposit_store::{Account, DepositRow, NewReview, OpenStanding, ReviewReason};

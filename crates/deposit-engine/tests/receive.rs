@@ -259,7 +259,10 @@ async fn what_waits_is_credited_and_taken_in_before_the_answer() {
     bench.pay(1, "S3", XNO / 2);
     bench.state().sends.push(Send { confirmed: false, ..send(1, "S4", 9) });
     let (blocks, total, complete) = bench.receive("ana").await.unwrap();
-    assert_eq!((blocks.as_slice(), total.as_str(), complete), (["BLOCK-S1", "BLOCK-S3"].map(String::from).as_slice(), "1.5", true));
+    assert_eq!(
+        (blocks.as_slice(), total.as_str(), complete),
+        (["BLOCK-S1", "BLOCK-S3"].map(String::from).as_slice(), "1.5", true)
+    );
     assert_eq!(bench.balance("ana").await, "1.5", "what is not confirmed is left alone");
     assert_eq!(bench.status("ana", "S4").await, Some(Status::Processing));
     assert_eq!(bench.balance("ben").await, "7", "seen with the rest");
@@ -294,7 +297,10 @@ async fn what_fails_is_told_and_taken_in_later() {
     }
     bench.state().stuck.insert("S2".to_owned());
     let (blocks, total, complete) = bench.receive("ana").await.unwrap();
-    assert_eq!((blocks.as_slice(), total.as_str(), complete), (["BLOCK-S1", "BLOCK-S3"].map(String::from).as_slice(), "5", false));
+    assert_eq!(
+        (blocks.as_slice(), total.as_str(), complete),
+        (["BLOCK-S1", "BLOCK-S3"].map(String::from).as_slice(), "5", false)
+    );
     assert_eq!(bench.balance("ana").await, "7", "the credit does not depend on it");
     // Nothing but failures: nothing was done.
     assert!(matches!(bench.receive("ana").await, Err(ReceiveError::Unavailable { retry_after: Some(_) })));

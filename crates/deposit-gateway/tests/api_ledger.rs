@@ -134,8 +134,7 @@ async fn reading_on_while_postings_are_made_misses_none() {
         for n in 1..=SENDS {
             pay(&gateway, &mine, &n.to_string()).await;
             if n % 3 == 0 {
-                let replies =
-                    [gateway.post("/api/receive-nano", ""), gateway.post("/api/receive-nano", "")];
+                let replies = [gateway.post("/api/receive-nano", ""), gateway.post("/api/receive-nano", "")];
                 for reply in futures_util::future::join_all(replies).await {
                     assert_eq!(reply.status, 200, "{}", reply.body);
                 }

@@ -46,7 +46,8 @@ fn assert_received(reply: &Reply, success: bool, count: usize, total: &str) {
     assert_eq!(json["total_received"], total, "{}", reply.body);
     let hashes = blocks(reply);
     assert_eq!(hashes.len(), count, "{}", reply.body);
-    let hash = |h: &String| h.len() == 64 && h.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b));
+    let hash =
+        |h: &String| h.len() == 64 && h.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b));
     assert!(hashes.iter().all(hash), "{}", reply.body);
 }
 
@@ -58,7 +59,8 @@ async fn what_waits_is_taken_in_and_credited_before_the_answer() {
     assert_eq!(empty.header("cache-control"), Some("no-store"));
 
     let mine = address(&gateway).await;
-    let sends = [pay(&gateway, &mine, "1.5", "confirmed").await, pay(&gateway, &mine, "0.000001", "confirmed").await];
+    let sends =
+        [pay(&gateway, &mine, "1.5", "confirmed").await, pay(&gateway, &mine, "0.000001", "confirmed").await];
     let unconfirmed = pay(&gateway, &mine, "7", "seen").await;
     // Another account's address is its own.
     let other = gateway.issue_key("ben").await;
@@ -75,7 +77,11 @@ async fn what_waits_is_taken_in_and_credited_before_the_answer() {
     for hash in sends.iter().chain(&blocks(&taken)) {
         for written in [hash.clone(), hash.to_ascii_lowercase()] {
             let status = gateway.status("xno", &written).await;
-            assert_eq!((status.status.as_u16(), status.member("status").as_str()), (200, "Completed"), "{written}");
+            assert_eq!(
+                (status.status.as_u16(), status.member("status").as_str()),
+                (200, "Completed"),
+                "{written}"
+            );
             ids.insert(status.member("txId"));
             let path = format!("/api/transaction/status/XNO/{written}");
             let foreign = gateway.send("GET", &path, &[("x-api-key", &other)], "").await;
@@ -100,7 +106,11 @@ async fn the_door_is_that_of_every_call() {
     let path = "/api/receive-nano";
     gateway.send("POST", path, &[], "").await.assert_error(401, "Incorrect API key", "missing_api_key");
     gateway.get(path).await.assert_error(405, "Method not allowed", "method_not_allowed");
-    gateway.post(path, vec![b' '; 16 * 1024 + 1]).await.assert_error(413, "Request body too large", "body_too_large");
+    gateway.post(path, vec![b' '; 16 * 1024 + 1]).await.assert_error(
+        413,
+        "Request body too large",
+        "body_too_large",
+    );
     for ignored in ["", "{}", "null", "no JSON at all", r#"{"account":"nano_1"}"#] {
         assert_received(&gateway.post(path, ignored).await, true, 0, "0");
     }
@@ -152,7 +162,12 @@ async fn calls_at_once_and_the_background_double_and_lose_nothing() {
     let once: BTreeSet<&String> = listed.iter().collect();
     assert_eq!(once.len(), listed.len(), "a block is listed by whoever made it: {listed:?}");
     for reply in &replies {
-        assert_eq!((reply.status.as_u16(), &reply.json()["success"]), (200, &Value::Bool(true)), "{}", reply.body);
+        assert_eq!(
+            (reply.status.as_u16(), &reply.json()["success"]),
+            (200, &Value::Bool(true)),
+            "{}",
+            reply.body
+        );
     }
     assert_eq!(balance(&gateway).await, "3");
     assert_received(&receive(&gateway).await, true, 0, "0");

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use deposit_core::{
     AccountIndex, Asset, Capabilities, ConfigError, CreditRule, Delivery, DepositIntent, ErrorKind,
     IntentRecord, OpenRequest, Operation, PayInstructions, PaymentProvider, ProviderError, ProviderId,
-    ProviderRef, RawDelivery, Received, Replay, RequestBudget, ScanCursor, ScanPage, Secret, Snapshot, Ticker, TickerKind,
-    TickerSpec, WebhookError,
+    ProviderRef, RawDelivery, Received, Replay, RequestBudget, ScanCursor, ScanPage, Secret, Snapshot,
+    Ticker, TickerKind, TickerSpec, WebhookError,
 };
 use deposit_transport::HttpConfig;
 use tokio::task::AbortHandle;

@@ -132,7 +132,8 @@ impl Nano {
         let hashes: Vec<Hash> = blocks.iter().map(|(_, send)| *send).collect();
         let sends = self.payments(&hashes).await?;
         let by_hash: BTreeMap<Hash, &Send> = sends.iter().map(|send| (send.hash, send)).collect();
-        let taken = blocks.iter().filter_map(|(block, send)| map::taken(*block, by_hash.get(send)?)).collect();
+        let taken =
+            blocks.iter().filter_map(|(block, send)| map::taken(*block, by_hash.get(send)?)).collect();
         Ok((sends, taken))
     }
 

@@ -259,7 +259,8 @@ async fn two_calls_at_once_make_one_chain() {
     for _ in 0..4 {
         w.pay(ONE, XNO, PayStage::Confirmed);
     }
-    let (a, b, c) = tokio::join!(w.nano.receive(ONE, ALL), w.nano.receive(ONE, ALL), w.nano.receive(ONE, ALL));
+    let (a, b, c) =
+        tokio::join!(w.nano.receive(ONE, ALL), w.nano.receive(ONE, ALL), w.nano.receive(ONE, ALL));
     let all = [a.unwrap(), b.unwrap(), c.unwrap()];
     assert_eq!(all.iter().map(|r| r.taken.len()).sum::<usize>(), 4);
     assert_eq!(all.iter().map(|r| r.failed).sum::<usize>(), 0);

@@ -261,7 +261,9 @@ impl PaymentProvider for Till {
 
     async fn bounds(&self, _: Ticker) -> Result<Limits, ProviderError> {
         let told = self.state().bounds;
-        told.ok_or_else(|| ProviderError::new(self.id, Operation::Limits, ErrorKind::Transient { retry_after: None }))
+        told.ok_or_else(|| {
+            ProviderError::new(self.id, Operation::Limits, ErrorKind::Transient { retry_after: None })
+        })
     }
 
     async fn look_up(&self, request: &LookUpRequest) -> Result<Vec<Box<dyn DepositIntent>>, ProviderError> {

@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use deposit_core::Ticker;
-use deposit_engine::{ReceiveError, Receipt};
+use deposit_engine::{Receipt, ReceiveError};
 use http::StatusCode;
 use serde::Serialize;
 
