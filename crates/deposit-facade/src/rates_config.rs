@@ -144,7 +144,7 @@ fn public(config: &RatesConfig, name: &str) -> Option<Result<Arc<dyn RateSource>
     fn shared<S: RateSource + 'static>(
         source: Result<S, ConfigError>,
     ) -> Result<Arc<dyn RateSource>, ConfigError> {
-        source.map(|source| Arc::new(source) as Arc<dyn RateSource>)
+        Ok(Arc::new(source?))
     }
     Some(match name {
         CoinGecko::NAME => {

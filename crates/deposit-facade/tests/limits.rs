@@ -8,8 +8,8 @@
 )]
 
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, DecimalText, LimitError, Limits, Price, Ticker, TickerKind, TickerSpec,
-    UsdLimits,
+    Amount, Asset, CreditRule, Decimal, DecimalText, LimitError, Limits, Price, Ticker, TickerKind,
+    TickerSpec, UsdLimits,
 };
 use deposit_facade::{AmountError, CheckError, LimitBook, LimitsConfig, Registry, Unquotable, parse_amount};
 use proptest::prelude::*;
@@ -357,7 +357,10 @@ fn bounds_are_quoted_by_the_same_rounding_as_ours() {
     let own = bounds(7 * 10_u128.pow(17) + 1, 9 * 10_u128.pow(17) + step - 1, asset);
     let book = LimitBook::default();
     let limits = book.limits_within(&spec, Price::ONE, Some(&own)).unwrap();
-    assert_eq!((limits.minimum.to_string().as_str(), limits.maximum.to_string().as_str()), ("0.70000001", "0.9"));
+    assert_eq!(
+        (limits.minimum.to_string().as_str(), limits.maximum.to_string().as_str()),
+        ("0.70000001", "0.9")
+    );
     for quoted in [limits.minimum, limits.maximum] {
         assert_eq!(own.check(quoted), Ok(()), "what is quoted is taken");
     }

@@ -380,6 +380,7 @@ async fn streams_are_bounded_and_leave_room_for_requests() {
     let full = gateway.send("GET", &path("btc", &other), &[("x-api-key", &key)], "").await;
     full.assert_error(503, "Too many open event streams", "too_many_streams");
     assert_eq!(full.header("retry-after"), Some("30"));
+    assert!(gateway.get("/metrics").await.body.contains("\ndeposit_event_streams 3\n"));
     // Everything else goes on.
     assert_eq!(gateway.status("btc", &id).await.status, 200);
 

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::as_conversions,
     clippy::indexing_slicing,
     clippy::string_slice
 )]

@@ -9,9 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deposit_conformance::{Ability, Fault, Harness, PayStage, Played, PlayedStage, Scenario, Variant};
 use deposit_core::{
-    AccountIndex, Amount, Capabilities, Delivery, DepositId, DepositIntent, IntentRecord, LookUpRequest,
-    OpenRequest, PayInstructions, PaymentProvider, PaymentRef, ProviderError, ProviderId, ProviderRef,
-    RawDelivery, ScanCursor, ScanPage, Secret, Snapshot, Ticker, TickerSpec, Timestamp, WebhookError,
+    AccountIndex, Amount, Capabilities, Delivery, DepositId, DepositIntent, IntentRecord, Limits,
+    LookUpRequest, OpenRequest, PayInstructions, PaymentProvider, PaymentRef, ProviderError, ProviderId,
+    ProviderRef, RawDelivery, ScanCursor, ScanPage, Secret, Snapshot, Ticker, TickerSpec, Timestamp,
+    WebhookError,
 };
 use deposit_nanswap::{Config, Nanswap};
 use deposit_sandbox::{
@@ -64,6 +65,9 @@ impl PaymentProvider for Watched {
         *ledger.of.entry(request.deposit_id.clone()).or_default() += made.len();
         ledger.known.extend(made);
         answer
+    }
+    async fn bounds(&self, ticker: Ticker) -> Result<Limits, ProviderError> {
+        self.inner.bounds(ticker).await
     }
     async fn look_up(&self, request: &LookUpRequest) -> Result<Vec<Box<dyn DepositIntent>>, ProviderError> {
         self.inner.look_up(request).await

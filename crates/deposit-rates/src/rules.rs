@@ -90,7 +90,10 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    fn judged(texts: &[&str]) -> Option<(String, usize)> {
+    /// The price, and how many were left out.
+    type Outcome = Option<(String, usize)>;
+
+    fn judged(texts: &[&str]) -> Outcome {
         match judge(&prices(texts), Decimal::TEN) {
             Verdict::Agreed { price, left_out, .. } => Some((price.to_string(), left_out.len())),
             Verdict::Disputed | Verdict::Silence => None,
@@ -100,7 +103,7 @@ mod tests {
     #[test]
     fn the_table() {
         let agreed = |price: &str, left_out| Some((price.to_owned(), left_out));
-        let rows: &[(&[&str], Option<(String, usize)>)] = &[
+        let rows: &[(&[&str], Outcome)] = &[
             (&["100"], agreed("100", 0)),
             (&["100", "110"], agreed("105", 0)),
             (&["110", "100"], agreed("105", 0)),

@@ -61,10 +61,8 @@ impl RateError {
     /// The failure of a source that is asked like a provider.
     #[must_use]
     pub fn of_provider(name: impl Into<String>, error: ProviderError) -> Self {
-        let retry_after = match error.kind() {
-            ErrorKind::Transient { retry_after } => *retry_after,
-            _ => None,
-        };
+        let retry_after =
+            if let ErrorKind::Transient { retry_after } = error.kind() { *retry_after } else { None };
         Self::busy(name, retry_after, error)
     }
 

@@ -147,7 +147,8 @@ async fn what_the_control_sets_is_followed_by_all_and_one_alone_is_left_out() {
 #[tokio::test]
 async fn each_fails_alone_and_none_for_long() {
     let sandbox = sandbox().await;
-    let faults: [(&str, fn(Faults) -> Faults); 6] = [
+    type Fault = (&'static str, fn(Faults) -> Faults);
+    let faults: [Fault; 6] = [
         ("down", |f| Faults { down: true, ..f }),
         ("errors", |f| Faults { error_rate: 1.0, ..f }),
         ("a proxy", |f| Faults { html_502: true, ..f }),

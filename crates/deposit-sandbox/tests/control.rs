@@ -345,3 +345,49 @@ async fn time_runs_where_it_is_not_frozen() {
     assert!(!sandbox.set_faults("nope", deposit_sandbox::Faults::default()));
     sandbox.shutdown().await;
 }
+
+#[tokio::test]
+async fn the_sources_of_rates_say_what_they_are_told_in_their_own_words() {
+    let w = World::new().await;
+    let base = w.sandbox.base_url();
+    let get = async |path: &str| w.send("GET", &format!("{base}{path}"), None, None).await.unwrap();
+    let control = async |call: &str, body: &str| {
+        let url = format!("{}{call}", w.sandbox.control_url());
+        w.send("POST", &url, None, Some(body)).await.unwrap()
+    };
+    let told = get("/control/rates").await.json();
+    assert_eq!(text(told.get("usd").unwrap(), "BTC"), "50000");
+    assert_eq!(text(told.get("sources").unwrap(), "kraken"), format!("{base}/kraken"));
+
+    control("/rates", r#"{"XNO":"0.93","EUR":"1.2","GBP":"1.5"}"#).await;
+    control("/kucoin/rates", r#"{"XNO":"0.9"}"#).await;
+    let rows = [
+        ("/coingecko/api/v3/simple/price?ids=nano,no-coin&vs_currencies=usd", r#"{"nano":{"usd":0.93}}"#),
+        ("/kucoin/api/v1/prices?base=USD&currencies=XNO,NONE", r#"{"code":"200000","data":{"XNO":"0.9"}}"#),
+        ("/kraken/0/public/Ticker?pair=NANOUSD,NOPE", r#"{"error":["EQuery:Unknown asset pair"]}"#),
+        (
+            "/frankfurter/v1/latest?base=EUR&symbols=USD,GBP",
+            r#"{"amount":1.0,"base":"EUR","date":"2026-07-24","rates":{"GBP":0.8,"USD":1.2}}"#,
+        ),
+        ("/frankfurter/v1/latest?base=XXX", r#"{"message":"not found"}"#),
+    ];
+    for (path, body) in rows {
+        assert_eq!(get(path).await.text(), body, "{path}");
+    }
+    let kraken = get("/kraken/0/public/Ticker?pair=NANOUSD").await.json();
+    let pair = kraken.get("result").unwrap().get("NANOUSD").unwrap();
+    for list in ["a", "b", "c"] {
+        assert_eq!(pair.get(list).unwrap().items()[0].as_text(), Some("0.93"));
+    }
+
+    // Faults as a provider has; no payments, and no part in the truth.
+    assert_eq!(control("/kraken/faults", r#"{"error_rate":1}"#).await.status, 200);
+    assert_eq!(get("/kraken/0/public/Ticker").await.status, 503);
+    assert_eq!(control("/kraken/faults", r#"{"down":true}"#).await.status, 200);
+    assert!(w.send("GET", &format!("{base}/kraken/0/public/Ticker"), None, None).await.is_none());
+    for (call, body) in [("/kraken/pay", r#"{"ref":"x"}"#), ("/nobody/rates", "{}"), ("/btcpay/rates", "{}")]
+    {
+        assert_eq!(control(call, body).await.status, 404, "{call}");
+    }
+    assert_eq!(get("/control/truth").await.text(), "[]");
+}

@@ -74,7 +74,12 @@ pub(crate) async fn scan(
         Ok(list) => list,
         // Events are kept for 30 days: one that is gone is no place any more, and all that are left are looked at again.
         Err(error) if *error.kind() == ErrorKind::NotFound && place != Place::Start => {
-            return Ok(ScanPage { observations: vec![], taken: Vec::new(), next: Place::Start.cursor(), more: true });
+            return Ok(ScanPage {
+                observations: vec![],
+                taken: Vec::new(),
+                next: Place::Start.cursor(),
+                more: true,
+            });
         }
         Err(error) => return Err(error),
     };

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use deposit_core::{
-    AccountIndex, Amount, Asset, ErrorKind, PayInstructions, RawDelivery, Replay, ScanCursor, Ticker, TickerKind,
-    WebhookError,
+    AccountIndex, Amount, Asset, ErrorKind, PayInstructions, RawDelivery, Replay, ScanCursor, Ticker,
+    TickerKind, WebhookError,
 };
 
 use crate::harness::{Ability, Fault, Harness, Variant};
 use crate::support::{
-    UNSUPPORTED, cannot, chain, first_ticker, open_usual, order_tickers, request, request_for,
-    snapshot,
+    UNSUPPORTED, cannot, chain, first_ticker, open_usual, order_tickers, request, request_for, snapshot,
 };
 
 /// Tickers are unique and make sense, numbers are above zero, and it is the same after a restart.
@@ -197,7 +196,7 @@ pub async fn declared_bounds_are_held_by_open(harness: &dyn Harness) {
     if !provider.capabilities().bounds {
         return;
     }
-    let unknown = Ticker::constant("NO-SUCH-COIN");
+    let unknown: Ticker = "NO-SUCH-COIN".parse().expect("a ticker");
     let error = provider.bounds(unknown).await.expect_err("bounds of a ticker that is not offered");
     assert!(matches!(error.kind(), ErrorKind::Rejected(_)), "unknown ticker: {}", chain(&error));
     for spec in &provider.capabilities().tickers {
@@ -205,7 +204,12 @@ pub async fn declared_bounds_are_held_by_open(harness: &dyn Harness) {
             Ok(bounds) => bounds,
             Err(error) => panic!("{}: bounds failed: {}", spec.ticker, chain(&error)),
         };
-        assert_eq!((bounds.minimum.asset(), bounds.maximum.asset()), (spec.asset, spec.asset), "{}", spec.ticker);
+        assert_eq!(
+            (bounds.minimum.asset(), bounds.maximum.asset()),
+            (spec.asset, spec.asset),
+            "{}",
+            spec.ticker
+        );
         assert_eq!(bounds.check(harness.amount(spec)), Ok(()), "{}: a usual amount", spec.ticker);
         let step = 10_u128.pow(u32::from(spec.asset.scale() - spec.quote_decimals));
         let (least, most) = (bounds.minimum.minor(), bounds.maximum.minor());

@@ -211,7 +211,11 @@ pub async fn taking_in_hides_no_payment(harness: &dyn Harness) {
     assert!(received.taken.iter().all(|taken| taken.amount == scene.amount), "other amounts: {received:?}");
     let by_payment: BTreeMap<_, _> = received.taken.iter().map(|t| (t.payment.clone(), t.clone())).collect();
     let paid: BTreeSet<_> = all.iter().map(|paid| paid.id.clone()).collect();
-    assert_eq!(by_payment.keys().cloned().collect::<BTreeSet<_>>(), paid, "each of the payments, by its reference");
+    assert_eq!(
+        by_payment.keys().cloned().collect::<BTreeSet<_>>(),
+        paid,
+        "each of the payments, by its reference"
+    );
     let blocks: BTreeSet<_> = received.taken.iter().map(|taken| taken.block.as_str()).collect();
     assert_eq!(blocks.len(), 3, "each by a block of its own: {received:?}");
     let (shown, taken, _) = scanned_with_taken(provider, Some(cursor.clone())).await;

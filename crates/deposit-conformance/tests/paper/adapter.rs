@@ -381,7 +381,12 @@ impl PaymentProvider for Paper {
 
     async fn scan(&self, _cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
         if self.has(Flaw::PretendsToScan) {
-            return Ok(ScanPage { observations: vec![], taken: Vec::new(), next: ScanCursor(String::new()), more: false });
+            return Ok(ScanPage {
+                observations: vec![],
+                taken: Vec::new(),
+                next: ScanCursor(String::new()),
+                more: false,
+            });
         }
         Err(ProviderError::unsupported(ID, Operation::Scan))
     }

@@ -61,6 +61,16 @@ fn mistakes_are_named_by_key_and_line() {
         ("[deposits]\nlifetime_seconds = -5\n", "deposit.toml:2: `deposits.lifetime_seconds`: "),
         ("[bonus]\nBTC = \"101\"\n", "deposit.toml:2: `bonus.BTC`: must be a percentage from 0 to 100"),
         ("[rates]\nsources = [\"nowhere\"]\n", "deposit.toml:2: `rates.sources`: "),
+        (
+            "[rates]\noutlier_percent = \"0\"\n",
+            "deposit.toml:2: `rates.outlier_percent`: must be a percentage",
+        ),
+        ("[rates]\njump_percent = \"-3\"\n", "deposit.toml:2: `rates.jump_percent`: must be a percentage"),
+        (
+            "[rates]\nsources = [\"kraken\"]\n[rates.kraken]\nbase_url = \"ftp://x\"\n",
+            "deposit.toml:4: `rates.kraken.base_url`: must be an http or https URL",
+        ),
+        ("[rates.kraken]\napi_key = \"k\"\n", "deposit.toml:2: `rates.kraken.api_key`: unknown field"),
         ("[rates.static]\nBTC = \"0\"\n", "deposit.toml:2: `rates.static.BTC`: "),
         ("[providers.paypal]\n", "`providers"),
         ("[providers.btcpay]\nbase_url = \"http://127.0.0.1:1\"\n", "deposit.toml:1: `providers.btcpay"),

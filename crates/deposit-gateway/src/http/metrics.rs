@@ -172,6 +172,8 @@ async fn count_what_waits(app: &App, registry: &mut Registry) -> Result<(), ApiE
         registry.register(name, help, gauge);
     };
     let secs_since = |at: deposit_core::Timestamp| u64::try_from(now.millis_since(at) / 1000).unwrap_or(0);
+    let streams = u64::try_from(app.streams.total()).unwrap_or(u64::MAX);
+    gauge("deposit_event_streams", "Event streams open", streams);
     gauge("deposit_reviews_open", "Money that waits for an operator", waiting.reviews);
     gauge("deposit_deliveries_unhandled", "Webhook deliveries stored and not handled", waiting.deliveries);
     let oldest = waiting.oldest_delivery.map_or(0, secs_since);

@@ -16,6 +16,20 @@ mod metrics;
 mod nano;
 mod pay;
 mod prices;
+mod metrics;
+mod pay;
+mod pay;
+mod prices;
+mod metrics;
+mod ledger;
+mod nano;
+mod metrics;
+mod prices;
+mod ledger;
+mod metrics;
+mod nano;
+mod pay;
+mod prices;
 mod query;
 mod reply;
 mod server;
@@ -79,6 +93,7 @@ impl Default for HttpConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: "http://127.0.0.1:8080".to_owned(),
             trusted_proxies: Vec::new(),
+            // These three follow from the open files, below.
             cors_origins: CorsOrigins::default(),
             max_connections: 0,
             max_streams: 0,
@@ -93,7 +108,7 @@ impl Default for HttpConfig {
     }
 }
 
-/// Of them for all but connections: the store, calls to providers, the log.
+/// Open files for all but connections: the store, calls to providers, the log.
 const OTHER_FILES: u64 = 124;
 /// Each connection costs memory too, however many files there may be.
 const MOST_CONNECTIONS: u64 = 20_000;
@@ -214,4 +229,23 @@ async fn method_not_allowed(request: Request) -> Result<Response, error::ApiErro
 /// a wrong ticker or id like any other, not a failure of its own.
 fn segment(uri: &http::Uri, number: usize) -> String {
     body::decode(uri.path().trim_start_matches('/').split('/').nth(number).unwrap_or(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_follow_from_the_open_files() {
+        let bounds = |files| {
+            let config = HttpConfig::default().for_open_files(files);
+            (config.max_connections, config.max_streams, config.max_streams_per_account)
+        };
+        assert_eq!(bounds(1024), (900, 675, 337));
+        assert_eq!(bounds(HttpConfig::OPEN_FILES), (20_000, 15_000, 7500));
+        assert_eq!(bounds(u64::MAX), (20_000, 15_000, 7500));
+        assert_eq!(bounds(0), (4, 3, 1));
+        let usual = HttpConfig::default();
+        assert_eq!(usual.max_connections, 900);
+    }
 }

@@ -386,7 +386,7 @@ impl TestGateway {
 fn all_providers(sandbox: &Sandbox, options: &Options) -> ProvidersConfig {
     let printed: toml::Table = sandbox.config_toml().parse().unwrap();
     let mut sections = printed["providers"].as_table().unwrap().clone();
-    sections.retain(|name, _| options.also.iter().any(|also| *also == name));
+    sections.retain(|name, _| options.also.contains(&name));
     let mut config: ProvidersConfig = toml::Value::Table(sections).try_into().unwrap();
     config.btcpay = providers(sandbox, options.btcpay).btcpay;
     config

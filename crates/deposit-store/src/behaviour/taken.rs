@@ -26,5 +26,9 @@ pub async fn a_deposit_is_found_by_what_took_its_payment_in(fixture: &dyn Fixtur
     assert_eq!(again.deposit_by_block(PROVIDER, &order("block-1")).await.unwrap(), Some(id(1)));
     assert_eq!(again.deposit_by_block(OTHER_PROVIDER, &order("block-1")).await.unwrap(), None);
     assert_eq!(again.deposit_by_block(PROVIDER, &order("block-2")).await.unwrap(), None);
-    assert_eq!(again.orders_of(&id(1)).await.unwrap(), [order("invoice-1")], "it is no order: nobody reads it");
+    assert_eq!(
+        again.orders_of(&id(1)).await.unwrap(),
+        [order("invoice-1")],
+        "it is no order: nobody reads it"
+    );
 }

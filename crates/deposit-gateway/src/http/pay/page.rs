@@ -1,7 +1,7 @@
 //! What the page says, for every status and every way of paying.
 
 use askama::Template;
-use deposit_core::{Amount, PayInstructions, Status, Ticker, Timestamp};
+use deposit_core::{Amount, PayInstructions, Stage, Status, Ticker, Timestamp};
 use deposit_engine::DepositView;
 
 use super::link::{self, Payload};
@@ -222,7 +222,10 @@ fn lines(view: &DepositView, situation: Situation) -> Vec<String> {
                 ),
                 (_, None) => "Any amount can be sent to the address below.".to_owned(),
             });
-            if !view.payments.is_empty() {
+            if view.payments.iter().any(|payment| payment.stage != Stage::Reversed) {
+                // Something came, but not what was asked for.
+                lines.extend(view.reason.clone());
+            } else if !view.payments.is_empty() {
                 lines.push("A payment that was seen before is not there any more.".to_owned());
             }
         }
