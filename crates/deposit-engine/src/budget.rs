@@ -1,11 +1,15 @@
 //! A provider's request budget: polling never takes more than the provider allows.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use deposit_core::{Capabilities, RequestBudget};
 use governor::clock::MonotonicClock;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
+
+/// How often is looked whether a read fits.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Tells how many reads fit now.
 pub(crate) struct Budget {
@@ -29,6 +33,21 @@ impl Budget {
         }
     }
 
+    /// Half of the provider's budget: for who reads beside a gateway that has the other half.
+    pub(crate) fn half(capabilities: &Capabilities) -> Self {
+        let mut half = capabilities.clone();
+        half.budget.requests = (half.budget.requests / 2).max(1);
+        half.budget.concurrency = (half.budget.concurrency / 2).max(1);
+        Self::new(&half)
+    }
+
+    /// Waits until one read fits.
+    pub(crate) async fn turn(&self) {
+        while self.take(1) == 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// How many reads may be made at once.
     pub(crate) fn concurrency(&self) -> usize {
         self.concurrency
@@ -48,7 +67,6 @@ impl Budget {
 mod tests {
     use super::*;
     use deposit_core::Replay;
-    use std::time::Duration;
 
     #[test]
     fn no_more_reads_than_the_budget_pays_for() {

@@ -24,6 +24,10 @@ const LEASE_SECS: i64 = 30;
 const PATIENCE_SECS: i64 = 120;
 /// How many deliveries a worker takes at once.
 const BATCH: u32 = 32;
+/// The outcome of a delivery whose stored messages cannot be read.
+pub(crate) const UNREADABLE: &str = "unreadable";
+/// The outcome of a hint about a deposit whose provider could not be read then: its next check asks again.
+pub(crate) const TO_BE_READ: &str = "to_be_read";
 /// How often the journal is looked at without being told to.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -141,24 +145,26 @@ impl Engine {
     /// # Errors
     /// The store's.
     pub async fn handle_delivery(&self, row: &JournalRow) -> Result<bool, EngineError> {
-        let messages: Vec<Message> = match serde_json::from_str(&row.observations) {
-            Ok(messages) => messages,
-            Err(_) => {
-                self.store().finish_journal(row.id, "unreadable", self.now()).await?;
-                return Ok(true);
-            }
+        // Not yet: the lease ends, and it is looked at again.
+        let Some(outcome) = self.work_off(row).await? else { return Ok(false) };
+        crash_point("webhook.handled");
+        self.store().finish_journal(row.id, outcome, self.now()).await?;
+        Ok(true)
+    }
+
+    /// Does what a delivery asks for, and says in a word what came of it; `None` if it has to be looked at again. The journal is as it was.
+    pub(crate) async fn work_off(&self, row: &JournalRow) -> Result<Option<&'static str>, EngineError> {
+        let Ok(messages) = serde_json::from_str::<Vec<Message>>(&row.observations) else {
+            return Ok(Some(UNREADABLE));
         };
         let mut outcome = "nothing";
         for message in &messages {
             match self.handle_message(message, row).await? {
                 Some(word) => outcome = word,
-                // Not yet: the lease ends, and it is looked at again.
-                None => return Ok(false),
+                None => return Ok(None),
             }
         }
-        crash_point("webhook.handled");
-        self.store().finish_journal(row.id, outcome, self.now()).await?;
-        Ok(true)
+        Ok(Some(outcome))
     }
 
     /// What came of a message, in a word; `None` if it has to be looked at again.
@@ -192,7 +198,7 @@ impl Engine {
             Observation::Unread | Observation::Contended => match &message.observed {
                 Observed::Facts(_) => None,
                 Observed::Hint | Observed::PaymentHint | Observed::Snapshot(_) | Observed::Payment(_) => {
-                    Some("to_be_read")
+                    Some(TO_BE_READ)
                 }
             },
         })
@@ -226,13 +232,9 @@ impl Engine {
             Observed::Hint | Observed::Snapshot(_) => return Ok(Some("no_deposit")),
             Observed::PaymentHint | Observed::Facts(_) => NewReview {
                 provider: message.provider,
-                reference: match &message.target {
-                    Target::Order(order) => order.to_string(),
-                    Target::Deposit(id) => id.to_string(),
-                    Target::Address(address) => address.clone(),
-                    // Nothing else names it: the journal does.
-                    Target::Unknown => format!("delivery {}", delivery.delivery),
-                },
+                // Nothing else names it: the journal does.
+                reference: named(&message.target)
+                    .unwrap_or_else(|| format!("delivery {}", delivery.delivery)),
                 amount: None,
                 ticker: message.ticker,
                 deposit: None,
@@ -257,6 +259,16 @@ impl Engine {
         }
         self.store().open_review(review).await?;
         Ok(Some("review"))
+    }
+}
+
+/// What a review item calls money that is known by its order, deposit or address alone.
+pub(crate) fn named(target: &Target) -> Option<String> {
+    match target {
+        Target::Order(order) => Some(order.to_string()),
+        Target::Deposit(id) => Some(id.to_string()),
+        Target::Address(address) => Some(address.clone()),
+        Target::Unknown => None,
     }
 }
 

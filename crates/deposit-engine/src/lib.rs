@@ -20,6 +20,9 @@ mod query;
 mod random;
 mod reading;
 mod receive;
+mod reconcile;
+mod replay;
+mod review;
 mod scan;
 mod view;
 
@@ -33,6 +36,9 @@ pub use observe::Observation;
 pub use prices::FiatPrice;
 pub use query::{Balances, Caller, LimitsView};
 pub use receive::Receipt;
+pub use reconcile::{Difference, DifferenceKind, ReconcileOptions, Reconciliation};
+pub use replay::{RETRIED_OUTCOMES, Replayed};
+pub use review::{NoValue, Valued};
 pub use view::{DepositView, PaymentView};
 
 use std::collections::BTreeMap;

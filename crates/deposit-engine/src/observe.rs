@@ -1,7 +1,8 @@
 //! Observe: from what a provider shows to evidence, status and postings, in one commit.
 
 use deposit_core::{
-    Amount, DepositId, Evidence, Facts, PayInstructions, PaymentProvider, PaymentRef, Snapshot, Timestamp,
+    Amount, DepositId, Evidence, Facts, PayInstructions, PaymentProvider, PaymentRef, Snapshot, Ticker,
+    Timestamp,
 };
 use deposit_lifecycle::{self as lifecycle, Advance, Credit, PaymentCredit};
 use deposit_store::{
@@ -212,7 +213,7 @@ impl Engine {
                     tracing::error!(deposit = %id, %payment, %owner, "a payment shows up on a second deposit");
                     taken.push((payment, owner));
                 }
-                Committed::Conflict | Committed::Duplicate => {
+                Committed::Conflict | Committed::Duplicate | Committed::Assigned { .. } => {
                     let Some(fresh) = self.store().deposit(&id).await? else {
                         return Ok(Some(Observation::NotOpen));
                     };
@@ -283,6 +284,14 @@ impl Engine {
                 let late = lifecycle::is_late(&row.terms, &evidence.order, at);
                 PaymentCredit { at, late, price: None, posted: 0, postings: 0 }
             });
+            let (store, provider) = (self.store(), row.provider);
+            if entry.postings == 0
+                && lifecycle::net(payment) < payment.confirmed
+                && store.assignment(&row.id, provider, id, payment.paid_at).await?.is_some()
+            {
+                let gone = payment.confirmed.saturating_sub(lifecycle::net(payment));
+                reviews.add(id, Some((payment.asset, gone)), ReviewReason::AssignedReversed);
+            }
             // Only the first posting is withheld: what is posted follows its payment, down as well as up.
             if lifecycle::net(payment) > 0 && entry.postings == 0 {
                 if owner.is_none() {
@@ -293,6 +302,14 @@ impl Engine {
                     // noted while the payment was on its way.
                     let amount = Some((payment.asset, lifecycle::net(payment)));
                     reviews.add(id, amount, ReviewReason::AccountClosed);
+                    entry.price = None;
+                    withheld = true;
+                    continue;
+                }
+                if store.assignment(&row.id, provider, id, payment.paid_at).await?.is_some() {
+                    // An operator has credited this money by hand: whether something is still missing is for them to say.
+                    let amount = Some((payment.asset, lifecycle::net(payment)));
+                    reviews.add(id, amount, ReviewReason::AlreadyAssigned);
                     entry.price = None;
                     withheld = true;
                     continue;
@@ -420,11 +437,19 @@ impl Reviews<'_> {
         amount: Option<(deposit_core::Asset, u128)>,
         reason: ReviewReason,
     ) {
+        let terms = &self.row.terms;
+        // The ticker is the amount's unit: where something else was paid than was asked, the deposit's own would be wrong.
+        let ticker = match amount {
+            Some((asset, _)) if asset != terms.asset => {
+                asset.code().as_str().parse().ok().filter(Ticker::is_known)
+            }
+            Some(_) | None => Some(terms.ticker),
+        };
         self.items.push(NewReview {
             provider: self.row.provider,
             reference: payment.to_string(),
             amount: amount.map(|(asset, minor)| Amount::new(minor, asset).to_string()),
-            ticker: Some(self.row.ticker),
+            ticker,
             deposit: Some(self.row.id.clone()),
             reason,
             since: self.now,

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+mod client;
 pub mod config;
 #[cfg(feature = "sandbox")]
 mod demo;

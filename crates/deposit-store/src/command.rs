@@ -1,12 +1,12 @@
 //! Commands and their answers, as data.
 
 use deposit_core::{
-    DepositId, Evidence, IntentRecord, PaymentRef, ProviderId, ProviderRef, Signed, Status, Terms, Ticker,
-    Timestamp,
+    Amount, DepositId, Evidence, IntentRecord, PaymentRef, ProviderId, ProviderRef, Signed, Status, Terms,
+    Ticker, Timestamp,
 };
 use deposit_lifecycle::{Credit, PostingKind};
 
-use crate::model::{AccountId, DepositRow, Lease, ReviewReason, StoredRate};
+use crate::model::{AccountId, DepositRow, Lease, ReviewReason, ReviewRow, StoredRate};
 
 /// A sliding window: at most `requests` in any `window_millis`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -284,6 +284,11 @@ pub enum Committed {
     },
     /// A posting of this number exists: somebody has posted it already, read again.
     Duplicate,
+    /// An operator has assigned this payment's money meanwhile: it is not credited by rule, read again.
+    Assigned {
+        /// The payment.
+        payment: PaymentRef,
+    },
 }
 
 /// A read that changed nothing.
@@ -316,6 +321,74 @@ pub struct NewReview {
     pub reason: ReviewReason,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// Resolves a review item by an `adjustment` of the operator's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignReview {
+    /// Which item.
+    pub id: i64,
+    /// Whose balance to raise.
+    pub account: AccountId,
+    /// By how much, above zero; its asset is the currency.
+    pub amount: Amount,
+    /// Whatever there is to say.
+    pub note: Option<String>,
+    /// Who does it.
+    pub by: String,
+    /// Whether money of this reference may be assigned once more: the operator knows of the first time and has named what is still missing.
+    pub again: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What assigning came to. Only `Yes` has changed anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Assigned {
+    /// Credited by this entry, the item is resolved.
+    Yes {
+        /// The entry's id in the ledger.
+        entry: i64,
+    },
+    /// No item has this id.
+    Unknown,
+    /// The item was resolved before, so.
+    Resolved(Box<ReviewRow>),
+    /// Another item about the same reference was assigned.
+    Elsewhere(Box<ReviewRow>),
+    /// The ledger has postings for it by rule.
+    Posted {
+        /// Of this deposit.
+        deposit: DepositId,
+    },
+    /// The account is closed, or there is none.
+    NoAccount,
+    /// The amount is zero, or too large for the balance.
+    BadAmount,
+}
+
+/// Resolves a review item without crediting anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DismissReview {
+    /// Which item.
+    pub id: i64,
+    /// Why.
+    pub reason: String,
+    /// Who does it.
+    pub by: String,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What dismissing came to. Only `Yes` has changed anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dismissed {
+    /// The item is resolved.
+    Yes,
+    /// No item has this id.
+    Unknown,
+    /// The item was resolved before, so.
+    Resolved(Box<ReviewRow>),
 }
 
 /// Opens a deposit for a payment to a standing address.

@@ -10,16 +10,16 @@ mod model;
 mod sqlite;
 
 pub use command::{
-    Admission, Admit, BeginCreate, Begun, Commit, Committed, FinishCreate, Finished, IdempotencyClaim,
-    NewReview, OpenStanding, Posting, RateLimit, RateState, Refuse, ResumeCreate, Resumed, StoredAnswer,
-    Touch,
+    Admission, Admit, AssignReview, Assigned, BeginCreate, Begun, Commit, Committed, DismissReview,
+    Dismissed, FinishCreate, Finished, IdempotencyClaim, NewReview, OpenStanding, Posting, RateLimit,
+    RateState, Refuse, ResumeCreate, Resumed, StoredAnswer, Touch,
 };
 pub use crash::crash_point;
 pub use error::{StoreError, StoreResult};
 pub use model::{
-    Account, AccountId, ApiKeyRow, Backlog, DepositRow, EntryKind, HistoryRow, JournalEntry, JournalFilter,
-    JournalOutcome, JournalRow, Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, ReviewReason, ReviewRow,
-    StoredRate,
+    Account, AccountId, ApiKeyRow, Backlog, Credited, DepositRow, EntryKind, HistoryRow, JournalEntry,
+    JournalFilter, JournalOutcome, JournalRow, Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, Resolution,
+    ResolutionKind, ReviewReason, ReviewRow, StoredRate,
 };
 pub use sqlite::SqliteStore;
 
@@ -117,6 +117,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn orders_of(&self, id: &DepositId) -> StoreResult<Vec<ProviderRef>>;
     /// Notes a further order of a deposit (a repeat made two); it is observed like the first.
     async fn add_order(&self, id: &DepositId, provider: ProviderId, order: &ProviderRef) -> StoreResult<()>;
+    /// Open deposits of a provider that were made or have changed since `since`, by rising id; `after` is the last id of the page before.
+    async fn deposits_since(
+        &self,
+        provider: ProviderId,
+        since: Timestamp,
+        after: Option<&DepositId>,
+        limit: u32,
+    ) -> StoreResult<Vec<DepositRow>>;
     /// History rows with a number above `after`, in order.
     async fn history(&self, id: &DepositId, after: u64) -> StoreResult<Vec<HistoryRow>>;
     /// At most `limit` history rows with a number above `after`, the oldest of them first. This one reads them all; a store that can stop
@@ -208,6 +216,25 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn open_review(&self, review: NewReview) -> StoreResult<()>;
     /// Review items that are not resolved, oldest first.
     async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>>;
+    /// All review items, the resolved ones too, oldest first.
+    async fn reviews(&self) -> StoreResult<Vec<ReviewRow>>;
+    /// One review item.
+    async fn review(&self, id: i64) -> StoreResult<Option<ReviewRow>>;
+    /// Resolves an item by an `adjustment`, in one transaction: the account's entry and its other leg at the provider, the balance, and how it was
+    /// resolved. From then on no rule credits this money (see [`Store::assignment`]).
+    async fn assign_review(&self, command: AssignReview) -> StoreResult<Assigned>;
+    /// Resolves an item without crediting anything. Rules may still credit the payment.
+    async fn dismiss_review(&self, command: DismissReview) -> StoreResult<Dismissed>;
+    /// The assigned review item that stands for a payment on this deposit, if there is one: about the payment itself; or, from when nobody
+    /// knew the deposit, about its order, its address or its id, unless the payment was made (`paid_at`) a day or more after the item was
+    /// resolved. The first posting of such a payment is refused ([`Committed::Assigned`]).
+    async fn assignment(
+        &self,
+        deposit: &DepositId,
+        provider: ProviderId,
+        payment: &PaymentRef,
+        paid_at: Option<Timestamp>,
+    ) -> StoreResult<Option<ReviewRow>>;
     /// What waits, counted: for an operator's dashboard.
     async fn backlog(&self) -> StoreResult<Backlog>;
 }

@@ -207,6 +207,10 @@ pub struct JournalFilter {
     pub ids: Vec<i64>,
     /// Only this provider's.
     pub provider: Option<ProviderId>,
+    /// Only those that are not handled; with `outcomes`, those too.
+    pub unhandled: bool,
+    /// Only those with one of these outcomes; empty: whatever it was.
+    pub outcomes: Vec<String>,
     /// At most so many (the newest).
     pub limit: Option<u32>,
 }
@@ -305,6 +309,10 @@ pub enum ReviewReason {
     Overflow,
     /// Seen in part, and the provider never confirmed it.
     NeverConfirmed,
+    /// A rule would credit it now, but an operator has assigned this money already.
+    AlreadyAssigned,
+    /// An operator has assigned it, and the provider has taken it back since: the ledger follows only what rules have posted.
+    AssignedReversed,
 }
 
 /// Money that waits for an operator.
@@ -326,6 +334,44 @@ pub struct ReviewRow {
     pub reason: ReviewReason,
     /// Since when.
     pub since: Timestamp,
+    /// What an operator did about it; `None` while it waits.
+    pub resolution: Option<Resolution>,
+}
+
+/// What an operator can do about a review item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::EnumString, strum::EnumIter)]
+#[strum(serialize_all = "snake_case")]
+pub enum ResolutionKind {
+    /// Credited by an entry of the operator's own.
+    Assigned,
+    /// Nothing to credit.
+    Dismissed,
+}
+
+/// How a review item was resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolution {
+    /// Which way.
+    pub kind: ResolutionKind,
+    /// When.
+    pub at: Timestamp,
+    /// By whom, in the operator's own words.
+    pub by: String,
+    /// Why, or whatever there was to say.
+    pub note: Option<String>,
+    /// What was credited to whom.
+    pub credited: Option<Credited>,
+}
+
+/// The entry by which a review item was assigned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credited {
+    /// Its id in the ledger.
+    pub entry: i64,
+    /// Whose balance it raised.
+    pub account: AccountName,
+    /// By how much.
+    pub amount: Signed,
 }
 
 /// What waits for somebody or something.

@@ -36,6 +36,21 @@ pub struct HttpClient {
 #[error("the HTTP client cannot be built")]
 pub struct BuildError(#[source] Box<dyn std::error::Error + Send + Sync + 'static>);
 
+/// What every client of ours begins with: rustls with ring and the operating system's certificates, no redirects, our name.
+///
+/// With `https` false the certificates, which take a while to read, are left alone: plain http works, every https connection fails.
+///
+/// # Errors
+/// Where TLS cannot be set up at all.
+pub fn client_builder(https: bool) -> Result<reqwest::ClientBuilder, BuildError> {
+    let tls = if https { tls::config() } else { tls::without_certificates() };
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.map_err(|error| BuildError(Box::new(error)))?)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .user_agent(concat!("deposit/", env!("CARGO_PKG_VERSION"))))
+}
+
 impl HttpClient {
     /// A client for one provider.
     ///
@@ -43,13 +58,8 @@ impl HttpClient {
     /// Where TLS cannot be set up at all. Missing certificates of the operating system are not an error: plain http works
     /// without them, and https is then refused.
     pub fn new(provider: ProviderId, config: HttpConfig) -> Result<Self, BuildError> {
-        let tls = tls::config().map_err(|error| BuildError(Box::new(error)))?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
+        let client = client_builder(true)?
             .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .user_agent(concat!("deposit/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(config.connect_timeout)
             .read_timeout(config.read_timeout)
             // Shorter than common servers keep them, so that a request seldom meets a connection that is just being closed.

@@ -11,7 +11,7 @@ mod response;
 pub mod signature;
 mod tls;
 
-pub use client::{BuildError, HttpClient};
+pub use client::{BuildError, HttpClient, client_builder};
 pub use config::{BreakerConfig, HttpConfig};
 pub use redact::RedactedUrl;
 pub use request::{Request, Safety};

@@ -13,6 +13,14 @@ pub(crate) fn config() -> Result<ClientConfig, rustls::Error> {
     CONFIG.clone()
 }
 
+/// For a client of plain http.
+pub(crate) fn without_certificates() -> Result<ClientConfig, rustls::Error> {
+    Ok(ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth())
+}
+
 fn build() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(ring::default_provider());
     let builder =

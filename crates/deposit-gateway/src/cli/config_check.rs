@@ -6,19 +6,19 @@ use deposit_core::Ticker;
 use deposit_facade::RouteError;
 use serde_json::json;
 
-use super::{Global, load};
+use super::{Global, load, print};
 
-pub(super) fn run(global: &Global, json: bool) -> ExitCode {
+pub(super) fn run(global: &Global, json: bool) -> anyhow::Result<ExitCode> {
     let built = load(global, None).and_then(|loaded| Ok(loaded.build()?));
     let built = match built {
         Ok(built) => built,
         Err(error) => {
             if json {
-                println!("{}", json!({ "ok": false, "error": format!("{error:#}") }));
+                print::line(json!({ "ok": false, "error": format!("{error:#}") }))?;
             } else {
-                eprintln!("deposit: {error:#}");
+                print::error(format_args!("deposit: {error:#}"));
             }
-            return ExitCode::FAILURE;
+            return Ok(ExitCode::FAILURE);
         }
     };
     let providers: Vec<String> = built.registry.providers().map(|p| p.id().to_string()).collect();
@@ -34,17 +34,17 @@ pub(super) fn run(global: &Global, json: bool) -> ExitCode {
             "ok": true, "listen": built.server.listen.to_string(), "store": store_kind(&built.store_url),
             "providers": providers, "tickers": tickers, "off": off, "rateSources": sources,
         });
-        println!("{line}");
+        print::line(line)?;
     } else {
-        println!("listen        {}", built.server.listen);
-        println!("store         {}", store_kind(&built.store_url));
-        println!("providers     {}", listed(&providers));
-        println!("tickers       {}", listed(&tickers));
-        println!("switched off  {}", listed(&off));
-        println!("rate sources  {}", sources.join(", "));
-        println!("nothing is wrong");
+        print::line(format_args!("listen        {}", built.server.listen))?;
+        print::line(format_args!("store         {}", store_kind(&built.store_url)))?;
+        print::line(format_args!("providers     {}", listed(&providers)))?;
+        print::line(format_args!("tickers       {}", listed(&tickers)))?;
+        print::line(format_args!("switched off  {}", listed(&off)))?;
+        print::line(format_args!("rate sources  {}", sources.join(", ")))?;
+        print::line("nothing is wrong")?;
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A database URL may hold a password: only its kind and path are shown.

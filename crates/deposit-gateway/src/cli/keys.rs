@@ -10,7 +10,7 @@ use deposit_engine::{Clock, SystemClock, keys};
 use deposit_store::Store;
 use serde_json::json;
 
-use super::{Global, load};
+use super::{Global, load, print};
 use crate::http::wire::rfc3339;
 
 #[derive(Debug, Subcommand)]
@@ -23,12 +23,14 @@ pub(super) enum KeysCommand {
         account: AccountName,
     },
     /// List the keys (never the keys themselves)
+    #[command(after_help = "Examples:\n  deposit keys list\n  deposit keys list --json | jq -r .id")]
     List {
         /// One JSON object a line
         #[arg(long)]
         json: bool,
     },
     /// Revoke a key
+    #[command(after_help = "Example:\n  deposit keys revoke 3f9c01d2e4b5a6c7")]
     Revoke {
         /// The key's id, as `keys list` shows it
         id: String,
@@ -42,7 +44,7 @@ pub(super) async fn run(global: &Global, command: KeysCommand) -> anyhow::Result
     match command {
         KeysCommand::Create { account } => {
             let issued = keys::issue(&store, &account, now).await?;
-            println!("{}", issued.key.expose());
+            print::line(issued.key.expose())?;
         }
         KeysCommand::List { json } => {
             let keys = store.api_keys().await?;
@@ -54,7 +56,7 @@ pub(super) async fn run(global: &Global, command: KeysCommand) -> anyhow::Result
                         "createdAt": rfc3339(key.created_at),
                         "revokedAt": key.revoked_at.map(rfc3339),
                     });
-                    println!("{line}");
+                    print::line(line)?;
                 }
             } else {
                 let mut table = Table::new();
@@ -63,7 +65,7 @@ pub(super) async fn run(global: &Global, command: KeysCommand) -> anyhow::Result
                     let revoked = key.revoked_at.map_or_else(|| "-".to_owned(), rfc3339);
                     table.add_row([key.id, key.account.name.to_string(), rfc3339(key.created_at), revoked]);
                 }
-                println!("{table}");
+                print::line(table)?;
             }
         }
         KeysCommand::Revoke { id } => {

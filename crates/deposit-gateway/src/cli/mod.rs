@@ -1,8 +1,16 @@
 //! The command line.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what these commands do")]
 
+mod accounts;
+mod completions;
 mod config_check;
+mod journal;
 mod keys;
+mod operator;
+mod reconcile;
+mod review;
+pub(crate) mod print;
+mod remote;
 mod openapi;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -24,7 +32,10 @@ const EXAMPLES: &str = "Examples:
   deposit demo                                 everything at once, offline, nothing to configure
   deposit serve --sandbox                      the gateway with emulated providers
   deposit keys create --account shop           an API key, printed once
+  deposit reconcile                            compares the providers with the ledger
+  deposit review list                          money that no rule could credit
   deposit config check --config deposit.toml   what is configured, and what is wrong
+  deposit create BTC 0.0004 --watch            a deposit at a running gateway, followed until it is credited
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 Logs go to standard error; DEPOSIT_LOG sets what is logged (info, debug, deposit_engine=debug).";
@@ -42,10 +53,18 @@ struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Configuration file (default: deposit.toml where it exists); DEPOSIT__SECTION__KEY variables go over it
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = 900)]
     config: Option<PathBuf>,
     /// Form of the logs
-    #[arg(long, global = true, value_enum, default_value_t, env = "DEPOSIT_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "DEPOSIT_LOG_FORMAT",
+        hide_env_values = true,
+        display_order = 901
+    )]
     log_format: LogFormat,
 }
 
@@ -76,9 +95,29 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// List and close accounts
+    #[command(subcommand)]
+    Accounts(accounts::AccountsCommand),
+    /// Look through money that no rule could credit, and assign or dismiss it
+    #[command(subcommand)]
+    Review(review::ReviewCommand),
+    /// List stored provider messages, and work them off again
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
+    /// Compare providers with the ledger
+    #[command(after_help = reconcile::HELP)]
+    Reconcile(reconcile::ReconcileArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[command(flatten)]
+    Remote(remote::RemoteCommand),
+    /// Print completions for a shell
+    #[command(after_help = completions::EXAMPLES)]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
     /// Print the OpenAPI document of the HTTP API; needs no configuration
     #[command(after_help = "Example:\n  deposit openapi > openapi.json")]
     Openapi {
@@ -91,6 +130,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Say what is configured, which tickers that enables, and what is wrong
+    #[command(after_help = "Examples:\n  deposit config check\n  deposit config check --json | jq .ok")]
     Check {
         /// One JSON object
         #[arg(long)]
@@ -105,15 +145,17 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("deposit: the runtime cannot start: {error}");
+            print::error(format_args!("deposit: the runtime cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(run(cli)) {
         Ok(code) => code,
+        // As with other programs: no word about it, and no success, since not all was written.
+        Err(error) if print::is_closed(&error) => ExitCode::FAILURE,
         Err(error) => {
             // One line with the whole chain: the first says what, the rest why.
-            eprintln!("deposit: {error:#}");
+            print::error(format_args!("deposit: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -124,6 +166,11 @@ fn default_filter(command: &Command) -> &'static str {
         // Their own output is what a person looks at.
         #[cfg(feature = "sandbox")]
         Command::Demo { .. } => "error",
+        Command::Keys(_) | Command::Config(_) => "warn",
+        Command::Accounts(_) | Command::Review(_) => "warn",
+        // What a provider refuses is in the report.
+        Command::Journal(_) | Command::Reconcile(_) => "error",
+        Command::Keys(_) | Command::Config(_) | Command::Remote(_) | Command::Completions { .. } => "warn",
         Command::Keys(_) | Command::Config(_) | Command::Openapi { .. } => "warn",
         Command::Serve { .. } => "info",
         #[cfg(feature = "sandbox")]
@@ -143,7 +190,14 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Keys(command) => keys::run(&global, command).await,
+        Command::Accounts(command) => accounts::run(&global, command).await,
+        Command::Review(command) => review::run(&global, command).await,
+        Command::Journal(command) => journal::run(&global, command).await,
+        Command::Reconcile(args) => reconcile::run(&global, args).await,
         Command::Config(ConfigCommand::Check { json }) => Ok(config_check::run(&global, json)),
+        Command::Config(ConfigCommand::Check { json }) => config_check::run(&global, json),
+        Command::Remote(command) => remote::run(command).await,
+        Command::Completions { shell } => completions::run(shell),
         Command::Openapi { json: _ } => openapi::run(),
     }
 }
@@ -175,3 +229,6 @@ pub(crate) async fn stop_signal() {
         let _ = interrupt.await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ pub(super) async fn run(args: SandboxArgs) -> anyhow::Result<ExitCode> {
         Sandbox::start(SandboxConfig { listen, seed, gateways: gateway, ..SandboxConfig::default() })
             .await
             .with_context(|| format!("the sandbox cannot listen on {listen}"))?;
-    println!("{}", json!({ "control": sandbox.control_url(), "config": sandbox.config_toml() }));
+    super::print::line(json!({ "control": sandbox.control_url(), "config": sandbox.config_toml() }))?;
     super::stop_signal().await;
     sandbox.shutdown().await;
     Ok(ExitCode::SUCCESS)

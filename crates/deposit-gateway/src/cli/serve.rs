@@ -18,7 +18,7 @@ pub(super) async fn run(global: &Global, sandbox: bool) -> anyhow::Result<ExitCo
         Ok(emulators) => emulators,
         Err(_) => Sandbox::start(SandboxConfig::default()).await?,
     };
-    eprintln!("sandbox control {}", emulators.control_url());
+    super::print::error(format_args!("sandbox control {}", emulators.control_url()));
     let result = serve(global, Some(&emulators)).await;
     emulators.shutdown().await;
     result
@@ -47,7 +47,8 @@ async fn serve(global: &Global, emulators: Option<&Emulators>) -> anyhow::Result
         emulators.set_gateways(vec![format!("http://{}", listener.local_addr()?)]);
     }
     let mut gateway = Gateway::start(built, listener).await?;
-    println!("listening on http://{}", gateway.address());
+    // A gateway serves whether or not anybody reads this.
+    let _ = super::print::line(format_args!("listening on http://{}", gateway.address()));
     tokio::select! {
         ended = gateway.failed() => {
             ended?;

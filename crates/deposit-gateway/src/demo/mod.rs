@@ -2,7 +2,6 @@
 //! gateway, paid at the emulated provider, seen by webhook or poll, credited to a durable ledger.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this command does")]
 
-mod http;
 mod report;
 
 use std::collections::BTreeMap;
@@ -11,16 +10,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use deposit_core::json::NumberText;
-use deposit_core::{AccountName, Ticker, TickerKind, plain_decimal};
+use deposit_core::{AccountName, Status, Ticker, TickerKind, plain_decimal};
 use deposit_engine::keys;
 use deposit_facade::Route;
 use deposit_sandbox::{Sandbox, SandboxConfig};
 use futures_util::future::join_all;
+use reqwest::Url;
 use serde::Deserialize;
 use serde_json::json;
 
-use self::http::Http;
 use self::report::{Outcome, Progress};
+use crate::cli::print;
+use crate::client::{Client, Follow, News, random_id};
 use crate::config::{Environment, Loaded};
 use crate::gateway::Gateway;
 
@@ -28,35 +29,10 @@ use crate::gateway::Gateway;
 const TIMES_MINIMUM: u128 = 20;
 /// How long one deposit may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often a deposit's state is asked for.
+/// How often it is asked whether a direct payment has been seen: only then there is a deposit to follow.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Decimals that hold every ticker's amounts.
 const FINEST: u8 = 30;
-
-#[derive(Debug, Deserialize)]
-struct Limits {
-    minimum: NumberText,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct State {
-    tx_id: String,
-    status: String,
-    paid_amount_crypto: NumberText,
-    #[serde(default)]
-    address: Option<String>,
-    #[serde(default)]
-    credited_usd: Option<NumberText>,
-    #[serde(default)]
-    credited_nano: Option<NumberText>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Balance {
-    nano_deposit_address: String,
-}
 
 #[derive(Debug, Deserialize)]
 struct Paid {
@@ -88,10 +64,8 @@ pub(crate) async fn run(json: bool) -> anyhow::Result<ExitCode> {
 
 /// What the deposits of the demo share.
 struct Stage<'a> {
-    api: String,
-    control: String,
-    http: Http,
-    control_http: Http,
+    gateway: Client,
+    control: Client,
     progress: &'a Progress,
 }
 
@@ -101,11 +75,10 @@ async fn demonstrate(gateway: &Gateway, sandbox: &Sandbox, json: bool) -> anyhow
     let key = keys::issue(&**engine.store(), &account, engine.now()).await?;
     let ways: Vec<Way> = engine.registry().routes().map(Way::of).collect();
     let progress = Progress::new(ways.len(), json);
+    let address: Url = format!("http://{}", gateway.address()).parse()?;
     let stage = Stage {
-        api: format!("http://{}/api", gateway.address()),
-        control: sandbox.control_url(),
-        http: Http::new(Some(key.key.expose().to_owned())),
-        control_http: Http::new(None),
+        gateway: Client::new(&address, Some(&key.key))?,
+        control: Client::new(&sandbox.control_url().parse()?, None)?,
         progress: &progress,
     };
     let deposits = ways.iter().map(|way| stage.deposit(way));
@@ -127,19 +100,20 @@ async fn demonstrate(gateway: &Gateway, sandbox: &Sandbox, json: bool) -> anyhow
     let ledger = if check.balanced { "balanced" } else { "unbalanced" };
     if json {
         for outcome in &outcomes {
-            println!("{}", outcome.json());
+            print::line(outcome.json())?;
         }
-        println!("{}", json!({ "ledger": ledger, "deposits": outcomes.len(), "credits": check.credits }));
+        print::line(json!({ "ledger": ledger, "deposits": outcomes.len(), "credits": check.credits }))?;
     } else {
-        println!("{}", report::table(&outcomes));
-        println!("ledger {ledger}: {} deposits, {} credits", outcomes.len(), check.credits);
+        print::line(report::table(&outcomes))?;
+        print::line(format_args!("ledger {ledger}: {} deposits, {} credits", outcomes.len(), check.credits))?;
         for fault in &check.faults {
-            println!("  {fault}");
+            print::line(format_args!("  {fault}"))?;
         }
-        println!(
-            "{}",
-            if good { "every credit is there exactly once" } else { "a credit is missing or doubled" }
-        );
+        print::line(if good {
+            "every credit is there exactly once"
+        } else {
+            "a credit is missing or doubled"
+        })?;
     }
     Ok(good)
 }
@@ -183,36 +157,40 @@ impl Stage<'_> {
     }
 
     async fn walk(&self, way: &Way, outcome: &mut Outcome) -> anyhow::Result<()> {
-        let Self { api, .. } = self;
         let ticker = way.ticker;
-        let limits: Limits = self.http.get(&format!("{api}/transaction/limits/{ticker}")).await?;
+        let limits = self.gateway.limits(ticker.as_str()).await?.value;
         let minimum = limits.minimum.decimal().to_minor(FINEST).context("limits")?;
         outcome.asked = plain_decimal(minimum.saturating_mul(TIMES_MINIMUM), FINEST);
         let reference = if way.standing {
-            let balance: Balance = self.http.post(&format!("{api}/check-balance"), String::new()).await?;
-            balance.nano_deposit_address
+            self.gateway.balance().await?.value.nano_deposit_address
         } else {
-            let body = format!("{{\"amount\":{}}}", outcome.asked);
-            let created: State = self.http.post(&format!("{api}/transaction/create/{ticker}"), body).await?;
+            let amount: NumberText = outcome.asked.parse()?;
+            let created = self.gateway.create(ticker.as_str(), &amount, &random_id()).await?.value;
             outcome.take(&created);
             self.progress.step(outcome, "created");
             created.address.unwrap_or(created.tx_id)
         };
         let mut payment = None;
+        let mut watched = None;
         if way.pushes {
             payment = Some(self.pay(way, outcome, &reference, "seen", None).await?);
             if way.standing {
                 // Its deposit opens when the payment is first seen; it is asked for by the provider's own id.
                 outcome.tx_id = payment.clone().unwrap_or_default();
             }
-            self.wait_for(outcome, |state| state.status != "New").await?;
+            let follow = self.follow(outcome).await?;
+            self.wait_for(outcome, watched.insert(follow), |status| status != Status::New).await?;
             self.progress.step(outcome, "seen");
         }
         let payment = self.pay(way, outcome, &reference, "confirmed", payment).await?;
         if outcome.tx_id.is_empty() {
             outcome.tx_id = payment;
         }
-        self.wait_for(outcome, |state| state.status == "Completed").await
+        let mut follow = match watched {
+            Some(follow) => follow,
+            None => self.follow(outcome).await?,
+        };
+        self.wait_for(outcome, &mut follow, |status| status == Status::Completed).await
     }
 
     /// The payer pays at the emulated provider; answers the payment's id.
@@ -234,27 +212,47 @@ impl Stage<'_> {
                 order.insert("ticker".to_owned(), way.ticker.as_str().into());
             }
         }
-        let url = format!("{}/{}/pay", self.control, way.provider);
-        let paid: Paid = self.control_http.post(&url, order.to_string()).await?;
+        let paid: Paid = self.control.post(&[&way.provider, "pay"], order.to_string()).await?.value;
         Ok(paid.payment)
     }
 
-    async fn wait_for(&self, outcome: &mut Outcome, enough: impl Fn(&State) -> bool) -> anyhow::Result<()> {
-        let url = format!("{}/transaction/status/{}/{}", self.api, outcome.ticker, outcome.tx_id);
+    /// From now on; a direct payment has no deposit until it is first seen.
+    async fn follow(&self, outcome: &Outcome) -> anyhow::Result<Follow> {
+        let ticker = outcome.ticker.as_str();
         let begun = Instant::now();
         loop {
-            // A standing payment is unknown until it is first seen.
-            let state: Option<State> = self.http.find(&url).await?;
-            if let Some(state) = &state {
-                outcome.take(state);
-                if enough(state) {
-                    return Ok(());
+            match self.gateway.status(ticker, &outcome.tx_id).await {
+                Err(error) if error.is_unknown_deposit() && begun.elapsed() < PATIENCE => {
+                    tokio::time::sleep(ASK_EVERY).await;
                 }
+                Err(error) => return Err(error.into()),
+                Ok(_) => return Ok(self.gateway.follow(ticker, &outcome.tx_id)),
             }
-            if begun.elapsed() > PATIENCE {
-                bail!("still {} after {} s", outcome.status, PATIENCE.as_secs());
-            }
-            tokio::time::sleep(ASK_EVERY).await;
         }
+    }
+
+    async fn wait_for(
+        &self,
+        outcome: &mut Outcome,
+        follow: &mut Follow,
+        enough: impl Fn(Status) -> bool,
+    ) -> anyhow::Result<()> {
+        let mut told = follow.last().map(|deposit| deposit.status);
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while !told.is_some_and(&enough) {
+            let news = tokio::time::timeout_at(end, follow.next()).await;
+            let Ok(news) = news else {
+                bail!("still {} after {} s", outcome.status, PATIENCE.as_secs());
+            };
+            match news? {
+                Some(News::Change(answer)) => {
+                    outcome.take(&answer.value);
+                    told = Some(answer.value.status);
+                }
+                Some(News::Lost(_) | News::Polling) => {}
+                None => bail!("the gateway tells no more at {}", outcome.status),
+            }
+        }
+        Ok(())
     }
 }

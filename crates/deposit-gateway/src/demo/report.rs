@@ -8,7 +8,8 @@ use deposit_core::Ticker;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::State;
+use crate::cli::print;
+use crate::client::Deposit;
 
 /// How one deposit went.
 #[derive(Debug)]
@@ -41,9 +42,9 @@ impl Outcome {
         }
     }
 
-    pub(crate) fn take(&mut self, state: &State) {
+    pub(crate) fn take(&mut self, state: &Deposit) {
         self.tx_id.clone_from(&state.tx_id);
-        self.status.clone_from(&state.status);
+        self.status = state.status.to_string();
         state.paid_amount_crypto.as_str().clone_into(&mut self.paid);
         if let Some(usd) = &state.credited_usd {
             usd.as_str().clone_into(&mut self.credited);
@@ -126,7 +127,10 @@ impl Progress {
     pub(crate) fn step(&self, outcome: &Outcome, what: &str) {
         match &self.kind {
             Kind::Silent => {}
-            Kind::Lines => println!("{:<9} {:<8} {}", outcome.ticker, what, outcome.tx_id),
+            // Who reads no more of this misses nothing that the demo is for.
+            Kind::Lines => {
+                let _ = print::line(format_args!("{:<9} {:<8} {}", outcome.ticker, what, outcome.tx_id));
+            }
             Kind::Bars { all, total } => {
                 total.set_message(format!("{} {what}", outcome.ticker));
                 // A bar that has no terminal any more shows nothing; the table still comes.

@@ -21,7 +21,11 @@ async fn postings_in_rising_order() {
     world
         .check(vec![
             row("9 API key", get(PATH).anonymous(), error(401, "Incorrect API key", "missing_api_key")),
-            row("5 405", call("POST", PATH), error(405, "Method not allowed", "method_not_allowed").header("allow", "GET,HEAD")),
+            row(
+                "5 405",
+                call("POST", PATH),
+                error(405, "Method not allowed", "method_not_allowed").header("allow", "GET,HEAD"),
+            ),
         ])
         .await;
     assert_eq!(entries(&world, "").await, Vec::<Value>::new());

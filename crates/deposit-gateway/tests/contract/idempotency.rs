@@ -188,6 +188,7 @@ async fn per_account_for_24_hours_over_restarts() {
     assert_ne!(member(&theirs, "txId"), member(&first_answer, "txId"), "3.1 per account");
     world.pay_all("btcpay", &member(&first_answer, "txId")).await;
     world.until_status("btc", &member(&first_answer, "txId"), "Completed").await;
+    let open = first(&world, &amount("ltc", "0.5").idempotent("open"), 200).await;
     // A hard restart: another process on the same store. Its port is another one, and so are the links, which are made of it.
     let before = world.public_url();
     world.restart().await;
@@ -201,6 +202,9 @@ async fn per_account_for_24_hours_over_restarts() {
         ]
     };
     world.check(rows("3.1 the same after a restart, paid or not")).await;
+    // What was open is still watched.
+    world.pay_all("btcpay", &member(&open, "txId")).await;
+    world.until_status("ltc", &member(&open, "txId"), "Completed").await;
     world.advance(86_000).await;
     world.check(rows("3.1 24 h: nearly")).await;
     world.advance(600).await;

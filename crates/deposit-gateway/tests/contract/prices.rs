@@ -62,7 +62,8 @@ async fn no_fresh_rate() {
     world.faults("btcpay", json!({ "down": true })).await;
     world.advance(400).await;
     let none = || {
-        error(500, "Price is currently not available", "price_unavailable").header("cache-control", "no-store")
+        error(500, "Price is currently not available", "price_unavailable")
+            .header("cache-control", "no-store")
     };
     world
         .check(vec![

@@ -272,6 +272,7 @@ fn always(reply: &Reply) -> Vec<String> {
     must(reply.header("x-request-id").is_some_and(|id| !id.is_empty()), "no X-Request-ID");
     must(reply.header("cache-control").is_some(), "no Cache-Control");
     must(reply.header("content-type") == Some("application/json"), "Content-Type is not application/json");
+    must(reply.header("x-content-type-options") == Some("nosniff"), "no X-Content-Type-Options: nosniff");
     let top = members(&reply.body);
     let has = |name: &str| top.contains_key(name);
     if reply.status.is_success() {

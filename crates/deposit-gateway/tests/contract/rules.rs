@@ -146,6 +146,11 @@ async fn bodies_and_headers() {
     }
     world.check(rows).await;
     let (first, second) = (world.call(&get(LIMITS)).await, world.call(&get(LIMITS)).await);
+    for bad in ["", "a b", &"x".repeat(129)] {
+        let reply = world.call(&get("/nope").header("x-request-id", bad)).await;
+        let ours = reply.header("x-request-id").unwrap();
+        assert_eq!(ours.len(), 32, "1 X-Request-ID: for one that is none, one of ours: {bad}");
+    }
     assert_ne!(
         first.header("x-request-id"),
         second.header("x-request-id"),
@@ -165,6 +170,11 @@ async fn bodies_of_16_kib() {
             row("5 Request body too large: one more", create("btc", sized(16_385)), too_large()),
             row("5 Request body too large: many more", create("btc", sized(300_000)), too_large()),
             row("5 Request body too large: daimo", create("daimo/usdc", sized(16_385)), too_large()),
+            row(
+                "5 Request body too large: check-balance",
+                post("/api/check-balance").body(sized(16_385)),
+                too_large(),
+            ),
             row("3.7 check-balance: body ignored", post("/api/check-balance").body(sized(16_384)), ok()),
             row("1 401 > 413", create("btc", sized(300_000)).anonymous(), missing_key()),
         ])

@@ -379,10 +379,13 @@ fn worth_of_xno(settled: &str) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// Ticker, amount, scenario (none: paid in full), status, members.
+type Swap = (&'static str, &'static str, &'static str, &'static str, Vec<(&'static str, Member)>);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_nanswap_by_what_it_paid_out() {
     let world = world().await;
-    let cases: [(&str, &str, &str, &str, Vec<(&'static str, Member)>); 8] = [
+    let cases: [Swap; 8] = [
         (
             "KAS",
             "200",

@@ -70,9 +70,15 @@ pub async fn the_journal_is_listed_and_purged(fixture: &dyn Fixture) {
     for handled in &ids[..2] {
         store.finish_journal(*handled, "ignored", at(10)).await.unwrap();
     }
+    store.finish_journal(ids[2], "unreadable", at(11)).await.unwrap();
+    let open = JournalFilter { unhandled: true, ..all.clone() };
+    assert_eq!(list(open.clone()).await, ids[3..]);
+    assert_eq!(list(JournalFilter { outcomes: vec!["unreadable".to_owned()], ..open }).await, ids[2..]);
+    let ignored = vec!["ignored".to_owned(), "?".to_owned()];
+    assert_eq!(list(JournalFilter { outcomes: ignored, ..all.clone() }).await, ids[..2]);
     // Only what is handled and old enough, and each once; the row itself stays.
     assert_eq!(store.purge_journal_bodies(at(2)).await.unwrap(), 1);
-    assert_eq!(store.purge_journal_bodies(at(9)).await.unwrap(), 1);
+    assert_eq!(store.purge_journal_bodies(at(9)).await.unwrap(), 2);
     assert_eq!(store.purge_journal_bodies(at(9)).await.unwrap(), 0);
     assert_eq!(list(all).await, ids);
     assert_eq!(store.journal(delivery("d1", 99)).await.unwrap(), JournalOutcome::Duplicate(ids[0]));

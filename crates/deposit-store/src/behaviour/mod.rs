@@ -19,6 +19,7 @@ mod journal;
 mod ledger;
 mod observing;
 mod rates;
+mod reviews;
 mod schedule;
 mod taken;
 mod together;
@@ -34,6 +35,7 @@ pub use journal::*;
 pub use ledger::*;
 pub use observing::*;
 pub use rates::*;
+pub use reviews::*;
 pub use schedule::*;
 pub use taken::*;
 pub use together::*;
@@ -99,6 +101,13 @@ macro_rules! store_suite {
             entries_rise_by_account_and_deposit,
             a_wrong_history_is_reported,
             reviews_are_one_for_each_reason,
+            an_assignment_is_an_entry_of_its_own,
+            a_review_is_resolved_once,
+            assigned_money_is_not_credited_by_rule,
+            money_of_an_unknown_order_is_assigned_once,
+            credited_money_is_not_assigned,
+            an_assignment_and_a_credit_race,
+            deposits_are_listed_by_time,
         }
     };
     (@each $fixture:expr; $($case:ident),* $(,)?) => {$(

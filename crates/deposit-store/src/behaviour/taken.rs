@@ -12,7 +12,7 @@ pub async fn a_deposit_is_found_by_what_took_its_payment_in(fixture: &dyn Fixtur
     let ana = account(&*store, "ana").await.id;
     let early = taken("block-1", "send-1");
     // Nobody has seen the payment yet: nothing is noted, and the caller is told.
-    assert_eq!(store.note_taken(PROVIDER, vec![early.clone()]).await.unwrap(), [early.clone()]);
+    assert_eq!(store.note_taken(PROVIDER, vec![early.clone()]).await.unwrap(), std::slice::from_ref(&early));
     assert_eq!(store.deposit_by_block(PROVIDER, &order("block-1")).await.unwrap(), None);
 
     let deposit = open(&*store, 1, ana, 100).await;
@@ -20,7 +20,7 @@ pub async fn a_deposit_is_found_by_what_took_its_payment_in(fixture: &dyn Fixtur
     let unknown = taken("block-2", "send-2");
     for _ in 0..2 {
         let left = store.note_taken(PROVIDER, vec![early.clone(), unknown.clone()]).await.unwrap();
-        assert_eq!(left, [unknown.clone()], "once or twice is the same");
+        assert_eq!(left, std::slice::from_ref(&unknown), "once or twice is the same");
     }
     let again = fixture.open().await;
     assert_eq!(again.deposit_by_block(PROVIDER, &order("block-1")).await.unwrap(), Some(id(1)));

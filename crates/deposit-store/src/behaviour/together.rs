@@ -38,7 +38,8 @@ pub async fn concurrent_commits_post_once(fixture: &dyn Fixture) {
             other @ (Committed::Yes { .. }
             | Committed::StaleSnapshot
             | Committed::PaymentTaken { .. }
-            | Committed::Duplicate) => panic!("{other:?}"),
+            | Committed::Duplicate
+            | Committed::Assigned { .. }) => panic!("{other:?}"),
         }
     }
     assert_eq!((yes, conflict), (20, 80));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deposit_core::{DepositId, PaymentRef, ProviderId, Signed};
+use deposit_core::{DepositId, PaymentRef, ProviderId, Signed, Timestamp};
 use sqlx::SqliteConnection;
 
 use super::row::{Doing, corrupt, number, parsed, signed, to_int, to_json};
@@ -72,6 +72,15 @@ async fn refusal(
             || is_posted(connection, row.provider, &posting.payment, posting.number).await?
         {
             return Ok(Some(Committed::Duplicate));
+        }
+        // Within the transaction: an operator may have assigned the money since the row was read.
+        let paid_at = command.evidence.payments.get(&posting.payment).and_then(|payment| payment.paid_at);
+        if posting.number == 1
+            && reviews::assignment(connection, &command.id, row.provider, &posting.payment, paid_at)
+                .await?
+                .is_some()
+        {
+            return Ok(Some(Committed::Assigned { payment: posting.payment.clone() }));
         }
     }
     Ok(None)
@@ -184,9 +193,40 @@ async fn post(
     .await
     .doing("write a posting")?;
     let tx: i64 = number(&tx, "id")?;
-    entry(connection, tx, format!("account:{}", row.account.0), Some(row.account), posting.amount).await?;
-    entry(connection, tx, format!("provider:{}", row.provider), None, posting.amount.negated()).await?;
-    raise(connection, row.account, posting.amount).await
+    both_sides(connection, tx, row.account, row.provider, posting.amount).await.map(|_| ())
+}
+
+/// An operator's own transaction of the ledger: tied to no payment and no deposit. Answers the account's entry.
+pub(super) async fn adjust(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    provider: ProviderId,
+    amount: Signed,
+    now: Timestamp,
+) -> StoreResult<i64> {
+    let tx =
+        sqlx::query("INSERT INTO ledger_transactions (at, kind, provider) VALUES (?, ?, ?) RETURNING id")
+            .bind(now.millis())
+            .bind(EntryKind::Adjustment.to_string())
+            .bind(provider.as_str())
+            .fetch_one(&mut *connection)
+            .await
+            .doing("write an adjustment")?;
+    both_sides(connection, number(&tx, "id")?, account, provider, amount).await
+}
+
+/// The account's side and the provider's, which add up to zero, and the balance. Answers the account's entry.
+async fn both_sides(
+    connection: &mut SqliteConnection,
+    tx: i64,
+    account: AccountId,
+    provider: ProviderId,
+    amount: Signed,
+) -> StoreResult<i64> {
+    let id = entry(connection, tx, format!("account:{}", account.0), Some(account), amount).await?;
+    entry(connection, tx, format!("provider:{provider}"), None, amount.negated()).await?;
+    raise(connection, account, amount).await?;
+    Ok(id)
 }
 
 async fn entry(
@@ -195,9 +235,10 @@ async fn entry(
     book: String,
     account: Option<AccountId>,
     amount: Signed,
-) -> StoreResult<()> {
+) -> StoreResult<i64> {
     sqlx::query(
-        "INSERT INTO ledger_entries (tx, book, account, currency, scale, amount) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO ledger_entries (tx, book, account, currency, scale, amount) VALUES (?, ?, ?, ?, ?, ?) \
+         RETURNING id",
     )
     .bind(tx)
     .bind(book)
@@ -205,20 +246,34 @@ async fn entry(
     .bind(amount.asset().code().as_str())
     .bind(i64::from(amount.asset().scale()))
     .bind(amount.minor_text())
-    .execute(connection)
+    .fetch_one(connection)
     .await
     .doing("write a ledger entry")
-    .map(|_| ())
+    .and_then(|row| number(&row, "id"))
 }
 
-async fn raise(connection: &mut SqliteConnection, account: AccountId, by: Signed) -> StoreResult<()> {
+/// Whether the balance can be raised by so much.
+pub(super) async fn fits(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    by: Signed,
+) -> StoreResult<bool> {
+    Ok(held(connection, account, by).await?.checked_add(by).is_some())
+}
+
+/// The balance in the currency of `by`.
+async fn held(connection: &mut SqliteConnection, account: AccountId, by: Signed) -> StoreResult<Signed> {
     let held = sqlx::query("SELECT currency, scale, amount FROM balances WHERE account = ? AND currency = ?")
         .bind(account.0)
         .bind(by.asset().code().as_str())
-        .fetch_optional(&mut *connection)
+        .fetch_optional(connection)
         .await
         .doing("read a balance")?;
-    let before = held.as_ref().map(signed).transpose()?.unwrap_or(Signed::zero(by.asset()));
+    Ok(held.as_ref().map(signed).transpose()?.unwrap_or(Signed::zero(by.asset())))
+}
+
+async fn raise(connection: &mut SqliteConnection, account: AccountId, by: Signed) -> StoreResult<()> {
+    let before = held(connection, account, by).await?;
     // Another scale under the same code would be counted wrongly: refused as well.
     let after = before
         .checked_add(by)

@@ -175,6 +175,29 @@ pub(super) async fn history(
         .collect()
 }
 
+pub(super) async fn since(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    since: Timestamp,
+    after: Option<&DepositId>,
+    limit: u32,
+) -> StoreResult<Vec<DepositRow>> {
+    sqlx::query(
+        "SELECT * FROM deposits WHERE id > ?3 AND provider = ?1 AND phase = 'open' \
+                AND (created_at >= ?2 OR updated_at >= ?2) ORDER BY id LIMIT ?4",
+    )
+    .bind(provider.as_str())
+    .bind(since.millis())
+    .bind(after.map_or("", DepositId::as_str))
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await
+    .doing("read deposits")?
+    .iter()
+    .map(deposit)
+    .collect()
+}
+
 pub(super) async fn newest_history(
     connection: &mut SqliteConnection,
     id: &DepositId,

@@ -100,15 +100,21 @@ pub(super) async fn rows(
     filter: JournalFilter,
 ) -> StoreResult<Vec<JournalRow>> {
     let ids = if filter.ids.is_empty() { None } else { Some(to_json(&filter.ids, "ids")?) };
+    let outcomes =
+        if filter.outcomes.is_empty() { None } else { Some(to_json(&filter.outcomes, "outcomes")?) };
     let newest_first = sqlx::query(
         "SELECT id, provider, delivery, observations, received_at, handled_at, outcome FROM journal \
          WHERE (?1 IS NULL OR provider = ?1) AND (?2 IS NULL OR id IN (SELECT value FROM json_each(?2))) \
+           AND ((NOT ?4 AND ?5 IS NULL) OR (?4 AND handled_at IS NULL) \
+                OR outcome IN (SELECT value FROM json_each(?5))) \
          ORDER BY id DESC LIMIT ?3",
     )
     .bind(filter.provider.map(|p| p.as_str().to_owned()))
     .bind(ids)
     // -1: all of them.
     .bind(filter.limit.map_or(-1, i64::from))
+    .bind(filter.unhandled)
+    .bind(outcomes)
     .fetch_all(connection)
     .await
     .doing("read the journal")?;

@@ -30,10 +30,11 @@ use sqlx::{Sqlite, SqlitePool};
 use self::row::Doing;
 use self::writer::Writer;
 use crate::{
-    Account, AccountId, Admission, Admit, ApiKeyRow, Backlog, BeginCreate, Begun, Commit, Committed,
-    DepositRow, FinishCreate, Finished, HistoryRow, JournalEntry, JournalFilter, JournalOutcome, JournalRow,
-    LedgerCheck, LedgerEntry, NewApiKey, NewReview, OpenStanding, RateLimit, RateState, Refuse, ResumeCreate,
-    Resumed, ReviewRow, Store, StoreError, StoreResult, StoredRate, Touch,
+    Account, AccountId, Admission, Admit, ApiKeyRow, AssignReview, Assigned, Backlog, BeginCreate, Begun,
+    Commit, Committed, DepositRow, DismissReview, Dismissed, FinishCreate, Finished, HistoryRow,
+    JournalEntry, JournalFilter, JournalOutcome, JournalRow, LedgerCheck, LedgerEntry, NewApiKey, NewReview,
+    OpenStanding, RateLimit, RateState, Refuse, ResumeCreate, Resumed, ReviewRow, Store, StoreError,
+    StoreResult, StoredRate, Touch,
 };
 
 /// Durable state in one SQLite file, in WAL mode with full synchronous commits.
@@ -239,6 +240,16 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn deposits_since(
+        &self,
+        provider: ProviderId,
+        since: Timestamp,
+        after: Option<&DepositId>,
+        limit: u32,
+    ) -> StoreResult<Vec<DepositRow>> {
+        deposits::since(&mut *self.reader().await?, provider, since, after, limit).await
+    }
+
     async fn history(&self, id: &DepositId, after: u64) -> StoreResult<Vec<HistoryRow>> {
         deposits::history(&mut *self.reader().await?, id, after, u32::MAX).await
     }
@@ -362,7 +373,33 @@ impl Store for SqliteStore {
     }
 
     async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>> {
-        reviews::all_open(&mut *self.reader().await?).await
+        reviews::all(&mut *self.reader().await?, true).await
+    }
+
+    async fn reviews(&self) -> StoreResult<Vec<ReviewRow>> {
+        reviews::all(&mut *self.reader().await?, false).await
+    }
+
+    async fn review(&self, id: i64) -> StoreResult<Option<ReviewRow>> {
+        reviews::read(&mut *self.reader().await?, id).await
+    }
+
+    async fn assign_review(&self, command: AssignReview) -> StoreResult<Assigned> {
+        self.writer.run(move |c| Box::pin(reviews::assign(c, command))).await
+    }
+
+    async fn dismiss_review(&self, command: DismissReview) -> StoreResult<Dismissed> {
+        self.writer.run(move |c| Box::pin(reviews::dismiss(c, command))).await
+    }
+
+    async fn assignment(
+        &self,
+        deposit: &DepositId,
+        provider: ProviderId,
+        payment: &PaymentRef,
+        paid_at: Option<Timestamp>,
+    ) -> StoreResult<Option<ReviewRow>> {
+        reviews::assignment(&mut *self.reader().await?, deposit, provider, payment, paid_at).await
     }
 
     async fn backlog(&self) -> StoreResult<Backlog> {

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, "scans", include_str!("../../migrations/sqlite/0002_scans.sql")),
     (3, "taken_in", include_str!("../../migrations/sqlite/0003_taken_in.sql")),
+    (4, "reviews", include_str!("../../migrations/sqlite/0004_reviews.sql")),
 ];
 
 /// The file of `sqlite://PATH`.

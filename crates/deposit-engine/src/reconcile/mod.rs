@@ -1,0 +1,311 @@
+//! Reconcile: reads what the providers have and compares it with what is stored and posted. Writes nothing.
+//!
+//! A running gateway goes on beside it, so what differs is looked at again, from both sides, before it is reported: a difference that lasts only as
+//! long as it takes to handle a payment is none.
+
+mod compare;
+mod feed;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use deposit_core::{DepositId, ErrorKind, PaymentProvider, ProviderError, ProviderId, Timestamp};
+use deposit_store::{DepositRow, LedgerCheck, Phase};
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
+
+pub use self::compare::{Difference, DifferenceKind};
+use self::compare::{Known, compare};
+use crate::Engine;
+use crate::budget::Budget;
+use crate::error::EngineError;
+
+/// Deposits that are listed at once.
+const PAGE: u32 = 200;
+/// How often a deposit is read that keeps changing meanwhile.
+const TRIES: usize = 4;
+/// After so many requests in a row that failed, the rest of a provider's deposits is not asked about.
+const PATIENCE: usize = 5;
+
+/// What to compare.
+#[derive(Debug, Clone)]
+pub struct ReconcileOptions {
+    /// Only this provider; `None`: every configured one.
+    pub provider: Option<ProviderId>,
+    /// Only deposits that were made or have changed since, and payments of feeds since.
+    pub since: Timestamp,
+    /// How long to wait before each further look at what differs; what is left after the last one is reported.
+    pub again_after: Vec<Duration>,
+}
+
+/// What the comparison came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconciliation {
+    /// What differs, by provider and reference.
+    pub differences: Vec<Difference>,
+    /// The ledger, added up.
+    pub ledger: LedgerCheck,
+    /// How many deposits were compared.
+    pub deposits: u64,
+}
+
+/// What a first look has left to be looked at again.
+#[derive(Debug, Default)]
+struct Doubts {
+    deposits: BTreeMap<DepositId, Vec<Difference>>,
+    feed: Vec<feed::Doubt>,
+    /// What no second look can clear up.
+    rest: Vec<Difference>,
+    compared: u64,
+}
+
+impl Engine {
+    /// Compares providers with what is stored, and the ledger with itself. Providers are asked side by side, each within half of its
+    /// request budget; nothing is written.
+    ///
+    /// # Errors
+    /// The store's. A provider that cannot be read is a difference.
+    pub async fn reconcile(&self, options: &ReconcileOptions) -> Result<Reconciliation, EngineError> {
+        let wanted = |id: ProviderId| options.provider.is_none_or(|only| only == id);
+        let providers = self.registry().providers().filter(|provider| wanted(provider.id()));
+        let each = providers.map(|provider| self.reconcile_provider(&**provider, options));
+        let (mut differences, mut deposits) = (Vec::new(), 0);
+        for result in join_all(each).await {
+            let (found, compared) = result?;
+            differences.extend(found);
+            deposits += compared;
+        }
+        differences.sort();
+        differences.dedup();
+        Ok(Reconciliation { differences, ledger: self.store().check_ledger().await?, deposits })
+    }
+
+    async fn reconcile_provider(
+        &self,
+        provider: &dyn PaymentProvider,
+        options: &ReconcileOptions,
+    ) -> Result<(Vec<Difference>, u64), EngineError> {
+        let budget = Budget::half(provider.capabilities());
+        let mut doubts = Doubts::default();
+        self.first_look(provider, options.since, &budget, &mut doubts).await?;
+        if provider.capabilities().scan {
+            self.read_feed(provider, options.since, &budget, &mut doubts).await?;
+        }
+        for wait in &options.again_after {
+            if doubts.deposits.is_empty() && doubts.feed.is_empty() {
+                break;
+            }
+            tokio::time::sleep(*wait).await;
+            self.look_again(provider, &budget, &mut doubts).await?;
+        }
+        let mut found: Vec<Difference> = doubts.deposits.into_values().flatten().collect();
+        // A payment of a deposit that was compared is told with it.
+        let told: BTreeSet<String> = found.iter().map(|difference| difference.reference.clone()).collect();
+        found.extend(
+            doubts.feed.into_iter().map(|doubt| doubt.difference).filter(|d| !told.contains(&d.reference)),
+        );
+        found.extend(doubts.rest);
+        Ok((found, doubts.compared))
+    }
+
+    async fn first_look(
+        &self,
+        provider: &dyn PaymentProvider,
+        since: Timestamp,
+        budget: &Budget,
+        doubts: &mut Doubts,
+    ) -> Result<(), EngineError> {
+        let reviewed = self.reviewed(provider.id()).await?;
+        let (mut after, mut failures, mut unasked) = (None::<DepositId>, 0_usize, 0_u64);
+        loop {
+            let rows = self.store().deposits_since(provider.id(), since, after.as_ref(), PAGE).await?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.id.clone());
+            let mut here = 0_u64;
+            // Owned, so that the whole is `Send` for any caller.
+            let chunks: Vec<Vec<DepositRow>> =
+                rows.chunks(provider.capabilities().read_batch.max(1)).map(<[DepositRow]>::to_vec).collect();
+            let mut looks = stream::iter(chunks)
+                .map(|chunk| {
+                    let reviewed = &reviewed;
+                    async move { self.look_at(provider, &chunk, budget, reviewed).await }
+                })
+                .buffer_unordered(budget.concurrency());
+            while let Some(look) = looks.next().await {
+                let look = look?;
+                // A batch is one request, so one failure.
+                let unread = |(_, found): &(DepositId, Vec<Difference>)| {
+                    found.iter().any(|difference| difference.kind == DifferenceKind::Unreadable)
+                };
+                failures = if look.iter().all(unread) { failures.saturating_add(1) } else { 0 };
+                for (id, outcome) in look {
+                    here += 1;
+                    if !outcome.is_empty() {
+                        doubts.deposits.insert(id, outcome);
+                    }
+                }
+                if failures >= PATIENCE {
+                    break;
+                }
+            }
+            doubts.compared += here;
+            if failures >= PATIENCE {
+                let left = u64::try_from(rows.len()).unwrap_or(0).saturating_sub(here);
+                unasked = left.saturating_add(self.count_after(provider.id(), since, after.take()).await?);
+                break;
+            }
+        }
+        if unasked > 0 {
+            doubts.rest.push(Difference {
+                provider: provider.id(),
+                reference: "*".to_owned(),
+                kind: DifferenceKind::Unreadable,
+                ours: None,
+                theirs: Some(format!("{unasked} more deposits were not asked about")),
+            });
+        }
+        Ok(())
+    }
+
+    /// How many deposits come after this one.
+    async fn count_after(
+        &self,
+        provider: ProviderId,
+        since: Timestamp,
+        mut after: Option<DepositId>,
+    ) -> Result<u64, EngineError> {
+        let mut left = 0_u64;
+        loop {
+            let rows = self.store().deposits_since(provider, since, after.as_ref(), PAGE).await?;
+            let Some(last) = rows.last() else { return Ok(left) };
+            after = Some(last.id.clone());
+            left = left.saturating_add(u64::try_from(rows.len()).unwrap_or(0));
+        }
+    }
+
+    /// Some deposits, in one request where the provider takes several.
+    async fn look_at(
+        &self,
+        provider: &dyn PaymentProvider,
+        rows: &[DepositRow],
+        budget: &Budget,
+        reviewed: &BTreeSet<String>,
+    ) -> Result<Vec<(DepositId, Vec<Difference>)>, EngineError> {
+        let mut looked = Vec::with_capacity(rows.len());
+        let mut batch = Vec::new();
+        for row in rows {
+            let alone = rows.len() == 1 || self.store().orders_of(&row.id).await?.len() > 1;
+            match &row.intent {
+                Some(intent) if !alone => batch.push((row, intent.clone())),
+                _ => looked.push((row.id.clone(), self.look(&row.id, budget, reviewed).await?)),
+            }
+        }
+        if batch.is_empty() {
+            return Ok(looked);
+        }
+        let intents: Vec<_> = batch.iter().map(|(_, intent)| intent.clone()).collect();
+        budget.turn().await;
+        let snapshots = match self.read_batch(provider, &intents).await {
+            Ok(snapshots) => snapshots,
+            Err(error) => {
+                looked.extend(batch.iter().map(|(row, _)| (row.id.clone(), vec![unreadable(row, &error)])));
+                return Ok(looked);
+            }
+        };
+        for ((row, _), snapshot) in batch.into_iter().zip(&snapshots) {
+            let entries = self.store().deposit_entries(&row.id).await?;
+            let now = self.store().deposit(&row.id).await?;
+            let still = now.is_some_and(|now| now.version == row.version);
+            let differences = if still {
+                let known = Known { row, entries: &entries, reviewed };
+                compare(&known, std::slice::from_ref(snapshot), self.now())
+            } else {
+                self.look(&row.id, budget, reviewed).await?
+            };
+            looked.push((row.id.clone(), differences));
+        }
+        Ok(looked)
+    }
+
+    /// One deposit: what is here before and after the read has to be the same, else it is read again.
+    async fn look(
+        &self,
+        id: &DepositId,
+        budget: &Budget,
+        reviewed: &BTreeSet<String>,
+    ) -> Result<Vec<Difference>, EngineError> {
+        let mut last = Vec::new();
+        for _ in 0..TRIES {
+            let row = self.store().deposit(id).await?.filter(|row| row.phase == Phase::Open);
+            let Some(row) = row else { return Ok(Vec::new()) };
+            let Some(intent) = &row.intent else { return Ok(Vec::new()) };
+            budget.turn().await;
+            let snapshots = match self.read_orders(intent).await {
+                Ok(snapshots) => snapshots,
+                Err(error) => return Ok(vec![unreadable(&row, &error)]),
+            };
+            let entries = self.store().deposit_entries(id).await?;
+            let after = self.store().deposit(id).await?;
+            last = compare(&Known { row: &row, entries: &entries, reviewed }, &snapshots, self.now());
+            if last.is_empty() || after.is_some_and(|after| after.version == row.version) {
+                break;
+            }
+        }
+        Ok(last)
+    }
+
+    async fn look_again(
+        &self,
+        provider: &dyn PaymentProvider,
+        budget: &Budget,
+        doubts: &mut Doubts,
+    ) -> Result<(), EngineError> {
+        let reviewed = self.reviewed(provider.id()).await?;
+        let ids: Vec<DepositId> = doubts.deposits.keys().cloned().collect();
+        let mut looks = stream::iter(ids)
+            .map(|id| {
+                let reviewed = &reviewed;
+                async move {
+                    let found = self.look(&id, budget, reviewed).await;
+                    (id, found)
+                }
+            })
+            .buffer_unordered(budget.concurrency());
+        while let Some((id, differences)) = looks.next().await {
+            let differences = differences?;
+            doubts.deposits.remove(&id);
+            // Asked twice in vain: a third time would only take as long again.
+            if differences.iter().any(|difference| difference.kind == DifferenceKind::Unreadable) {
+                doubts.rest.extend(differences);
+            } else if !differences.is_empty() {
+                doubts.deposits.insert(id, differences);
+            }
+        }
+        let mut left = Vec::new();
+        for doubt in std::mem::take(&mut doubts.feed) {
+            if !self.is_explained(&doubt, &reviewed).await? {
+                left.push(doubt);
+            }
+        }
+        doubts.feed = left;
+        Ok(())
+    }
+
+    /// Everything of this provider that an operator was shown, resolved or not.
+    async fn reviewed(&self, provider: ProviderId) -> Result<BTreeSet<String>, EngineError> {
+        let all = self.store().reviews().await?;
+        Ok(all.into_iter().filter(|item| item.provider == provider).map(|item| item.reference).collect())
+    }
+}
+
+/// An order that could not be read, or that is gone.
+fn unreadable(row: &DepositRow, error: &ProviderError) -> Difference {
+    let gone = *error.kind() == ErrorKind::NotFound;
+    Difference {
+        provider: row.provider,
+        reference: row.intent.as_ref().map_or_else(String::new, |intent| intent.provider_ref.to_string()),
+        kind: if gone { DifferenceKind::MissingAtProvider } else { DifferenceKind::Unreadable },
+        ours: None,
+        theirs: (!gone).then(|| error.to_string()),
+    }
+}

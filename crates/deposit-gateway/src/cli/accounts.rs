@@ -1,0 +1,100 @@
+//! `deposit accounts`: works beside a running gateway, on the same store.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Subcommand;
+use deposit_core::{AccountName, Asset, Signed};
+use deposit_store::{Account, SqliteStore, Store as _};
+use serde_json::{Value, json};
+
+use super::Global;
+use super::operator::{closing, dash, now, store, table};
+use crate::http::wire::rfc3339;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AccountsCommand {
+    /// List the accounts with their balances
+    #[command(
+        after_help = "Examples:\n  deposit accounts list\n  deposit accounts list --json | jq .balances"
+    )]
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Close an account: its keys stop working, money that still comes goes to review
+    #[command(
+        after_help = "Closing twice keeps the first time. The balance stays; deposits that are open can still be paid, and what comes\n\
+                            waits in `deposit review list` for you to assign to another account.\n\nExample:\n  deposit accounts close shop"
+    )]
+    Close {
+        /// The account, as `accounts list` shows it
+        name: AccountName,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) async fn run(global: &Global, command: AccountsCommand) -> anyhow::Result<ExitCode> {
+    let store = store(global).await?;
+    let result = match command {
+        AccountsCommand::List { json } => list(&store, json).await,
+        AccountsCommand::Close { name, json } => close(&store, &name, json).await,
+    };
+    closing(&store, result).await
+}
+
+async fn list(store: &SqliteStore, json: bool) -> anyhow::Result<ExitCode> {
+    let mut rows = table(["account", "index", "created", "closed", "USD", "XNO"]);
+    for account in store.accounts().await? {
+        let balances = store.balances(account.id).await?;
+        if json {
+            println!("{}", line(&account, &balances));
+        } else {
+            rows.add_row([
+                account.name.to_string(),
+                account.index.0.to_string(),
+                rfc3339(account.created_at),
+                dash(account.closed_at.map(rfc3339)),
+                balance(&balances, Asset::USD),
+                balance(&balances, Asset::XNO),
+            ]);
+        }
+    }
+    if !json {
+        println!("{rows}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn close(store: &SqliteStore, name: &AccountName, json: bool) -> anyhow::Result<ExitCode> {
+    let before = store.account_by_name(name).await?.and_then(|account| account.closed_at);
+    let Some(account) = store.close_account(name, now()).await? else {
+        bail!("no account is called {name}; `deposit accounts list` shows them");
+    };
+    if json {
+        println!("{}", line(&account, &store.balances(account.id).await?));
+    } else if let Some(at) = before {
+        println!("{name} was closed already, at {}", rfc3339(at));
+    } else {
+        println!("{name} is closed: its keys stop working, money that still comes goes to review");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(account: &Account, balances: &[Signed]) -> Value {
+    json!({
+        "name": account.name,
+        "index": account.index.0,
+        "createdAt": rfc3339(account.created_at),
+        "closedAt": account.closed_at.map(rfc3339),
+        "balances": { "USD": balance(balances, Asset::USD), "XNO": balance(balances, Asset::XNO) },
+    })
+}
+
+fn balance(balances: &[Signed], asset: Asset) -> String {
+    let held = balances.iter().find(|held| held.asset() == asset);
+    held.map_or_else(|| "0".to_owned(), Signed::to_string)
+}

@@ -1,0 +1,119 @@
+//! `deposit reconcile`: what the providers have, against the ledger. Reads only.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use deposit_core::{Asset, ProviderId, Timestamp};
+use deposit_engine::{Difference, Engine, ReconcileOptions, Reconciliation};
+use serde_json::{Map, Value, json};
+
+use super::Global;
+use super::operator::{closing, configured, dash, engine, now, since, table};
+
+/// What differs is looked at again after these times: a running gateway may just be at it.
+const AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+
+pub(super) const HELP: &str = "Reads every deposit that was made or has changed since T at its provider, and the whole feed of providers that have one, each
+within half of the provider's request budget, and adds the ledger up. Nothing is written. What differs is looked at again after 1 s
+and 3 s before it is reported; beside a running gateway a payment that is younger than poll.young_seconds may still be on its way.
+
+Kinds of differences:
+  unknown_payment      money at the provider that has neither a deposit nor a review item
+  missing_payment      a payment on a deposit, not yet confirmed, that is not known here
+  missing_credit       confirmed at the provider, or owed for what is known, and not in the ledger
+  missing_reversal     taken back at the provider, still in the ledger
+  excess_credit        more in the ledger than what is known is worth
+  missing_at_provider  known here, and no longer there
+  amount               other figures differ (what is on its way, what a swap paid out)
+  unreadable           the provider could not be read
+
+Exit codes: 0 nothing differs and the ledger is balanced, 1 otherwise. To bring the ledger up to date, run the gateway: it reads the
+same; what no rule can credit is in `deposit review list`.
+
+Examples:
+  deposit reconcile
+  deposit reconcile --provider stripe --since 7d
+  deposit reconcile --since 2026-03-04T09:30:00Z --json";
+
+#[derive(Debug, Args)]
+pub(super) struct ReconcileArgs {
+    /// Only this provider (default: every configured one)
+    #[arg(long, value_name = "P")]
+    provider: Option<ProviderId>,
+    /// From when on: a time (RFC 3339), a date, or how long ago (24h, 7d)
+    #[arg(long, value_name = "T", default_value = "30d", value_parser = point_in_time)]
+    since: Timestamp,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn point_in_time(text: &str) -> Result<Timestamp, String> {
+    since(text, now())
+}
+
+pub(super) async fn run(global: &Global, args: ReconcileArgs) -> anyhow::Result<ExitCode> {
+    let (store, engine) = engine(global).await?;
+    let result = compare(&engine, &args).await;
+    closing(&store, result).await
+}
+
+async fn compare(engine: &Engine, args: &ReconcileArgs) -> anyhow::Result<ExitCode> {
+    if let Some(provider) = args.provider {
+        configured(engine, provider)?;
+    }
+    if engine.registry().providers().len() == 0 {
+        eprintln!("deposit: no provider is configured: only the ledger is checked");
+    }
+    let options =
+        ReconcileOptions { provider: args.provider, since: args.since, again_after: AGAIN_AFTER.to_vec() };
+    let found = engine.reconcile(&options).await?;
+    if args.json {
+        println!("{}", object(&found));
+    } else {
+        print(&found);
+    }
+    for fault in &found.ledger.faults {
+        eprintln!("deposit: ledger: {fault}");
+    }
+    let well = found.differences.is_empty() && found.ledger.balanced;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn object(found: &Reconciliation) -> Value {
+    let differences: Vec<Value> = found
+        .differences
+        .iter()
+        .map(|Difference { provider, reference, kind, ours, theirs }| {
+            json!({ "provider": provider, "ref": reference, "kind": kind.to_string(), "ours": ours, "theirs": theirs })
+        })
+        .collect();
+    // USD is always there; the rest where there was ever any.
+    let mut totals = Map::from_iter([(Asset::USD.to_string(), json!("0"))]);
+    totals.extend(found.ledger.totals.iter().map(|(asset, total)| (asset.to_string(), json!(total))));
+    json!({ "differences": differences, "ledger": { "balanced": found.ledger.balanced, "totals": totals } })
+}
+
+fn print(found: &Reconciliation) {
+    if !found.differences.is_empty() {
+        let mut rows = table(["provider", "ref", "kind", "ours", "theirs"]);
+        for Difference { provider, reference, kind, ours, theirs } in &found.differences {
+            rows.add_row([
+                provider.to_string(),
+                reference.clone(),
+                kind.to_string(),
+                dash(ours.clone()),
+                dash(theirs.clone()),
+            ]);
+        }
+        println!("{rows}");
+    }
+    let totals: Vec<String> =
+        found.ledger.totals.iter().map(|(asset, total)| format!("{total} {asset}")).collect();
+    let totals = if totals.is_empty() { "empty".to_owned() } else { totals.join(", ") };
+    let state = if found.ledger.balanced { "balanced" } else { "NOT balanced" };
+    let count = found.differences.len();
+    let plural = if count == 1 { "difference" } else { "differences" };
+    println!("{} deposits compared, {count} {plural}; ledger {state}: {totals}", found.deposits);
+}
