@@ -6,14 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deposit_core::{
-    AccountIndex, Amount, Decimal, DepositId, ErrorKind, FormulaVersion, IntentRecord,
-    Observation as Message, Observed, PaymentProvider, PaymentReading, ProviderError, ProviderId,
-    ProviderRef, Snapshot, Target, Terms, TickerSpec,
+    AccountIndex, Amount, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observation as Message, Observed,
+    PaymentProvider, PaymentReading, ProviderError, ProviderRef, Snapshot, Target, Terms, TickerSpec,
 };
 use deposit_lifecycle as lifecycle;
 use deposit_store::{Account, DepositRow, NewReview, OpenStanding, ReviewReason};
 use futures_util::StreamExt as _;
-use sha2::{Digest, Sha256};
 use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Engine;
 use crate::error::EngineError;
 use crate::observe::Observation;
+use crate::random;
 
 /// At most so many pages in one round: the rest comes in the next.
 const PAGES: usize = 100;
@@ -219,8 +218,8 @@ impl Engine {
         Ok((reading.confirmed > 0).then_some(account.index))
     }
 
-    /// A payment to a standing address: its deposit is opened at first sight, under an id made from the payment's reference, and
-    /// then observed like any other.
+    /// A payment to a standing address: its deposit is opened at first sight, the payment itself being its order, and then observed like any
+    /// other. The id is random, since whoever has it may see the deposit's page, and the payment is public.
     async fn standing_payment(
         &self,
         provider: &dyn PaymentProvider,
@@ -228,43 +227,33 @@ impl Engine {
         spec: &TickerSpec,
         reading: &PaymentReading,
     ) -> Result<(), EngineError> {
-        let id = standing_id(provider.id(), reading)?;
+        let fresh = random::deposit_id()?;
         let now = self.now();
-        match self.store().deposit(&id).await? {
-            Some(row) if knows(&row, reading) => return Ok(()),
-            Some(_) => {}
-            None => {
-                let order = ProviderRef::new(reading.id.as_str()).map_err(|_| {
-                    EngineError::Inconsistent("a payment's reference is no order's reference")
-                })?;
-                let instructions = provider.standing_address(account.index).map_err(|_| {
-                    EngineError::Inconsistent("a standing address that was paid cannot be derived")
-                })?;
-                let terms = Terms {
-                    ticker: spec.ticker,
-                    asset: spec.asset,
-                    credit: spec.credit,
-                    bonus_percent: Decimal::ZERO,
-                    formula: FormulaVersion::V1,
-                    created_at: reading.paid_at.map_or(now, |at| at.min(now)),
-                    quote: None,
-                    confirms_only_full: false,
-                };
-                let intent = IntentRecord {
-                    deposit_id: id.clone(),
-                    provider: provider.id(),
-                    provider_ref: order,
-                    terms,
-                    instructions,
-                };
-                let (account, provider) = (account.id, provider.id());
-                self.store()
-                    .open_standing(OpenStanding { id: id.clone(), account, provider, intent, now })
-                    .await?;
-            }
-        }
         let order = ProviderRef::new(reading.id.as_str())
             .map_err(|_| EngineError::Inconsistent("a payment's reference is no order's reference"))?;
+        let instructions = provider
+            .standing_address(account.index)
+            .map_err(|_| EngineError::Inconsistent("a standing address that was paid cannot be derived"))?;
+        let terms = Terms {
+            ticker: spec.ticker,
+            asset: spec.asset,
+            credit: spec.credit,
+            bonus_percent: Decimal::ZERO,
+            formula: FormulaVersion::V1,
+            created_at: reading.paid_at.map_or(now, |at| at.min(now)),
+            quote: None,
+            confirms_only_full: false,
+        };
+        let intent = IntentRecord {
+            deposit_id: fresh.clone(),
+            provider: provider.id(),
+            provider_ref: order.clone(),
+            terms,
+            instructions,
+        };
+        let opening = OpenStanding { id: fresh, account: account.id, provider: provider.id(), intent, now };
+        // By whoever saw the payment first: a process that died before its first commit, or another one at this moment.
+        let id = self.store().open_standing(opening).await?;
         let snapshot =
             Snapshot { complete: false, payments: vec![reading.clone()], ..Snapshot::empty(order) };
         match self.observe_snapshot(&id, &snapshot).await? {
@@ -341,12 +330,4 @@ fn knows(row: &DepositRow, reading: &PaymentReading) -> bool {
             && lifecycle::net(known) == reading.confirmed
             && known.confirmations == reading.confirmations
     })
-}
-
-/// The deposit's id, from the payment's own reference: the same payment always opens the same deposit.
-fn standing_id(provider: ProviderId, reading: &PaymentReading) -> Result<DepositId, EngineError> {
-    let digest = Sha256::digest(format!("{provider} {}", reading.id).as_bytes());
-    let half = digest.get(..16).unwrap_or(&digest);
-    DepositId::new(bs58::encode(half).into_string())
-        .map_err(|_| EngineError::Inconsistent("a standing deposit's id is not valid"))
 }

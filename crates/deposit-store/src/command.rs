@@ -394,7 +394,7 @@ pub enum Dismissed {
 /// Opens a deposit for a payment to a standing address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenStanding {
-    /// Our id, made from the payment's reference, so that the same payment opens the same deposit.
+    /// A fresh id, for the case that the payment has no deposit yet.
     pub id: DepositId,
     /// Whose address it is.
     pub account: AccountId,

@@ -81,9 +81,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Gives up rows that have been `Creating` since before `before` and have no living lease. Nobody was ever shown where to pay.
     async fn abandon_stale_creates(&self, before: Timestamp, now: Timestamp) -> StoreResult<u64>;
 
-    /// Opens a deposit for a payment to a standing address, at first sight: nobody ordered it, so there is no create. `false`: it is there
-    /// already. It has no history before its first commit.
-    async fn open_standing(&self, command: OpenStanding) -> StoreResult<bool>;
+    /// Opens a deposit for a payment to a standing address, at first sight: nobody ordered it, so there is no create. Answers which deposit has
+    /// the payment as its order: this one, or the one that was opened for it before. It has no history before its first commit.
+    async fn open_standing(&self, command: OpenStanding) -> StoreResult<DepositId>;
 
     // -- read deposits -------------------------------------------------------------------------------------
 

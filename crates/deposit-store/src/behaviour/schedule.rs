@@ -1,4 +1,4 @@
-use deposit_core::ScanCursor;
+use deposit_core::{IntentRecord, ScanCursor};
 
 use super::Fixture;
 use super::fixtures::{OTHER_PROVIDER, PROVIDER, account, at, begin, commit, id, intent, open, row, terms};
@@ -96,8 +96,15 @@ pub async fn a_standing_deposit_opens_once(fixture: &dyn Fixture) {
     standing.terms.quote = None;
     let command =
         OpenStanding { id: id(1), account: ana, provider: PROVIDER, intent: standing.clone(), now: at(100) };
-    assert!(store.open_standing(command.clone()).await.unwrap());
-    assert!(!store.open_standing(command).await.unwrap());
+    assert_eq!(store.open_standing(command.clone()).await.unwrap(), id(1));
+    // Another process, or the same one after a crash, has another id for it: the payment has its deposit already.
+    let again = OpenStanding { id: id(2), intent: intent(2, standing.terms), ..command };
+    let again = OpenStanding {
+        intent: IntentRecord { provider_ref: standing.provider_ref.clone(), ..again.intent },
+        ..again
+    };
+    assert_eq!(store.open_standing(again).await.unwrap(), id(1));
+    assert!(store.deposit(&id(2)).await.unwrap().is_none());
     let row = row(&*store, 1).await;
     assert_eq!((row.phase, row.version, row.history, row.account), (Phase::Open, 0, 0, ana));
     assert_eq!(row.intent, Some(standing.clone()));

@@ -196,13 +196,16 @@ pub(super) async fn abandon(
 pub(super) async fn open_standing(
     connection: &mut SqliteConnection,
     command: OpenStanding,
-) -> StoreResult<bool> {
+) -> StoreResult<DepositId> {
     let OpenStanding { id, account, provider, intent, now } = command;
+    if let Some(known) = deposits::by_ref(connection, provider, &intent.provider_ref).await? {
+        return Ok(known);
+    }
     let terms = &intent.terms;
-    let opened = sqlx::query(
+    sqlx::query(
         "INSERT INTO deposits (id, account, ticker, provider, phase, terms, intent, lease_owner, lease_until, attempt, \
                                attempted_at, evidence, credit, status, version, last_read_at, created_at, updated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8, 1, ?8, ?9, ?10, ?11, 0, ?8, ?8, ?8) ON CONFLICT (id) DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8, 1, ?8, ?9, ?10, ?11, 0, ?8, ?8, ?8)",
     )
     .bind(id.as_str())
     .bind(account.0)
@@ -218,10 +221,7 @@ pub(super) async fn open_standing(
     .execute(&mut *connection)
     .await
     .doing("open a standing deposit")?;
-    if opened.rows_affected() == 0 {
-        return Ok(false);
-    }
     // The address is the account's and not this deposit's: only the order is noted.
     deposits::add_order(connection, &id, provider, &intent.provider_ref).await?;
-    Ok(true)
+    Ok(id)
 }

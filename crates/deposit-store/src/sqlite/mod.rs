@@ -169,7 +169,7 @@ impl Store for SqliteStore {
         self.writer.run(move |c| Box::pin(create::release(c, id, owner, now))).await
     }
 
-    async fn open_standing(&self, command: OpenStanding) -> StoreResult<bool> {
+    async fn open_standing(&self, command: OpenStanding) -> StoreResult<DepositId> {
         self.writer.run(move |c| Box::pin(create::open_standing(c, command))).await
     }
 
