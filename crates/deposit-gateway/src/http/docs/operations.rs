@@ -90,11 +90,8 @@ impl Doc {
         H: Handler<T, App>,
         T: 'static,
     {
-        let filter = match self.method {
-            HttpMethod::Post => MethodFilter::POST,
-            // All others are read-only.
-            _ => MethodFilter::GET,
-        };
+        // All but the posts are read-only.
+        let filter = if self.method == HttpMethod::Post { MethodFilter::POST } else { MethodFilter::GET };
         let operation: Operation = self.operation.build();
         let mut paths = Paths::new();
         paths.add_path_operation(self.path, vec![self.method], operation);

@@ -39,8 +39,8 @@ impl Node {
     /// A string, or an empty one.
     pub(super) fn text(&self) -> &str {
         match self {
-            Self::Leaf(Value::String(text)) => text,
-            _ => "",
+            Self::Leaf(value) => value.as_str().unwrap_or_default(),
+            Self::List(_) | Self::Map(_) => "",
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use askama::Template;
-use pulldown_cmark::{Event, Options, Parser, Tag, html};
+use pulldown_cmark::{Event, Options, Parser, html};
 
 use super::ordered::Node;
 
@@ -131,13 +131,15 @@ pub(super) fn escaped(text: &str) -> String {
 fn markdown(text: &str) -> String {
     let mut out = String::new();
     // Our own text, and no HTML in it: what looks like it is shown as text.
-    let events = Parser::new_ext(text, Options::ENABLE_TABLES).map(|event| match event {
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "all other events pass as they are, also those of later versions"
+    )]
+    let as_text = |event| match event {
         Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
-        Event::Start(Tag::Heading { level, classes, attrs, id: _ }) => {
-            Event::Start(Tag::Heading { level, id: None, classes, attrs })
-        }
         other => other,
-    });
+    };
+    let events = Parser::new_ext(text, Options::ENABLE_TABLES).map(as_text);
     html::push_html(&mut out, events);
     // Headings get the anchors that the table of contents points to.
     for section in sections(text) {

@@ -20,7 +20,7 @@ fn walk<'a>(node: &'a Value, at: String, visit: &mut dyn FnMut(&'a Value, &str))
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(number, child)| walk(child, format!("{at}/{number}"), visit));
         }
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
