@@ -6,12 +6,12 @@ mod completions;
 mod config_check;
 mod journal;
 mod keys;
-mod operator;
-mod reconcile;
-mod review;
-pub(crate) mod print;
-mod remote;
 mod openapi;
+mod operator;
+pub(crate) mod print;
+mod reconcile;
+mod remote;
+mod review;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
