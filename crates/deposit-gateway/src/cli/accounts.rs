@@ -8,8 +8,8 @@ use deposit_core::{AccountName, Asset, Signed};
 use deposit_store::{Account, SqliteStore, Store as _};
 use serde_json::{Value, json};
 
-use super::{Global, print};
 use super::operator::{closing, dash, now, store, table};
+use super::{Global, print};
 use crate::http::wire::rfc3339;
 
 #[derive(Debug, Subcommand)]

@@ -9,8 +9,8 @@ use deposit_engine::{Engine, RETRIED_OUTCOMES};
 use deposit_store::{JournalFilter, JournalRow, SqliteStore, Store as _};
 use serde_json::{Value, json};
 
-use super::{Global, print};
 use super::operator::{closing, dash, engine, store, table};
+use super::{Global, print};
 use crate::http::wire::rfc3339;
 
 const REPLAY_HELP: &str = "Replay is safe at any time, beside a running gateway too: evidence merges and postings are differences, so a message that was

@@ -8,8 +8,8 @@ use deposit_core::{Asset, ProviderId, Timestamp};
 use deposit_engine::{Difference, Engine, ReconcileOptions, Reconciliation};
 use serde_json::{Map, Value, json};
 
-use super::{Global, print};
 use super::operator::{closing, configured, dash, engine, now, since, table};
+use super::{Global, print};
 
 /// What differs is looked at again after these times: a running gateway may just be at it.
 const AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];

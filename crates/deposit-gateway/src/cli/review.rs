@@ -12,8 +12,8 @@ use deposit_store::{
 };
 use serde_json::{Value, json};
 
-use super::{Global, print};
 use super::operator::{closing, dash, engine, now, operator, store, table};
+use super::{Global, print};
 use crate::http::wire::rfc3339;
 
 /// Longest reason or note, in characters.
