@@ -6,12 +6,12 @@ mod completions;
 mod config_check;
 mod journal;
 mod keys;
-mod openapi;
 mod operator;
-pub(crate) mod print;
 mod reconcile;
-mod remote;
 mod review;
+pub(crate) mod print;
+mod remote;
+mod openapi;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;
@@ -167,15 +167,15 @@ fn default_filter(command: &Command) -> &'static str {
         // Their own output is what a person looks at.
         #[cfg(feature = "sandbox")]
         Command::Demo { .. } => "error",
+        // What a provider refuses is in the report.
+        Command::Journal(_) | Command::Reconcile(_) => "error",
         Command::Keys(_)
+        | Command::Accounts(_)
+        | Command::Review(_)
         | Command::Config(_)
         | Command::Remote(_)
         | Command::Completions { .. }
-        | Command::Openapi { .. }
-        | Command::Accounts(_)
-        | Command::Review(_) => "warn",
-        // What a provider refuses is in the report.
-        Command::Journal(_) | Command::Reconcile(_) => "error",
+        | Command::Openapi { .. } => "warn",
         Command::Serve { .. } => "info",
         #[cfg(feature = "sandbox")]
         Command::Sandbox(_) => "info",
