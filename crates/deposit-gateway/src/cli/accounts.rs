@@ -8,8 +8,8 @@ use deposit_core::{AccountName, Asset, Signed};
 use deposit_store::{Account, SqliteStore, Store as _};
 use serde_json::{Value, json};
 
-use super::Global;
 use super::operator::{closing, dash, now, store, table};
+use super::{Global, print};
 use crate::http::wire::rfc3339;
 
 #[derive(Debug, Subcommand)]
@@ -51,7 +51,7 @@ async fn list(store: &SqliteStore, json: bool) -> anyhow::Result<ExitCode> {
     for account in store.accounts().await? {
         let balances = store.balances(account.id).await?;
         if json {
-            println!("{}", line(&account, &balances));
+            print::line(line(&account, &balances))?;
         } else {
             rows.add_row([
                 account.name.to_string(),
@@ -64,7 +64,7 @@ async fn list(store: &SqliteStore, json: bool) -> anyhow::Result<ExitCode> {
         }
     }
     if !json {
-        println!("{rows}");
+        print::line(rows)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -75,11 +75,13 @@ async fn close(store: &SqliteStore, name: &AccountName, json: bool) -> anyhow::R
         bail!("no account is called {name}; `deposit accounts list` shows them");
     };
     if json {
-        println!("{}", line(&account, &store.balances(account.id).await?));
+        print::line(line(&account, &store.balances(account.id).await?))?;
     } else if let Some(at) = before {
-        println!("{name} was closed already, at {}", rfc3339(at));
+        print::line(format_args!("{name} was closed already, at {}", rfc3339(at)))?;
     } else {
-        println!("{name} is closed: its keys stop working, money that still comes goes to review");
+        print::line(format_args!(
+            "{name} is closed: its keys stop working, money that still comes goes to review"
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,8 +9,8 @@ use deposit_engine::{Engine, RETRIED_OUTCOMES};
 use deposit_store::{JournalFilter, JournalRow, SqliteStore, Store as _};
 use serde_json::{Value, json};
 
-use super::Global;
 use super::operator::{closing, dash, engine, store, table};
+use super::{Global, print};
 use crate::http::wire::rfc3339;
 
 const REPLAY_HELP: &str = "Replay is safe at any time, beside a running gateway too: evidence merges and postings are differences, so a message that was
@@ -96,13 +96,13 @@ async fn list(store: &SqliteStore, args: ListArgs) -> anyhow::Result<ExitCode> {
     for row in store.journal_rows(filter).await? {
         let outcome = row.outcome.clone();
         if args.json {
-            println!("{}", line(&row, outcome.as_deref()));
+            print::line(line(&row, outcome.as_deref()))?;
         } else {
             rows.add_row(cells(&row, outcome));
         }
     }
     if !args.json {
-        println!("{rows}");
+        print::line(rows)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,22 +132,22 @@ async fn replay(store: &SqliteStore, engine: &Engine, args: ReplayArgs) -> anyho
     for done in replayed {
         failed += usize::from(done.failed);
         if args.json {
-            println!("{}", line(&done.row, Some(done.outcome)));
+            print::line(line(&done.row, Some(done.outcome)))?;
         } else {
             table.add_row(cells(&done.row, Some(done.outcome.to_owned())));
         }
     }
     if !args.json {
         if count == 0 {
-            println!("nothing to replay; `deposit journal replay --all` works everything off again");
+            print::line("nothing to replay; `deposit journal replay --all` works everything off again")?;
         } else {
-            println!("{table}");
+            print::line(table)?;
         }
     }
     if failed > 0 {
-        eprintln!(
+        print::error(format_args!(
             "deposit: {failed} of {count} messages could not be worked off; replay them again once the provider answers"
-        );
+        ));
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

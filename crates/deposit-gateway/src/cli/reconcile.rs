@@ -8,8 +8,8 @@ use deposit_core::{Asset, ProviderId, Timestamp};
 use deposit_engine::{Difference, Engine, ReconcileOptions, Reconciliation};
 use serde_json::{Map, Value, json};
 
-use super::Global;
 use super::operator::{closing, configured, dash, engine, now, since, table};
+use super::{Global, print};
 
 /// What differs is looked at again after these times: a running gateway may just be at it.
 const AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
@@ -64,18 +64,18 @@ async fn compare(engine: &Engine, args: &ReconcileArgs) -> anyhow::Result<ExitCo
         configured(engine, provider)?;
     }
     if engine.registry().providers().len() == 0 {
-        eprintln!("deposit: no provider is configured: only the ledger is checked");
+        print::error("deposit: no provider is configured: only the ledger is checked");
     }
     let options =
         ReconcileOptions { provider: args.provider, since: args.since, again_after: AGAIN_AFTER.to_vec() };
     let found = engine.reconcile(&options).await?;
     if args.json {
-        println!("{}", object(&found));
+        print::line(object(&found))?;
     } else {
-        print(&found);
+        show(&found)?;
     }
     for fault in &found.ledger.faults {
-        eprintln!("deposit: ledger: {fault}");
+        print::error(format_args!("deposit: ledger: {fault}"));
     }
     let well = found.differences.is_empty() && found.ledger.balanced;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -95,7 +95,7 @@ fn object(found: &Reconciliation) -> Value {
     json!({ "differences": differences, "ledger": { "balanced": found.ledger.balanced, "totals": totals } })
 }
 
-fn print(found: &Reconciliation) {
+fn show(found: &Reconciliation) -> std::io::Result<()> {
     if !found.differences.is_empty() {
         let mut rows = table(["provider", "ref", "kind", "ours", "theirs"]);
         for Difference { provider, reference, kind, ours, theirs } in &found.differences {
@@ -107,7 +107,7 @@ fn print(found: &Reconciliation) {
                 dash(theirs.clone()),
             ]);
         }
-        println!("{rows}");
+        print::line(rows)?;
     }
     let totals: Vec<String> =
         found.ledger.totals.iter().map(|(asset, total)| format!("{total} {asset}")).collect();
@@ -115,5 +115,8 @@ fn print(found: &Reconciliation) {
     let state = if found.ledger.balanced { "balanced" } else { "NOT balanced" };
     let count = found.differences.len();
     let plural = if count == 1 { "difference" } else { "differences" };
-    println!("{} deposits compared, {count} {plural}; ledger {state}: {totals}", found.deposits);
+    print::line(format_args!(
+        "{} deposits compared, {count} {plural}; ledger {state}: {totals}",
+        found.deposits
+    ))
 }

@@ -12,8 +12,8 @@ use deposit_store::{
 };
 use serde_json::{Value, json};
 
-use super::Global;
 use super::operator::{closing, dash, engine, now, operator, store, table};
+use super::{Global, print};
 use crate::http::wire::rfc3339;
 
 /// Longest reason or note, in characters.
@@ -151,7 +151,7 @@ async fn list(store: &SqliteStore, all: bool, json: bool) -> anyhow::Result<Exit
     let items = if all { store.reviews().await? } else { store.open_reviews().await? };
     if json {
         for item in &items {
-            println!("{}", line(item, all));
+            print::line(line(item, all))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -175,7 +175,7 @@ async fn list(store: &SqliteStore, all: bool, json: bool) -> anyhow::Result<Exit
         }
         rows.add_row(cells);
     }
-    println!("{rows}");
+    print::line(rows)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -210,10 +210,11 @@ async fn assign(store: &SqliteStore, engine: &Engine, args: AssignArgs) -> anyho
                 "id": item.id, "account": account.name, "currency": currency, "amount": credit.to_string(),
                 "entry": entry, "dryRun": args.dry_run,
             });
-            println!("{line}");
+            // What is done is done, whether or not anybody reads it.
+            let _ = print::line(line);
         } else {
             let verb = if args.dry_run { "would credit" } else { "credited" };
-            println!("{verb} {credit} {currency} to {} ({from})", account.name);
+            let _ = print::line(format_args!("{verb} {credit} {currency} to {} ({from})", account.name));
         }
     };
     if args.dry_run {
@@ -267,8 +268,10 @@ async fn assign(store: &SqliteStore, engine: &Engine, args: AssignArgs) -> anyho
 async fn dismiss(store: &SqliteStore, command: DismissReview, json: bool) -> anyhow::Result<ExitCode> {
     let (id, by) = (command.id, command.by.clone());
     match store.dismiss_review(command).await? {
-        Dismissed::Yes if json => println!("{}", json!({ "id": id, "resolution": "dismissed", "by": by })),
-        Dismissed::Yes => println!("review item {id} is dismissed"),
+        Dismissed::Yes if json => {
+            print::line(json!({ "id": id, "resolution": "dismissed", "by": by }))?;
+        }
+        Dismissed::Yes => print::line(format_args!("review item {id} is dismissed"))?,
         Dismissed::Unknown => return Err(unknown(id)),
         Dismissed::Resolved(item) => {
             return Err(match &item.resolution {
