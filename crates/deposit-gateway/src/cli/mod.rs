@@ -118,6 +118,7 @@ enum Command {
         /// Which shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
+    },
     /// Print the OpenAPI document of the HTTP API; needs no configuration
     #[command(after_help = "Example:\n  deposit openapi > openapi.json")]
     Openapi {
@@ -166,12 +167,15 @@ fn default_filter(command: &Command) -> &'static str {
         // Their own output is what a person looks at.
         #[cfg(feature = "sandbox")]
         Command::Demo { .. } => "error",
-        Command::Keys(_) | Command::Config(_) => "warn",
-        Command::Accounts(_) | Command::Review(_) => "warn",
         // What a provider refuses is in the report.
         Command::Journal(_) | Command::Reconcile(_) => "error",
-        Command::Keys(_) | Command::Config(_) | Command::Remote(_) | Command::Completions { .. } => "warn",
-        Command::Keys(_) | Command::Config(_) | Command::Openapi { .. } => "warn",
+        Command::Keys(_)
+        | Command::Accounts(_)
+        | Command::Review(_)
+        | Command::Config(_)
+        | Command::Remote(_)
+        | Command::Completions { .. }
+        | Command::Openapi { .. } => "warn",
         Command::Serve { .. } => "info",
         #[cfg(feature = "sandbox")]
         Command::Sandbox(_) => "info",
@@ -194,7 +198,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Review(command) => review::run(&global, command).await,
         Command::Journal(command) => journal::run(&global, command).await,
         Command::Reconcile(args) => reconcile::run(&global, args).await,
-        Command::Config(ConfigCommand::Check { json }) => Ok(config_check::run(&global, json)),
         Command::Config(ConfigCommand::Check { json }) => config_check::run(&global, json),
         Command::Remote(command) => remote::run(command).await,
         Command::Completions { shell } => completions::run(shell),
