@@ -10,7 +10,7 @@ use deposit_core::{
     PaymentProvider, PaymentReading, ProviderError, ProviderRef, Snapshot, Target, Terms, TickerSpec,
 };
 use deposit_lifecycle as lifecycle;
-use deposit_store::{Account, DepositRow, OpenStanding};
+use deposit_store::{Account, DepositRow, OpenStanding, crash_point};
 use futures_util::StreamExt as _;
 use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
@@ -142,10 +142,12 @@ impl Engine {
                 };
                 round.paid.extend(self.scanned(provider, &accounts, message, place).await?);
             }
+            crash_point("scan.committed");
             // What no deposit has is not ours to note: less than is taken in, or of an account that is gone.
             self.store().note_taken(provider.id(), page.taken).await?;
             // After what the page showed is committed: a process that dies before this sees the page again, which changes nothing.
             self.store().move_scan_cursor(provider.id(), &page.next).await?;
+            crash_point("scan.moved");
             cursor = Some(page.next);
             if !page.more {
                 round.whole = true;
@@ -167,6 +169,7 @@ impl Engine {
             while !stop.is_cancelled() {
                 match provider.receive(index, TAKEN_AT_ONCE).await {
                     Ok(received) => {
+                        crash_point("receive.taken");
                         let go_on = received.waiting > 0 && !received.taken.is_empty();
                         // What is not noted now, or was taken in before anybody had seen it, the next scan shows.
                         if let Err(error) = self.store().note_taken(provider.id(), received.taken).await {
@@ -300,6 +303,7 @@ impl Engine {
         let opening = OpenStanding { id: fresh, account: account.id, provider: provider.id(), intent, now };
         // By whoever saw the payment first: a process that died before its first commit, or another one at this moment.
         let id = self.store().open_standing(opening).await?;
+        crash_point("scan.opened");
         let snapshot =
             Snapshot { complete: false, payments: vec![reading.clone()], ..Snapshot::empty(order) };
         match self.observe_snapshot(&id, &snapshot).await? {
