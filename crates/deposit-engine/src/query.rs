@@ -200,11 +200,13 @@ impl Engine {
             all.iter().find(|b| b.asset() == asset).copied().unwrap_or_else(|| Signed::zero(asset))
         };
         let nano_address = match self.registry().route(&Ticker::XNO) {
-            Ok(route) => route
-                .provider
-                .standing_address(account.index)
-                .ok()
-                .and_then(|how| how.address().map(str::to_owned)),
+            Ok(route) => {
+                // Whoever is shown the address may pay within the second: what is pushed about it counts from now on, also for an account
+                // that is younger than the last scan.
+                route.provider.watch(&[account.index]);
+                let how = route.provider.standing_address(account.index).ok();
+                how.and_then(|how| how.address().map(str::to_owned))
+            }
             Err(_) => None,
         };
         Ok(Balances { usd: of(Asset::USD), xno: of(Asset::XNO), nano_address })

@@ -100,6 +100,35 @@ async fn what_waits_is_taken_in_and_credited_before_the_answer() {
     gateway.stop().await;
 }
 
+/// The next scan of itself comes in ten minutes: what is pushed has to be about the new account too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_younger_than_the_last_scan_is_credited_at_once() {
+    let mut engine = Options::default().engine;
+    engine.young_secs = 600;
+    let gateway = TestGateway::start_with(Options { engine, also: &["nano"], ..Options::default() }).await;
+    let has = async |key: &str, wanted: &str| {
+        for _ in 0..400 {
+            let reply = gateway.send("POST", "/api/check-balance", &[("x-api-key", key)], "").await;
+            if reply.member("nano_balance") == wanted {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("{wanted} XNO are not credited");
+    };
+    let mine = address(&gateway).await;
+    pay(&gateway, &mine, "1", "confirmed").await;
+    has(&gateway.key, "1").await;
+    // The scans that this payment has caused are over when there is nothing left to take in.
+    receive(&gateway).await;
+    // Made by another process, after the last scan.
+    let cem = gateway.issue_key("cem").await;
+    let shown = gateway.send("POST", "/api/check-balance", &[("x-api-key", &cem)], "").await;
+    pay(&gateway, &shown.member("nanoDepositAddress"), "2.5", "confirmed").await;
+    has(&cem, "2.5").await;
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn the_door_is_that_of_every_call() {
     let gateway = quiet().await;

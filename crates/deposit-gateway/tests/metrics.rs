@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::TestGateway;
 
 /// The value of one line, by its name and labels.
@@ -20,8 +22,17 @@ async fn requests_and_what_waits_are_shown_and_nobody_is_named() {
     gateway.status("btc", "unknown-to-everybody").await;
     gateway.send("GET", "/nowhere/4711", &[], "").await;
 
-    // No key: the collector has none.
-    let reply = gateway.send("GET", "/metrics", &[], "").await;
+    // No key: the collector has none. The provider's own message about the new order comes and is worked off meanwhile.
+    let mut reply = gateway.send("GET", "/metrics", &[], "").await;
+    for _ in 0..400 {
+        let quiet = value(&reply.body, "deposit_http_requests_under_way") == Some(1)
+            && value(&reply.body, "deposit_deliveries_unhandled") == Some(0);
+        if quiet {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+        reply = gateway.send("GET", "/metrics", &[], "").await;
+    }
     assert_eq!(reply.status, 200);
     assert_eq!(reply.headers["content-type"], "application/openmetrics-text; version=1.0.0; charset=utf-8");
     let text = reply.body;
