@@ -14,6 +14,7 @@ const FACADE: &str = "deposit-facade";
 const STORE: &str = "deposit-store";
 const ENGINE: &str = "deposit-engine";
 const SANDBOX: &str = "deposit-sandbox";
+const CONFORMANCE: &str = "deposit-conformance";
 
 /// What a crate may depend on (normal dependencies; tests may use more). A crate not named here is an adapter: it sees
 /// the core and the transport alone, never another adapter, the store or the gateway.
@@ -26,6 +27,7 @@ fn allowed(name: &str, adapters: &BTreeSet<&str>) -> Option<BTreeSet<String>> {
         "deposit-store" => &[CORE, LIFECYCLE],
         "deposit-engine" => &[CORE, LIFECYCLE, RATES, FACADE, STORE],
         "deposit-gateway" => &[CORE, LIFECYCLE, RATES, FACADE, STORE, ENGINE, SANDBOX, TRANSPORT],
+        "deposit-testkit" => &[CORE, TRANSPORT, SANDBOX, CONFORMANCE],
         "xtask" => &[SANDBOX, FACADE],
         adapter if adapters.contains(adapter) => &[CORE, TRANSPORT],
         _ => return None,

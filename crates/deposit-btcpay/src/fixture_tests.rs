@@ -2,53 +2,16 @@
 //! references and addresses are replaced in them, so that a new recording changes only what it means.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use deposit_core::{IntentRecord, RawDelivery, Ticker, Timestamp};
+use deposit_testkit::Recorded;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::api::{Invoice, PaymentMethod, PaymentStatus, Rate};
 use crate::map;
 use crate::testing::{intent, methods};
 
-/// Text in, text out: no figure passes through a `Value`.
-#[derive(serde::Deserialize)]
-struct Fixture {
-    request: Box<RawValue>,
-    response: Option<Response>,
-}
-
-#[derive(serde::Deserialize)]
-struct Response {
-    status: u16,
-    body: Box<RawValue>,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/btcpay")
-}
-
-fn fixture(name: &str) -> Fixture {
-    let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-fn body(name: &str) -> String {
-    let response = fixture(name).response.unwrap();
-    assert_eq!(response.status, 200, "{name}");
-    response.body.get().to_owned()
-}
-
-fn names(prefix: &str) -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(folder())
-        .unwrap()
-        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".json")?.to_owned()))
-        .filter(|name| name.starts_with(prefix))
-        .collect();
-    names.sort();
-    names
-}
+const FIXTURES: Recorded = Recorded("btcpay");
 
 /// The deposit that the invoice of a fixture could belong to: shown the address that was paid first.
 fn deposit(invoice: &Invoice, prompts: &[PaymentMethod], payments: &str) -> (IntentRecord, Ticker) {
@@ -80,18 +43,15 @@ fn redact(text: String, invoice: &str, prompts: &[PaymentMethod]) -> String {
 #[test]
 fn states() {
     let mut count = 0;
-    for name in names("invoice_") {
+    for name in FIXTURES.names("invoice_") {
         let state = name.strip_prefix("invoice_").unwrap();
         let payments = format!("payments_{state}");
-        let readable = |name: &str| fixture(name).response.unwrap().status == 200;
-        if state == "wrong_types"
-            || !folder().join(format!("{payments}.json")).exists()
-            || !readable(&payments)
-        {
+        let readable = |name: &str| FIXTURES.answer(name).status == 200;
+        if state == "wrong_types" || !FIXTURES.has(&payments) || !readable(&payments) {
             continue;
         }
-        let invoice: Invoice = serde_json::from_str(&body(&name)).unwrap();
-        let text = body(&payments);
+        let invoice: Invoice = FIXTURES.parsed(&name);
+        let text = FIXTURES.body(&payments);
         let prompts: Vec<PaymentMethod> = serde_json::from_str(&text).unwrap();
         let (intent, ticker) = deposit(&invoice, &prompts, &text);
         let snapshot = map::snapshot(&intent, methods().of(ticker).unwrap(), &invoice, &prompts);
@@ -119,11 +79,11 @@ fn states() {
 #[test]
 fn coins() {
     let mut shown = BTreeMap::new();
-    for name in names("payments_") {
+    for name in FIXTURES.names("payments_") {
         let Some(coin) = name.strip_prefix("payments_").and_then(|n| n.strip_suffix("_new")) else {
             continue;
         };
-        let prompts: Vec<PaymentMethod> = serde_json::from_str(&body(&name)).unwrap();
+        let prompts: Vec<PaymentMethod> = FIXTURES.parsed(&name);
         let methods = methods();
         let method = methods.by_id(prompts[0].id()).unwrap();
         let to = map::destination(method, &prompts).unwrap();
@@ -136,8 +96,7 @@ fn coins() {
             format!("{} {}", method.coin.ticker, redact(how.link().unwrap().to_owned(), "-", &prompts)),
         );
 
-        let part: Vec<PaymentMethod> =
-            serde_json::from_str(&body(&format!("payments_{coin}_partial"))).unwrap();
+        let part: Vec<PaymentMethod> = FIXTURES.parsed(&format!("payments_{coin}_partial"));
         let changes = matches!(method.coin.ticker, Ticker::BTC_LN | Ticker::XMR | Ticker::ZEC);
         assert_eq!(map::destination(method, &part) != Some(to), changes, "{coin}");
     }
@@ -147,28 +106,29 @@ fn coins() {
 
 #[test]
 fn wrong_types_are_no_answer() {
-    assert!(serde_json::from_str::<Invoice>(&body("invoice_wrong_types")).is_err());
-    assert!(serde_json::from_str::<Vec<PaymentMethod>>(&body("payments_wrong_types")).is_err());
+    assert!(serde_json::from_str::<Invoice>(&FIXTURES.body("invoice_wrong_types")).is_err());
+    assert!(serde_json::from_str::<Vec<PaymentMethod>>(&FIXTURES.body("payments_wrong_types")).is_err());
 }
 
 #[test]
 fn unknown_words_are_kept_as_such() {
-    let prompts: Vec<PaymentMethod> = serde_json::from_str(&body("payments_unknown_word")).unwrap();
+    let prompts: Vec<PaymentMethod> = FIXTURES.parsed("payments_unknown_word");
     assert!(matches!(prompts[0].payments[0].status, PaymentStatus::Other(_)));
 }
 
 /// A double-spent payment is hidden unless it is asked for.
 #[test]
 fn the_accounted_form_would_hide_a_reversal() {
-    let of = |name| serde_json::from_str::<Vec<PaymentMethod>>(&body(name)).unwrap()[0].payments.len();
+    let of =
+        |name| serde_json::from_str::<Vec<PaymentMethod>>(&FIXTURES.body(name)).unwrap()[0].payments.len();
     assert_eq!((of("payments_reorg"), of("payments_reorg_accounted_only")), (1, 0));
 }
 
 #[test]
 fn rates() {
-    let rates: Vec<Rate> = serde_json::from_str(&body("rates")).unwrap();
+    let rates: Vec<Rate> = FIXTURES.parsed("rates");
     assert!(!rates.is_empty() && rates.iter().all(|r| r.rate.is_some() && r.currency_pair.ends_with("_USD")));
-    let down: Vec<Rate> = serde_json::from_str(&body("rates_down")).unwrap();
+    let down: Vec<Rate> = FIXTURES.parsed("rates_down");
     assert!(!down.is_empty() && down.iter().all(|r| r.rate.is_none()));
 }
 
@@ -180,8 +140,8 @@ fn webhooks() {
         body: String,
     }
     let mut shown = BTreeMap::new();
-    for name in names("webhook_") {
-        let sent: Delivered = serde_json::from_str(fixture(&name).request.get()).unwrap();
+    for name in FIXTURES.names("webhook_") {
+        let sent: Delivered = FIXTURES.request(&name);
         let event: Value = serde_json::from_str(&sent.body).unwrap();
         let mut config = crate::testing::config();
         config.store_id = event["storeId"].as_str().unwrap().to_owned();

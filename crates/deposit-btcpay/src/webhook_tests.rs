@@ -1,14 +1,12 @@
 use deposit_core::{Ticker, Timestamp};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use deposit_testkit::hmac_sha256;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::testing::{INVOICE, ORDER_ID, STORE, config};
 
 fn sign(secret: &str, body: &[u8]) -> String {
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(body);
-    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+    format!("sha256={}", hmac_sha256(secret, &[body]))
 }
 
 fn take(signature: Option<&str>, body: &[u8]) -> Result<Delivery, WebhookError> {

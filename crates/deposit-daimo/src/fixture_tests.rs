@@ -2,56 +2,17 @@
 //! replaced in them, so that a new recording changes only what it means.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use deposit_core::{IntentRecord, RawDelivery, Secret, Snapshot, Timestamp};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use deposit_testkit::{Recorded, hmac_sha256};
 use serde_json::Value;
-use serde_json::value::RawValue;
-use sha2::Sha256;
 
 use crate::api::{Created, PaymentAnswer, SessionAnswer};
 use crate::backend::Seen;
 use crate::testing::{CREATED, destination, intent, usdc};
 use crate::{map, webhook};
 
-/// Text in, text out: no figure passes through a `Value`.
-#[derive(serde::Deserialize)]
-struct Fixture {
-    request: Box<RawValue>,
-    response: Option<Response>,
-}
-
-#[derive(serde::Deserialize)]
-struct Response {
-    status: u16,
-    body: Box<RawValue>,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/daimo")
-}
-
-fn fixture(name: &str) -> Fixture {
-    let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-fn body(name: &str) -> String {
-    let response = fixture(name).response.unwrap();
-    assert_eq!(response.status, 200, "{name}");
-    response.body.get().to_owned()
-}
-
-fn names(prefix: &str) -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(folder())
-        .unwrap()
-        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".json")?.to_owned()))
-        .filter(|name| name.starts_with(prefix))
-        .collect();
-    names.sort();
-    names
-}
+const FIXTURES: Recorded = Recorded("daimo");
 
 /// The deposit that an order of a fixture belongs to.
 fn deposit(seen: &Seen) -> IntentRecord {
@@ -71,20 +32,20 @@ fn read(name: &str, seen: &Seen) -> Snapshot {
 fn states() {
     let words = ["unpaid", "started", "completed", "bounced", "by_external_id", "unknown_word"];
     let mut shown = BTreeMap::new();
-    for name in names("payment_") {
+    for name in FIXTURES.names("payment_") {
         let state = name.strip_prefix("payment_").unwrap();
         if words.iter().any(|word| state.starts_with(word)) {
-            let PaymentAnswer(payment) = serde_json::from_str(&body(&name)).unwrap();
+            let PaymentAnswer(payment) = FIXTURES.parsed(&name);
             let seen = Seen::from(payment);
             let text = serde_json::to_string(&read(&name, &seen)).unwrap().replace(&seen.id, "[order]");
             shown.insert(name, serde_json::from_str::<Value>(&text).unwrap());
         }
     }
     let words = ["requires", "waiting", "processing", "succeeded", "bounced", "expired", "unknown_word"];
-    for name in names("session_") {
+    for name in FIXTURES.names("session_") {
         let state = name.strip_prefix("session_").unwrap();
         if words.iter().any(|word| state.starts_with(word)) {
-            let answer: SessionAnswer = serde_json::from_str(&body(&name)).unwrap();
+            let answer: SessionAnswer = FIXTURES.parsed(&name);
             let seen = Seen::from(answer.session);
             let text = serde_json::to_string(&read(&name, &seen)).unwrap().replace(&seen.id, "[order]");
             shown.insert(name, serde_json::from_str::<Value>(&text).unwrap());
@@ -96,13 +57,13 @@ fn states() {
 
 #[test]
 fn creates() {
-    let created: Created = serde_json::from_str(&body("payment_create_ok")).unwrap();
+    let created: Created = FIXTURES.parsed("payment_create_ok");
     assert!(created.url.ends_with(&format!("/checkout?id={}", created.id)));
     assert_eq!(created.payment.unwrap().id, created.id);
-    let answer: SessionAnswer = serde_json::from_str(&body("session_create_ok")).unwrap();
+    let answer: SessionAnswer = FIXTURES.parsed("session_create_ok");
     assert_eq!(answer.session.client_secret.as_deref(), Some("REDACTED"));
     // Without the key neither the client's secret nor our mark is told: nothing could be concluded from that.
-    let public: SessionAnswer = serde_json::from_str(&body("session_public")).unwrap();
+    let public: SessionAnswer = FIXTURES.parsed("session_public");
     assert!(public.session.client_secret.is_none());
     let (mine, public) = (deposit(&Seen::from(answer.session)), Seen::from(public.session));
     assert!(map::mismatch(&mine.deposit_id, usdc("10.5"), &destination(), &public).is_some());
@@ -116,7 +77,7 @@ fn requests_are_the_adapter_s_own() {
         body: Value,
     }
     for name in ["payment_create_ok", "session_create_ok"] {
-        let sent: Sent = serde_json::from_str(fixture(name).request.get()).unwrap();
+        let sent: Sent = FIXTURES.request(name);
         let id: deposit_core::DepositId =
             sent.body["metadata"]["depositId"].as_str().unwrap().parse().unwrap();
         let (to, refunds) = (destination(), crate::testing::REFUNDS);
@@ -138,8 +99,8 @@ fn requests_are_the_adapter_s_own() {
 
 #[test]
 fn wrong_types_are_no_answer() {
-    assert!(serde_json::from_str::<PaymentAnswer>(&body("payment_wrong_types")).is_err());
-    assert!(serde_json::from_str::<SessionAnswer>(&body("session_wrong_types")).is_err());
+    assert!(serde_json::from_str::<PaymentAnswer>(&FIXTURES.body("payment_wrong_types")).is_err());
+    assert!(serde_json::from_str::<SessionAnswer>(&FIXTURES.body("session_wrong_types")).is_err());
 }
 
 #[test]
@@ -150,8 +111,8 @@ fn webhooks() {
         body: String,
     }
     let mut shown = BTreeMap::new();
-    for name in names("webhook_") {
-        let sent: Delivered = serde_json::from_str(fixture(&name).request.get()).unwrap();
+    for name in FIXTURES.names("webhook_") {
+        let sent: Delivered = FIXTURES.request(&name);
         let event: Value = serde_json::from_str(&sent.body).unwrap();
         let mut headers: Vec<_> = sent.headers.into_iter().collect();
         let secret = Secret::new("REDACTED");
@@ -159,9 +120,8 @@ fn webhooks() {
             // Its secret is not recorded: signed anew, over the recorded bytes and with the recorded time.
             let (_, header) = headers.iter_mut().find(|(name, _)| name == "daimo-signature").unwrap();
             let stamp = header.split(',').next().unwrap().strip_prefix("t=").unwrap().to_owned();
-            let mut mac = Hmac::<Sha256>::new_from_slice(b"REDACTED").unwrap();
-            mac.update(format!("{stamp}.{}", sent.body).as_bytes());
-            *header = format!("t={stamp},v1={}", hex::encode(mac.finalize().into_bytes()));
+            let proof = hmac_sha256("REDACTED", &[format!("{stamp}.{}", sent.body).as_bytes()]);
+            *header = format!("t={stamp},v1={proof}");
         }
         let received_at = Timestamp::from_secs(CREATED);
         let raw = RawDelivery { headers: &headers, query: &[], body: sent.body.as_bytes(), received_at };
@@ -177,7 +137,7 @@ fn webhooks() {
     }
     insta::assert_json_snapshot!("webhooks", shown);
     let id = |name: &str| {
-        let sent: Delivered = serde_json::from_str(fixture(name).request.get()).unwrap();
+        let sent: Delivered = FIXTURES.request(name);
         sent.headers["idempotency-key"].clone()
     };
     assert_eq!(id("webhook_payment_bounced"), id("webhook_payment_bounced_again"));

@@ -1,8 +1,7 @@
 use deposit_core::Timestamp;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use deposit_testkit::hmac_sha256;
 use proptest::prelude::*;
 use serde_json::json;
-use sha2::Sha256;
 
 use super::*;
 use crate::testing::{CREATED, ORDER_ID, PAYMENT, TOKEN};
@@ -28,10 +27,7 @@ fn event(kind: &str) -> Value {
 }
 
 fn signed(secret: &str, stamp: i64, body: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(format!("{stamp}.").as_bytes());
-    mac.update(body);
-    format!("t={stamp},v1={}", hex::encode(mac.finalize().into_bytes()))
+    format!("t={stamp},v1={}", hmac_sha256(secret, &[format!("{stamp}.").as_bytes(), body]))
 }
 
 fn sessions(signature: &str, body: &[u8]) -> Result<Delivery, WebhookError> {

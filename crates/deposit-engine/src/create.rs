@@ -13,7 +13,7 @@ use deposit_store::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::error::{CreateError, EngineError, Refusal};
+use crate::error::{CreateError, EngineError, Refusal, retry_after};
 use crate::query::{Caller, unknown_ticker_hint};
 use crate::view::DepositView;
 use crate::{Engine, random};
@@ -372,21 +372,10 @@ impl Engine {
         tracing::warn!(
             %error, source = std::error::Error::source(error).map(tracing::field::display), "deposit not opened"
         );
-        let retry_after = match error.kind() {
-            ErrorKind::Transient { retry_after } => {
-                self.note_down(error.provider(), now);
-                retry_after.or(Some(Duration::from_secs(1)))
-            }
-            ErrorKind::OutcomeUnknown => Some(Duration::from_secs(1)),
-            ErrorKind::Rejected(_)
-            | ErrorKind::NotFound
-            | ErrorKind::Authentication
-            | ErrorKind::Configuration
-            | ErrorKind::Protocol
-            | ErrorKind::Unsupported
-            | _ => None,
-        };
-        CreateError::Unavailable { retry_after }
+        if matches!(error.kind(), ErrorKind::Transient { .. }) {
+            self.note_down(error.provider(), now);
+        }
+        CreateError::Unavailable { retry_after: retry_after(error, Duration::from_secs(1)) }
     }
 
     fn note_down(&self, provider: ProviderId, now: Timestamp) {

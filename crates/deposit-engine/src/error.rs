@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deposit_core::{Amount, Ticker};
+use deposit_core::{Amount, ErrorKind, ProviderError, Ticker};
 use deposit_store::StoreError;
 use serde::{Deserialize, Serialize};
 
@@ -149,4 +149,19 @@ pub enum DeliveryError {
     /// Could not be stored: 503, so that it comes again.
     #[error("the delivery could not be stored")]
     NotStored(#[source] EngineError),
+}
+
+/// After how long the same call may fare better: as the provider asked for, else `soon`; `None` where a person has to look first.
+pub(crate) fn retry_after(error: &ProviderError, soon: Duration) -> Option<Duration> {
+    match error.kind() {
+        ErrorKind::Transient { retry_after } => retry_after.or(Some(soon)),
+        ErrorKind::OutcomeUnknown => Some(soon),
+        ErrorKind::Rejected(_)
+        | ErrorKind::NotFound
+        | ErrorKind::Authentication
+        | ErrorKind::Configuration
+        | ErrorKind::Protocol
+        | ErrorKind::Unsupported
+        | _ => None,
+    }
 }

@@ -10,7 +10,7 @@ use deposit_store::{Account, crash_point};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::Engine;
-use crate::error::{EngineError, ReceiveError};
+use crate::error::{EngineError, ReceiveError, retry_after};
 use crate::scan::CatchUpError;
 
 /// When to try again, where the provider does not say.
@@ -177,16 +177,5 @@ fn unavailable(error: &ProviderError) -> ReceiveError {
     tracing::warn!(
         %error, source = std::error::Error::source(error).map(tracing::field::display), "nothing was taken in"
     );
-    let retry_after = match error.kind() {
-        ErrorKind::Transient { retry_after } => retry_after.or(Some(SOON)),
-        ErrorKind::OutcomeUnknown => Some(SOON),
-        ErrorKind::Rejected(_)
-        | ErrorKind::NotFound
-        | ErrorKind::Authentication
-        | ErrorKind::Configuration
-        | ErrorKind::Protocol
-        | ErrorKind::Unsupported
-        | _ => None,
-    };
-    ReceiveError::Unavailable { retry_after }
+    ReceiveError::Unavailable { retry_after: retry_after(error, SOON) }
 }

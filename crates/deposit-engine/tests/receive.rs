@@ -1,16 +1,17 @@
 //! Taking in on request what waits at a standing address.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "common/standing.rs"]
+mod standing;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::*;
-use deposit_engine::{Engine, EngineConfig, ManualClock, ReceiveError};
-use deposit_facade::Registry;
-use deposit_rates::Rates;
-use deposit_store::{Account, SqliteStore};
+use deposit_engine::{Engine, ManualClock, ReceiveError};
+use deposit_store::Account;
 use tokio::sync::Notify;
 
 const ID: ProviderId = ProviderId::constant("node");
@@ -167,50 +168,18 @@ struct Bench {
     engine: Engine,
 }
 
-async fn engine(url: &str, node: &Node) -> Engine {
-    let store = Arc::new(SqliteStore::open(url).await.unwrap());
-    let registry = Registry::builder().register(Arc::new(node.clone())).unwrap().build();
-    let rates = Arc::new(Rates::new(Vec::new(), Duration::from_secs(300)));
-    let clock = ManualClock::at(Timestamp::from_secs(1_790_000_000));
-    Engine::new(store, registry, rates, EngineConfig::default(), Arc::new(clock))
-}
-
 impl Bench {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("receive.db").display());
-        let spec = TickerSpec {
-            ticker: Ticker::XNO,
-            asset: Asset::XNO,
-            quote_decimals: 30,
-            kind: TickerKind::Standing,
-            quoted_by: Some(Ticker::XNO),
-            credit: CreditRule::in_kind(Asset::XNO),
-            confirms_only_full: false,
-        };
-        let capabilities = Capabilities {
-            tickers: vec![spec],
-            replay: Replay::Key,
-            open_timeout: Duration::from_secs(1),
-            scan: true,
-            standing_address: true,
-            webhooks: false,
-            bounds: false,
-            read_batch: 1,
-            budget: RequestBudget { requests: 100, per: Duration::from_secs(1), concurrency: 1 },
-            requests_per_read: 1,
-        };
         let node = Node {
-            capabilities,
+            capabilities: standing::capabilities(),
             state: Arc::default(),
             turn: Arc::default(),
             hangs: Arc::default(),
             go_on: Arc::default(),
         };
-        let engine = engine(&url, &node).await;
-        for name in ["ana", "ben"] {
-            engine.store().ensure_account(&name.parse().unwrap(), engine.now()).await.unwrap();
-        }
+        let engine = standing::engine(&url, Arc::new(node.clone()), &ManualClock::at(standing::START)).await;
         Self { _folder: folder, url, node, engine }
     }
 
@@ -389,7 +358,8 @@ async fn a_process_that_dies_after_taking_in_forgets_nothing() {
     // The block is out, and nobody has noted it; the other payment was never even seen.
     bench.pay(1, "S2", XNO);
     assert_eq!(bench.node.receive(AccountIndex(1), usize::MAX).await.unwrap().taken.len(), 1);
-    bench.engine = engine(&bench.url, &bench.node).await;
+    bench.engine =
+        standing::engine(&bench.url, Arc::new(bench.node.clone()), &ManualClock::at(standing::START)).await;
     assert_eq!(bench.status("ana", "BLOCK-S2").await, None);
     assert_eq!(bench.receive("ana").await.unwrap(), (vec![], "0".to_owned(), true), "it was taken in before");
     assert_eq!(bench.balance("ana").await, "2");

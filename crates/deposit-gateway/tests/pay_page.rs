@@ -8,24 +8,27 @@
     clippy::as_conversions
 )]
 
+mod common;
 #[path = "common/scan.rs"]
 mod scan;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use deposit_core::json::NumberText;
 use deposit_core::{Ticker, plain_decimal};
-use deposit_engine::keys;
-use deposit_gateway::config::{Environment, Loaded};
+use deposit_engine::SystemClock;
 use deposit_gateway::gateway::Gateway;
 use deposit_sandbox::{Sandbox, SandboxConfig};
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http::Request;
+use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+
+use common::{Reply, sandboxed};
 
 /// Decimals that hold every ticker's amounts.
 const FINEST: u8 = 30;
@@ -39,30 +42,21 @@ struct Shop {
     _folder: tempfile::TempDir,
 }
 
-struct Reply {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
-}
-
 impl Shop {
     /// A gateway with all providers.
     async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = format!("sqlite://{}", folder.path().join("pay.db").display());
+        let store = sandboxed::store_url(folder.path());
         let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
         let sections = format!(
-            "{}\n[server]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = {store:?}\n[create_rate_limit]\nrequests = 1000\n[poll]\nyoung_seconds = 1\n",
-            sandbox.config_toml()
+            "{}{}[store]\nurl = {store:?}\n[create_rate_limit]\nrequests = 1000\n[poll]\nyoung_seconds = 1\n",
+            sandbox.config_toml(),
+            sandboxed::FREE_PORT
         );
-        let built = Loaded::read(None, Some(&sections), &Environment::default()).unwrap().build().unwrap();
-        let listener = Gateway::bind(&built.server).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        sandbox.set_gateways(vec![url.clone()]);
-        let gateway = Gateway::start(built, listener).await.unwrap();
-        let engine = gateway.engine();
-        let key = keys::issue(&**engine.store(), &"ana".parse().unwrap(), engine.now()).await.unwrap();
-        let key = key.key.expose().to_owned();
+        let tell = |url| sandbox.set_gateways(vec![url]);
+        let gateway = sandboxed::start(&sections, Arc::new(SystemClock), tell).await;
+        let url = format!("http://{}", gateway.address());
+        let key = sandboxed::issue_key(&gateway, "ana").await;
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { gateway, sandbox, client, key, url, _folder: folder }
     }
@@ -73,14 +67,7 @@ impl Shop {
         if key {
             request = request.header("x-api-key", &self.key);
         }
-        let answer = self.client.request(request.body(Full::from(body)).unwrap()).await.unwrap();
-        let (parts, body) = answer.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Reply {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        Reply::read(self.client.request(request.body(Full::from(body)).unwrap()).await.unwrap()).await
     }
 
     /// As a payer: without a key.

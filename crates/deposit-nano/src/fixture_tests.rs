@@ -2,14 +2,13 @@
 //! in them, so that a new recording changes only what it means.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use deposit_core::{
     AccountIndex, Asset, CreditRule, Decimal, FormulaVersion, IntentRecord, PayInstructions, PaymentProvider,
     RawDelivery, Secret, Terms, Ticker, Timestamp,
 };
+use deposit_testkit::Recorded;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::api;
 use crate::block::Hash;
@@ -20,40 +19,16 @@ use crate::provider::Nano;
 
 const SEED: &str = "A98A541406E5DF55EB3F57396255AB133A417C3252679CC9C1AEF51382089AF9";
 
-/// Text in, text out: no figure passes through a `Value`.
-#[derive(serde::Deserialize)]
-struct Fixture {
-    request: Box<RawValue>,
-    response: Option<Response>,
-}
+const FIXTURES: Recorded = Recorded("nano");
 
-#[derive(serde::Deserialize)]
-struct Response {
-    status: u16,
-    body: Box<RawValue>,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/nano")
-}
-
-fn fixture(name: &str) -> Fixture {
-    let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
-    serde_json::from_str(&text).unwrap()
+fn names(part: &str) -> Vec<String> {
+    let mut names = FIXTURES.all();
+    names.retain(|name| name.contains(part));
+    names
 }
 
 fn body(name: &str) -> String {
-    fixture(name).response.unwrap().body.get().to_owned()
-}
-
-fn names(part: &str) -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(folder())
-        .unwrap()
-        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".json")?.to_owned()))
-        .filter(|name| name.contains(part))
-        .collect();
-    names.sort();
-    names
+    FIXTURES.answer(name).body.get().to_owned()
 }
 
 fn nano() -> Nano {
@@ -110,7 +85,7 @@ fn intent(hash: &str) -> IntentRecord {
 fn reads() {
     let mut shown = BTreeMap::new();
     for name in names("block_info_") {
-        let asked: Value = serde_json::from_str(fixture(&name).request.get()).unwrap();
+        let asked: Value = FIXTURES.request(&name);
         let hash = asked["body"]["hash"].as_str().unwrap().to_owned();
         let text = body(&name);
         let understood = match serde_json::from_str::<api::MaybeError>(&text) {
@@ -151,8 +126,8 @@ fn waiting() {
 #[test]
 fn errors() {
     let mut shown = BTreeMap::new();
-    for name in names("") {
-        let Some(response) = fixture(&name).response else { continue };
+    for name in FIXTURES.all() {
+        let Some(response) = FIXTURES.exchange(&name).response else { continue };
         if response.status != 200 {
             assert!(response.body.get().starts_with('"'), "{name}: plain text");
             shown.insert(name, format!("HTTP {}", response.status));
@@ -175,7 +150,7 @@ fn callbacks() {
     let nano = nano();
     let mut shown = BTreeMap::new();
     for name in names("callback_") {
-        let sent: Delivered = serde_json::from_str(fixture(&name).request.get()).unwrap();
+        let sent: Delivered = FIXTURES.request(&name);
         let token = sent.path.split_once("token=").unwrap().1.to_owned();
         let query = [("token".to_owned(), token)];
         let raw = RawDelivery {

@@ -8,87 +8,44 @@
 )]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_conformance::{
-    Ability, CaptureServer, CapturedDelivery, Carrier, Fault, Harness, PayStage, Played, PlayedStage,
-    Scenario, Stranger, Variant, WebhookAuth,
+    Ability, CapturedDelivery, Carrier, Fault, Harness, PayStage, Played, Scenario, Stranger, Variant,
+    WebhookAuth,
 };
 use deposit_core::{
     Amount, Asset, DepositId, IntentRecord, PaymentProvider, PaymentRef, Secret, TickerSpec, Timestamp,
 };
 use deposit_nano::{Config, Nano};
-use deposit_sandbox::{
-    Emulator as _, Faults, PayRequest, PayStage as Stage, Sandbox, SandboxConfig, ScenarioName,
-    ScenarioRequest, TruthPayment, TruthStage,
-};
+use deposit_testkit::{World, altered, impatient, unreachable_url};
 use deposit_transport::HttpConfig;
+use serde_json::{Map, Value};
 
 deposit_conformance::provider_suite!(NanoHarness::start().await);
 
 const WRONG_KEY: &str = "Bearer a-key-of-nobody-0001";
 
 struct NanoHarness {
-    sandbox: Sandbox,
-    webhooks: CaptureServer,
+    world: World,
 }
 
 impl NanoHarness {
     async fn start() -> Self {
-        let webhooks = CaptureServer::start().await.unwrap();
-        let gateways = vec![webhooks.url().to_owned()];
-        let sandbox = Sandbox::start(SandboxConfig { gateways, ..SandboxConfig::default() }).await.unwrap();
-        Self { sandbox, webhooks }
-    }
-
-    fn setting(&self, key: &str) -> String {
-        self.sandbox.setting("nano", key).unwrap()
+        Self { world: World::start("nano").await.by_address() }
     }
 
     fn config(&self) -> Config {
-        let mut config =
-            Config::new(self.setting("rpc_url"), self.setting("seed"), self.setting("representative"));
-        config.ws_url = self.setting("ws_url");
-        config.rpc_authorization = Secret::new(self.setting("rpc_authorization"));
-        config.callback_token = Secret::new(self.setting("callback_token"));
+        let mut config = Config::new(
+            self.world.setting("rpc_url"),
+            self.world.setting("seed"),
+            self.world.setting("representative"),
+        );
+        config.ws_url = self.world.setting("ws_url");
+        config.rpc_authorization = Secret::new(self.world.setting("rpc_authorization"));
+        config.callback_token = Secret::new(self.world.setting("callback_token"));
         config
     }
-
-    /// Every payment to the address, from the emulator's own books.
-    fn truth(&self, order: &IntentRecord) -> Vec<Played> {
-        let all = self.sandbox.emulators().nano.truth();
-        let order = all.into_iter().find(|o| Some(o.reference.as_str()) == order.instructions.address());
-        order.unwrap().payments.iter().map(played).collect()
-    }
-
-    fn pays(
-        &self,
-        order: &IntentRecord,
-        amount: Option<Amount>,
-        stage: Stage,
-        payment: Option<String>,
-    ) -> Played {
-        let request = PayRequest {
-            reference: order.instructions.address().unwrap().to_owned(),
-            amount: amount.map(|a| a.to_string().parse().unwrap()),
-            stage,
-            payment,
-            ticker: None,
-        };
-        let id = self.sandbox.emulators().nano.pay(&request).unwrap();
-        self.truth(order).into_iter().find(|p| p.id.as_str() == id).unwrap()
-    }
-}
-
-fn played(payment: &TruthPayment) -> Played {
-    let stage = match payment.stage {
-        TruthStage::Seen => PlayedStage::Seen,
-        TruthStage::Confirmed => PlayedStage::Confirmed,
-        TruthStage::Reversed => PlayedStage::Reversed,
-        TruthStage::Withdrawn => PlayedStage::Withdrawn,
-    };
-    Played::new(PaymentRef::new(payment.id.clone()).unwrap(), payment.amount, stage)
 }
 
 #[async_trait]
@@ -101,90 +58,42 @@ impl Harness for NanoHarness {
         let mut config = self.config();
         let mut http = HttpConfig::default();
         match variant {
-            Variant::Unreachable => {
-                // A port that was free a moment ago.
-                let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-                config.rpc_url = format!("http://{}", free.local_addr().unwrap());
-            }
+            Variant::Unreachable => config.rpc_url = unreachable_url(),
             Variant::WrongKey => config.rpc_authorization = Secret::new(WRONG_KEY),
             Variant::NoWebhookSecret => config.callback_token = Secret::default(),
-            Variant::Impatient => {
-                http.read_timeout = Duration::from_millis(300);
-                http.timeout = Duration::from_millis(400);
-                http.deadline = Duration::from_millis(1_500);
-                http.max_backoff = Duration::from_millis(20);
-                http.min_backoff = Duration::from_millis(5);
-                http.breaker.open_for = Duration::from_millis(200);
-            }
+            Variant::Impatient => http = impatient(),
         }
         Some(Arc::new(Nano::with_http(config, http).ok()?))
     }
 
     fn secrets(&self) -> Vec<String> {
-        let own = ["seed", "rpc_authorization", "callback_token"].map(|key| self.setting(key));
+        let own = ["seed", "rpc_authorization", "callback_token"].map(|key| self.world.setting(key));
         own.into_iter().chain([WRONG_KEY.to_owned()]).collect()
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::from_secs(self.sandbox.now())
+        self.world.now()
     }
 
     async fn advance(&self, seconds: u32) {
-        self.sandbox.advance(seconds);
+        self.world.advance(seconds);
     }
 
     async fn pay(&self, order: &IntentRecord, amount: Option<Amount>, stage: PayStage) -> Played {
-        let stage = match stage {
-            PayStage::Seen => Stage::Seen,
-            PayStage::Confirmed => Stage::Confirmed,
-        };
-        self.pays(order, amount, stage, None)
+        self.world.pay(order, amount, stage)
     }
 
     async fn confirm(&self, order: &IntentRecord, payment: &PaymentRef) -> Played {
-        self.pays(order, None, Stage::Confirmed, Some(payment.to_string()))
+        self.world.confirm(order, payment)
     }
 
     async fn scenario(&self, order: &IntentRecord, scenario: Scenario) -> Option<Vec<Played>> {
-        let name = match scenario {
-            Scenario::Partial => ScenarioName::Partial,
-            Scenario::Over => ScenarioName::Over,
-            Scenario::Double => ScenarioName::Double,
-            Scenario::Replace => ScenarioName::Replace,
-            Scenario::Late
-            | Scenario::Reorg
-            | Scenario::Return
-            | Scenario::Refund
-            | Scenario::RefundPart
-            | Scenario::Dispute
-            | Scenario::Expire
-            | Scenario::Fail => return None,
-        };
-        let reference = order.instructions.address().unwrap().to_owned();
-        let amount = Some("1.5".parse().unwrap());
-        let request = ScenarioRequest { reference, name, amount, ticker: None };
-        self.sandbox.emulators().nano.scenario(&request).unwrap();
-        Some(self.truth(order))
+        let due = Amount::parse("1.5", Asset::XNO).unwrap();
+        self.world.play(order, scenario, Some(due), self.cannot(Ability::Scenario(scenario)).is_some())
     }
 
     async fn fault(&self, fault: Option<Fault>) {
-        let mut faults = Faults::default();
-        match fault {
-            None => {}
-            Some(Fault::Down) => faults.down = true,
-            Some(Fault::ServerError) => faults.error_rate = 1.0,
-            Some(Fault::HtmlError) => faults.html_502 = true,
-            Some(Fault::LostAnswer) => faults.drop_response_rate = 1.0,
-            // Longer than all tries of the impatient variant together.
-            Some(Fault::Slow) => faults.answer_delay_ms = 5_000,
-            Some(Fault::RejectKey) => faults.reject_key = true,
-            Some(Fault::RateLimited) => faults.status_429 = true,
-            Some(Fault::HugeBody) => faults.huge_body = true,
-            Some(Fault::WrongTypes) => faults.wrong_types = true,
-            Some(Fault::UnknownPaymentWord) => faults.unknown_words = true,
-            Some(Fault::UnknownOrderWord | Fault::MissingMethod) => panic!("no such fault here"),
-        }
-        assert!(self.sandbox.set_faults("nano", faults));
+        self.world.set_faults(World::faults(fault, &[]));
     }
 
     async fn orders_at_provider(&self, _id: &DepositId) -> usize {
@@ -210,26 +119,23 @@ impl Harness for NanoHarness {
     }
 
     async fn deliveries(&self) -> Vec<CapturedDelivery> {
-        self.sandbox.webhooks_idle().await;
-        self.webhooks.deliveries()
+        self.world.deliveries().await
     }
 
     async fn redeliver(&self, order: &IntentRecord) {
-        self.sandbox.emulators().nano.redeliver(order.instructions.address().unwrap()).unwrap();
+        self.world.redeliver(order);
     }
 
     fn strangers(&self, sample: &CapturedDelivery) -> Vec<Stranger> {
-        let made = |what, of_our_order, change: fn(&mut serde_json::Map<String, serde_json::Value>)| {
-            let mut body: serde_json::Value = serde_json::from_slice(&sample.body).unwrap();
-            change(body.as_object_mut().unwrap());
-            let body = body.to_string().into_bytes();
-            let delivery = CapturedDelivery { body, ..sample.clone() };
-            Stranger { what, delivery, of_our_order }
+        let made = |what, of_our_order, change: fn(&mut Map<String, Value>)| Stranger {
+            what,
+            delivery: altered(sample, change),
+            of_our_order,
         };
         vec![
             made("a send between others", false, |body| {
                 let block = body["block"].as_str().unwrap();
-                let mut block: serde_json::Value = serde_json::from_str(block).unwrap();
+                let mut block: Value = serde_json::from_str(block).unwrap();
                 block["link"] = "11".repeat(32).into();
                 body.insert("block".into(), block.to_string().into());
             }),

@@ -1,53 +1,21 @@
 //! What the emulator recorded (`cargo xtask fixtures`), as this adapter understands it. The snapshots are reviewed as code.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use deposit_core::{Amount, IntentRecord, Ticker};
+use deposit_testkit::{Answer, Recorded};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::api::{Currency, Limits, Order, Status};
 use crate::coin::{Coin, Settle};
 use crate::map::{self, Payout};
 use crate::testing::intent;
 
-/// Text in, text out: no figure passes through a `Value`.
-#[derive(serde::Deserialize)]
-struct Fixture {
-    request: Box<RawValue>,
-    response: Response,
-}
-
-#[derive(serde::Deserialize)]
-struct Response {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: Box<RawValue>,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/nanswap")
-}
-
-fn fixture(name: &str) -> Fixture {
-    let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-fn names(prefix: &str) -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(folder())
-        .unwrap()
-        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".json")?.to_owned()))
-        .filter(|name| name.starts_with(prefix))
-        .collect();
-    names.sort();
-    names
-}
+const FIXTURES: Recorded = Recorded("nanswap");
 
 /// The order, the pay-out address that it names, and the deposit that it could belong to.
-fn read(fixture: &Fixture) -> (Order, String, IntentRecord) {
-    let text = fixture.response.body.get();
+fn read(answer: &Answer) -> (Order, String, IntentRecord) {
+    let text = answer.body.get();
     let order: Order = serde_json::from_str(text).unwrap();
     let body: Value = serde_json::from_str(text).unwrap();
     let ticker: Ticker = body["from"].as_str().unwrap().parse().unwrap();
@@ -62,16 +30,16 @@ fn read(fixture: &Fixture) -> (Order, String, IntentRecord) {
 #[test]
 fn states() {
     // Where every deposit of the script is paid out.
-    let ours = read(&fixture("order_kas_waiting")).1;
+    let ours = read(&FIXTURES.answer("order_kas_waiting")).1;
     let mut count = 0;
-    for name in names("order_") {
-        let fixture = fixture(&name);
-        if fixture.response.status != 200 || name == "order_wrong_types" {
+    for name in FIXTURES.names("order_") {
+        let answer = FIXTURES.answer(&name);
+        if answer.status != 200 || name == "order_wrong_types" {
             continue;
         }
-        let (order, _, intent) = read(&fixture);
+        let (order, _, intent) = read(&answer);
         let payout = Payout { asset: Settle::of(Ticker::XNO).unwrap().asset, address: &ours };
-        let at = map::http_date(&fixture.response.headers["date"]);
+        let at = map::http_date(&answer.headers["date"]);
         assert!(at.is_some(), "{name}");
         let snapshot = map::snapshot(&intent, payout, &order, at);
         let shown = serde_json::to_string_pretty(&snapshot).unwrap().replace(&order.id, "[order]");
@@ -87,7 +55,7 @@ fn coins() {
     let mut shown = BTreeMap::new();
     for coin in Coin::ALL {
         let name = coin.ticker.as_str().to_lowercase();
-        let (order, _, intent) = read(&fixture(&format!("create_{name}")));
+        let (order, _, intent) = read(&FIXTURES.answer(&format!("create_{name}")));
         let asked: Amount = intent.terms.requested().unwrap();
         assert!(map::is_asked(asked, order.expected_amount_from.as_ref().unwrap()));
         assert!(order.status.is_none_or(|status| status == Status::Waiting), "{name}");
@@ -98,27 +66,27 @@ fn coins() {
 
 #[test]
 fn a_create_without_a_status_is_among_them() {
-    let read = |coin: &Coin| read(&fixture(&format!("create_{}", coin.ticker.as_str().to_lowercase()))).0;
+    let read =
+        |coin: &Coin| read(&FIXTURES.answer(&format!("create_{}", coin.ticker.as_str().to_lowercase()))).0;
     assert!(Coin::ALL.iter().any(|coin| read(coin).status.is_none()));
 }
 
 #[test]
 fn offers() {
-    let all: BTreeMap<String, Currency> =
-        serde_json::from_str(fixture("currencies").response.body.get()).unwrap();
+    let all: BTreeMap<String, Currency> = FIXTURES.parsed("currencies");
     assert_eq!(all["TON"].has_external_id, Some(true));
     assert_eq!(all["VVV-BASE"].has_external_id, Some(false));
-    let limits: Limits = serde_json::from_str(fixture("limits_kas").response.body.get()).unwrap();
+    let limits: Limits = FIXTURES.parsed("limits_kas");
     assert_eq!((limits.min.as_str(), limits.max.as_str()), ("0.25", "37500"));
 }
 
 #[test]
 fn refusals_are_known_by_their_body() {
     let mut count = 0;
-    for name in names("") {
-        let fixture = fixture(&name);
-        let refused = crate::api::is_refusal(fixture.response.body.get().as_bytes());
-        assert_eq!(refused, fixture.response.status != 200 && fixture.response.status != 502, "{name}");
+    for name in FIXTURES.all() {
+        let answer = FIXTURES.answer(&name);
+        let refused = crate::api::is_refusal(answer.body.get().as_bytes());
+        assert_eq!(refused, answer.status != 200 && answer.status != 502, "{name}");
         count += usize::from(refused);
     }
     assert!(count >= 12, "{count}");
@@ -126,14 +94,14 @@ fn refusals_are_known_by_their_body() {
 
 #[test]
 fn wrong_types_are_no_answer() {
-    let text = fixture("order_wrong_types").response.body;
+    let text = FIXTURES.answer("order_wrong_types").body;
     assert!(serde_json::from_str::<Order>(text.get()).is_err());
 }
 
 #[test]
 fn the_key_is_in_no_fixture_and_goes_to_creates_only() {
-    for name in names("") {
-        let request: Value = serde_json::from_str(fixture(&name).request.get()).unwrap();
+    for name in FIXTURES.all() {
+        let request: Value = FIXTURES.request(&name);
         let key = request["headers"]["nanswap-api-key"].as_str();
         assert_eq!(key.is_some(), name.starts_with("create_") && name != "create_401_no_key", "{name}");
         assert!(key.is_none_or(|key| key == "REDACTED"), "{name}");

@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use deposit_conformance::{Ability, Fault, Harness, PayStage, Played, PlayedStage, Scenario, Variant};
+use deposit_conformance::{Ability, Fault, Harness, PayStage, Played, Scenario, Variant};
 use deposit_core::{
     AccountIndex, Amount, Capabilities, Delivery, DepositId, DepositIntent, IntentRecord, Limits,
     LookUpRequest, OpenRequest, PayInstructions, PaymentProvider, PaymentRef, ProviderError, ProviderId,
@@ -15,10 +14,7 @@ use deposit_core::{
     WebhookError,
 };
 use deposit_nanswap::{Config, Nanswap};
-use deposit_sandbox::{
-    Emulator as _, Faults, PayRequest, PayStage as Stage, Sandbox, SandboxConfig, ScenarioName,
-    ScenarioRequest, TruthPayment, TruthStage,
-};
+use deposit_testkit::{World, impatient, unreachable_url};
 use deposit_transport::HttpConfig;
 
 deposit_conformance::provider_suite!(NanswapHarness::start().await);
@@ -90,69 +86,28 @@ impl PaymentProvider for Watched {
 }
 
 struct NanswapHarness {
-    sandbox: Arc<Sandbox>,
+    world: Arc<World>,
     ledger: Arc<Mutex<Ledger>>,
 }
 
 impl NanswapHarness {
     async fn start() -> Self {
-        let sandbox = Arc::new(Sandbox::start(SandboxConfig::default()).await.unwrap());
-        Self { sandbox, ledger: Arc::default() }
-    }
-
-    fn setting(&self, key: &str) -> String {
-        self.sandbox.setting("nanswap", key).unwrap()
+        Self { world: Arc::new(World::start("nanswap").await), ledger: Arc::default() }
     }
 
     fn config(&self) -> Config {
-        let [url, key, address] = ["base_url", "api_key", "settle_address"].map(|key| self.setting(key));
+        let [url, key, address] =
+            ["base_url", "api_key", "settle_address"].map(|key| self.world.setting(key));
         Config::new(url, key, address)
     }
 
     fn watched(&self, config: Config, http: HttpConfig) -> Arc<dyn PaymentProvider> {
-        let sandbox = self.sandbox.clone();
+        let world = self.world.clone();
         let orders: Orders =
-            Arc::new(move || sandbox.emulators().nanswap.truth().into_iter().map(|o| o.reference).collect());
+            Arc::new(move || world.emulator().truth().into_iter().map(|o| o.reference).collect());
         let inner = Nanswap::with_http(config, http).unwrap();
         Arc::new(Watched { inner, ledger: self.ledger.clone(), orders })
     }
-
-    /// Every payment of an order, from the emulator's own books.
-    fn truth(&self, order: &IntentRecord) -> Vec<Played> {
-        let all = self.sandbox.emulators().nanswap.truth();
-        let order = all.into_iter().find(|o| o.reference == order.provider_ref.as_str()).unwrap();
-        order.payments.iter().map(played).collect()
-    }
-
-    fn pays(
-        &self,
-        order: &IntentRecord,
-        amount: Option<Amount>,
-        stage: Stage,
-        payment: Option<String>,
-    ) -> Played {
-        let request = PayRequest {
-            reference: order.provider_ref.to_string(),
-            amount: amount.map(|a| a.to_string().parse().unwrap()),
-            stage,
-            payment,
-            ticker: Some(order.terms.ticker),
-        };
-        let id = self.sandbox.emulators().nanswap.pay(&request).unwrap();
-        self.truth(order).into_iter().find(|p| p.id.as_str() == id).unwrap()
-    }
-}
-
-fn played(payment: &TruthPayment) -> Played {
-    let stage = match payment.stage {
-        TruthStage::Seen => PlayedStage::Seen,
-        TruthStage::Confirmed => PlayedStage::Confirmed,
-        TruthStage::Reversed => PlayedStage::Reversed,
-        TruthStage::Withdrawn => PlayedStage::Withdrawn,
-    };
-    let settled = payment.settled.map(|(amount, _)| amount);
-    let id = PaymentRef::new(payment.id.clone()).unwrap();
-    Played { settled, ..Played::new(id, payment.amount, stage) }
 }
 
 #[async_trait]
@@ -165,99 +120,56 @@ impl Harness for NanswapHarness {
         let mut config = self.config();
         let mut http = HttpConfig::default();
         match variant {
-            Variant::Unreachable => {
-                // A port that was free a moment ago.
-                let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-                config.base_url = format!("http://{}/nanswap", free.local_addr().unwrap());
-            }
+            Variant::Unreachable => config.base_url = unreachable_url(),
             Variant::WrongKey => config.api_key = Secret::new(WRONG_KEY),
             Variant::NoWebhookSecret => return None,
-            Variant::Impatient => {
-                http.read_timeout = Duration::from_millis(300);
-                http.timeout = Duration::from_millis(400);
-                http.deadline = Duration::from_millis(1_500);
-                http.max_backoff = Duration::from_millis(20);
-                http.min_backoff = Duration::from_millis(5);
-                http.breaker.open_for = Duration::from_millis(200);
-            }
+            Variant::Impatient => http = impatient(),
         }
         Some(self.watched(config, http))
     }
 
     fn secrets(&self) -> Vec<String> {
-        vec![self.setting("api_key"), WRONG_KEY.to_owned()]
+        vec![self.world.setting("api_key"), WRONG_KEY.to_owned()]
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::from_secs(self.sandbox.now())
+        self.world.now()
     }
 
     async fn advance(&self, seconds: u32) {
-        self.sandbox.advance(seconds);
+        self.world.advance(seconds);
     }
 
     async fn pay(&self, order: &IntentRecord, amount: Option<Amount>, stage: PayStage) -> Played {
-        let stage = match stage {
-            PayStage::Seen => Stage::Seen,
-            PayStage::Confirmed => Stage::Confirmed,
-        };
-        self.pays(order, amount, stage, None)
+        self.world.pay(order, amount, stage)
     }
 
     async fn confirm(&self, order: &IntentRecord, payment: &PaymentRef) -> Played {
-        self.pays(order, None, Stage::Confirmed, Some(payment.to_string()))
+        self.world.confirm(order, payment)
     }
 
     async fn scenario(&self, order: &IntentRecord, scenario: Scenario) -> Option<Vec<Played>> {
-        let name = match scenario {
-            Scenario::Partial => ScenarioName::Partial,
-            Scenario::Over => ScenarioName::Over,
-            Scenario::Late => ScenarioName::Late,
-            Scenario::Expire => ScenarioName::Expire,
-            Scenario::Fail => ScenarioName::Fail,
-            Scenario::Double => ScenarioName::Double,
-            Scenario::Replace => ScenarioName::Replace,
-            Scenario::Reorg => ScenarioName::Reorg,
-            Scenario::Return => ScenarioName::Return,
-            Scenario::Refund => ScenarioName::Refund,
-            Scenario::RefundPart => ScenarioName::RefundPart,
-            Scenario::Dispute => ScenarioName::Dispute,
-        };
-        let reference = order.provider_ref.to_string();
-        let request = ScenarioRequest { reference, name, amount: None, ticker: Some(order.terms.ticker) };
-        let played = self.sandbox.emulators().nanswap.scenario(&request);
-        if self.cannot(Ability::Scenario(scenario)).is_some() {
-            assert!(played.is_err(), "{scenario:?} was played");
-            return None;
-        }
-        played.unwrap();
-        Some(self.truth(order))
+        self.world.play(order, scenario, None, self.cannot(Ability::Scenario(scenario)).is_some())
     }
 
     async fn fault(&self, fault: Option<Fault>) {
-        let mut faults = Faults::default();
-        // Else the questions before the create would be struck, and the create never sent.
-        let of_orders = || vec!["/create-order".to_owned(), "/get-order".to_owned()];
-        match fault {
-            None => {}
-            Some(Fault::Down) => faults.down = true,
-            Some(Fault::ServerError) => (faults.error_rate, faults.only_paths) = (1.0, of_orders()),
-            Some(Fault::HtmlError) => (faults.html_502, faults.only_paths) = (true, of_orders()),
-            Some(Fault::LostAnswer) => (faults.drop_response_rate, faults.only_paths) = (1.0, of_orders()),
-            // Longer than all tries of the impatient variant together.
-            Some(Fault::Slow) => (faults.answer_delay_ms, faults.only_paths) = (5_000, of_orders()),
-            Some(Fault::RejectKey) => faults.reject_key = true,
-            Some(Fault::RateLimited) => faults.status_429 = true,
-            Some(Fault::HugeBody) => (faults.huge_body, faults.only_paths) = (true, of_orders()),
-            Some(Fault::WrongTypes) => (faults.wrong_types, faults.only_paths) = (true, of_orders()),
-            Some(Fault::UnknownPaymentWord) => faults.unknown_words = true,
-            Some(Fault::UnknownOrderWord) => faults.unknown_order_words = true,
-            Some(Fault::MissingMethod) => {
-                let keys = ["BAN", "KAS", "TON", "NEAR", "EGLD", "VVV-BASE"];
-                faults.omit_methods = keys.iter().map(|key| (*key).to_owned()).collect();
-            }
+        let mut faults = World::faults(fault, &["BAN", "KAS", "TON", "NEAR", "EGLD", "VVV-BASE"]);
+        let of_the_create = matches!(
+            fault,
+            Some(
+                Fault::ServerError
+                    | Fault::HtmlError
+                    | Fault::LostAnswer
+                    | Fault::Slow
+                    | Fault::HugeBody
+                    | Fault::WrongTypes
+            )
+        );
+        if of_the_create {
+            // Else the questions before the create would be struck, and the create never sent.
+            faults.only_paths = ["/create-order", "/get-order"].map(str::to_owned).to_vec();
         }
-        assert!(self.sandbox.set_faults("nanswap", faults));
+        self.world.set_faults(faults);
     }
 
     async fn orders_at_provider(&self, id: &DepositId) -> usize {

@@ -2,9 +2,9 @@
 //! are replaced in them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use deposit_core::{IntentRecord, RawDelivery, Secret, Timestamp, WebhookError};
+use deposit_testkit::Recorded;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -14,47 +14,11 @@ use crate::quote;
 use crate::testing::{bch, terms};
 use crate::webhook::Webhooks;
 
-/// Text in, text out: no figure passes through a `Value`.
-#[derive(Deserialize)]
-struct Fixture {
-    request: Request,
-    response: Option<Response>,
-}
+const FIXTURES: Recorded = Recorded("promptcash");
 
 #[derive(Deserialize)]
-struct Request {
+struct Sent {
     body: Box<RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Response {
-    status: u16,
-    body: Box<RawValue>,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/promptcash")
-}
-
-fn fixture(name: &str) -> Fixture {
-    let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-fn answer(name: &str) -> String {
-    let response = fixture(name).response.unwrap();
-    assert_eq!(response.status, 200, "{name}");
-    response.body.get().to_owned()
-}
-
-fn names(prefix: &str) -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(folder())
-        .unwrap()
-        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".json")?.to_owned()))
-        .filter(|name| name.starts_with(prefix))
-        .collect();
-    names.sort();
-    names
 }
 
 /// The deposit that a recorded payment could belong to, at 400 USD.
@@ -75,8 +39,8 @@ fn deposit(payment: &Payment) -> IntentRecord {
 #[test]
 fn states() {
     let mut count = 0;
-    for name in names("get_") {
-        let response = fixture(&name).response.unwrap();
+    for name in FIXTURES.names("get_") {
+        let response = FIXTURES.answer(&name);
         if response.status != 200 || name == "get_wrong_types" {
             continue;
         }
@@ -94,7 +58,7 @@ fn states() {
 
 #[test]
 fn created() {
-    let of = |name| serde_json::from_str::<Created>(&answer(name)).unwrap();
+    let of = |name| FIXTURES.parsed::<Created>(name);
     let (first, again) = (of("create_ok"), of("create_existing"));
     assert_eq!((first.existing, again.existing), (false, true));
     assert_eq!(
@@ -110,15 +74,15 @@ fn created() {
 
 #[test]
 fn wrong_types_are_no_answer() {
-    let got: Got = serde_json::from_str(&answer("get_wrong_types")).unwrap();
+    let got: Got = FIXTURES.parsed("get_wrong_types");
     assert!(got.payment().is_err());
 }
 
 #[test]
 fn callbacks() {
     let mut shown = BTreeMap::new();
-    for name in names("callback_") {
-        let body = fixture(&name).request.body;
+    for name in FIXTURES.names("callback_") {
+        let body = FIXTURES.request::<Sent>(&name).body;
         let raw = RawDelivery {
             headers: &[],
             query: &[],

@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 
 use crate::clock::Clock;
 use crate::control::Control;
-use crate::emulator::Context;
+use crate::emulator::{Context, Emulator};
 use crate::emulators::Emulators;
 use crate::faults::{self, CutConnection, FaultSwitch, Faults, Site};
 use crate::random::Random;
@@ -208,6 +208,12 @@ impl Sandbox {
     #[must_use]
     pub fn emulators(&self) -> &Emulators {
         &self.emulators
+    }
+
+    /// One of them by its name, with what all emulators have.
+    #[must_use]
+    pub fn emulator(&self, provider: &str) -> Option<Arc<dyn Emulator>> {
+        self.sites.get(provider).map(|site| site.emulator.clone())
     }
 
     /// As `POST /control/PROVIDER/faults`; `false` where there is no such provider or source of rates.

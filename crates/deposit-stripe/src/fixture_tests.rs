@@ -2,11 +2,9 @@
 //! references are replaced in them, so that a new recording changes only what it means.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use deposit_core::{IntentRecord, RawDelivery, Secret, Timestamp};
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
+use deposit_testkit::Recorded;
 
 use crate::api::{Dispute, Event, List, Refund, Session};
 use crate::currency::Currency;
@@ -14,47 +12,7 @@ use crate::map::{self, Read};
 use crate::testing::{S1, config, record, terms};
 use crate::webhook::{Webhooks, observe};
 
-/// Text in, text out: no figure passes through a `Value`.
-#[derive(serde::Deserialize)]
-struct Fixture {
-    request: Box<RawValue>,
-    response: Option<Response>,
-}
-
-#[derive(serde::Deserialize)]
-struct Response {
-    status: u16,
-    body: Box<RawValue>,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/stripe")
-}
-
-fn fixture(name: &str) -> Fixture {
-    let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-fn body(name: &str) -> String {
-    let response = fixture(name).response.unwrap();
-    assert_eq!(response.status, 200, "{name}");
-    response.body.get().to_owned()
-}
-
-fn parsed<T: DeserializeOwned>(name: &str) -> T {
-    serde_json::from_str(&body(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
-fn names(prefix: &str) -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(folder())
-        .unwrap()
-        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".json")?.to_owned()))
-        .filter(|name| name.starts_with(prefix))
-        .collect();
-    names.sort();
-    names
-}
+const FIXTURES: Recorded = Recorded("stripe");
 
 /// The deposit that the session of a fixture belongs to.
 fn deposit(session: &Session) -> (IntentRecord, &'static Currency) {
@@ -70,17 +28,17 @@ fn deposit(session: &Session) -> (IntentRecord, &'static Currency) {
 #[test]
 fn states() {
     let mut count = 0;
-    for name in names("session_") {
+    for name in FIXTURES.names("session_") {
         let state = name.strip_prefix("session_").unwrap();
-        if state == "wrong_types" || fixture(&name).response.unwrap().status != 200 {
+        if state == "wrong_types" || FIXTURES.answer(&name).status != 200 {
             continue;
         }
-        let session: Session = parsed(&name);
-        let paid = folder().join(format!("refunds_{state}.json")).exists();
+        let session: Session = FIXTURES.parsed(&name);
+        let paid = FIXTURES.has(&format!("refunds_{state}"));
         let (mut refunds, mut disputes) = (Vec::new(), Vec::new());
         if paid {
-            refunds = parsed::<List<Refund>>(&format!("refunds_{state}")).data;
-            disputes = parsed::<List<Dispute>>(&format!("disputes_{state}")).data;
+            refunds = FIXTURES.parsed::<List<Refund>>(&format!("refunds_{state}")).data;
+            disputes = FIXTURES.parsed::<List<Dispute>>(&format!("disputes_{state}")).data;
         }
         let (record, currency) = deposit(&session);
         let read = Read { session, refunds, disputes };
@@ -105,34 +63,34 @@ fn states() {
 #[test]
 fn a_made_session_says_where_to_pay() {
     for name in ["create_ok", "create_replayed"] {
-        let session: Session = parsed(name);
+        let session: Session = FIXTURES.parsed(name);
         let (record, currency) = deposit(&session);
         assert!(map::is_what_we_asked(&session, false, &record.deposit_id, currency, 2_500), "{name}");
         let how = map::instructions(&session).unwrap();
         let link = how.link().unwrap();
         assert!(link.starts_with("https://checkout.example/c/pay/cs_test_") && link.ends_with("#fid0001"));
     }
-    assert_eq!(body("create_ok"), body("create_replayed"));
+    assert_eq!(FIXTURES.body("create_ok"), FIXTURES.body("create_replayed"));
 }
 
 #[test]
 fn wrong_types_are_no_answer() {
-    assert!(serde_json::from_str::<Session>(&body("session_wrong_types")).is_err());
+    assert!(serde_json::from_str::<Session>(&FIXTURES.body("session_wrong_types")).is_err());
 }
 
 #[test]
 fn events_are_read_as_webhooks_are() {
-    let page: List<Event> = parsed("events_page");
+    let page: List<Event> = FIXTURES.parsed("events_page");
     assert_eq!((page.data.len(), page.has_more), (2, true));
-    assert!(parsed::<List<Event>>("events_empty").data.is_empty());
-    let session: List<Session> = parsed("sessions_by_intent");
+    assert!(FIXTURES.parsed::<List<Event>>("events_empty").data.is_empty());
+    let session: List<Session> = FIXTURES.parsed("sessions_by_intent");
     assert_eq!(session.data.len(), 1);
     let intent = map::intent_id(&session.data[0]).unwrap();
     assert!(page.data.iter().any(|event| event.data.object.intent() == Some(intent)));
     for event in &page.data {
         assert!(observe(event, false, &mut Vec::new()).unwrap().is_some());
     }
-    assert!(parsed::<List<Session>>("sessions_empty").data.is_empty());
+    assert!(FIXTURES.parsed::<List<Session>>("sessions_empty").data.is_empty());
 }
 
 #[test]
@@ -146,8 +104,8 @@ fn webhooks() {
     config.webhook_secret = Secret::new(S1);
     let hooks = Webhooks::new(&config.check().unwrap());
     let mut shown = BTreeMap::new();
-    for name in names("webhook_") {
-        let sent: Delivered = serde_json::from_str(fixture(&name).request.get()).unwrap();
+    for name in FIXTURES.names("webhook_") {
+        let sent: Delivered = FIXTURES.request(&name);
         let event: serde_json::Value = serde_json::from_str(&sent.body).unwrap();
         let headers: Vec<_> = sent.headers.into_iter().collect();
         // Signatures keep wall time, which stands in the recorded world.

@@ -1,5 +1,5 @@
 use deposit_core::Timestamp;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use deposit_testkit::hmac_sha256;
 use serde_json::{Value, json};
 
 use super::*;
@@ -22,11 +22,7 @@ fn take_at(hooks: &Webhooks, header: &str, body: &[u8], now: i64) -> Result<Deli
 }
 
 fn sign(secret: &str, body: &[u8]) -> String {
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(NOW.to_string().as_bytes());
-    mac.update(b".");
-    mac.update(body);
-    format!("t={NOW},v1={}", hex::encode(mac.finalize().into_bytes()))
+    format!("t={NOW},v1={}", hmac_sha256(secret, &[format!("{NOW}.").as_bytes(), body]))
 }
 
 /// Body A is authentic and no whole event: what follows the signature refuses it with other words.

@@ -2,11 +2,10 @@
 //! ids are replaced in them, so that a new recording changes only what it means.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use deposit_core::{Observed, Snapshot, Ticker};
+use deposit_testkit::Recorded;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use crate::address::Address;
 use crate::api::{Answer, AssetAnswer, FeedPage, Info, MadeAddress, OwnAddress, RpcError, Status};
@@ -19,45 +18,14 @@ use crate::testing::{OTHER_ID, assets, intent, rules};
 const DEPOSIT: &str = "fixture-deposit-0001";
 const OTHER_DEPOSIT: &str = "fixture-deposit-0002";
 
-/// Text in, text out: no figure passes through a `Value`.
-#[derive(serde::Deserialize)]
-struct Fixture {
-    response: Response,
-}
-
-#[derive(serde::Deserialize)]
-struct Response {
-    status: u16,
-    body: Box<RawValue>,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/zano")
-}
-
-fn fixture(name: &str) -> Response {
-    let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
-    serde_json::from_str::<Fixture>(&text).unwrap().response
-}
+const FIXTURES: Recorded = Recorded("zano");
 
 fn answer<T: DeserializeOwned>(name: &str) -> Answer<T> {
-    let response = fixture(name);
-    assert_eq!(response.status, 200, "{name}");
-    serde_json::from_str(response.body.get()).unwrap()
+    FIXTURES.parsed(name)
 }
 
 fn result<T: DeserializeOwned>(name: &str) -> T {
     answer(name).result.unwrap()
-}
-
-fn names(prefix: &str) -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(folder())
-        .unwrap()
-        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".json")?.to_owned()))
-        .filter(|name| name.starts_with(prefix))
-        .collect();
-    names.sort();
-    names
 }
 
 fn feed(page: FeedPage) -> Feed {
@@ -93,7 +61,7 @@ fn redact(text: String, feed: &Feed) -> String {
 #[test]
 fn states() {
     let mut count = 0;
-    for name in names("feed_") {
+    for name in FIXTURES.names("feed_") {
         let feed = feed(result(&name));
         let shown = serde_json::to_string_pretty(&snapshot(DEPOSIT, &feed)).unwrap();
         insta::assert_snapshot!(name, redact(shown, &feed));
@@ -116,7 +84,7 @@ fn the_other_deposit_of_one_transaction() {
 #[test]
 fn scanned() {
     let mut shown = BTreeMap::new();
-    for name in names("feed_") {
+    for name in FIXTURES.names("feed_") {
         let page: FeedPage = result(&name);
         let assets = assets();
         let top = page.pi.map(|pi| pi.height);
@@ -208,8 +176,8 @@ fn errors() {
 #[test]
 fn what_is_no_answer() {
     for (name, status) in [("401", 401), ("429", 429), ("500", 500), ("502_html", 502)] {
-        assert_eq!(fixture(&format!("trouble_{name}")).status, status);
+        assert_eq!(FIXTURES.answer(&format!("trouble_{name}")).status, status);
     }
-    let wrong = fixture("trouble_wrong_types");
+    let wrong = FIXTURES.answer("trouble_wrong_types");
     assert!(serde_json::from_str::<Answer<FeedPage>>(wrong.body.get()).is_err());
 }

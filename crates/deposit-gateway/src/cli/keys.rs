@@ -4,13 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
-use comfy_table::Table;
 use deposit_core::AccountName;
-use deposit_engine::{Clock, SystemClock, keys};
+use deposit_engine::keys;
 use deposit_store::Store;
 use serde_json::json;
 
-use super::{Global, load, print};
+use super::{Global, operator, print};
 use crate::http::wire::rfc3339;
 
 #[derive(Debug, Subcommand)]
@@ -38,12 +37,11 @@ pub(super) enum KeysCommand {
 }
 
 pub(super) async fn run(global: &Global, command: KeysCommand) -> anyhow::Result<ExitCode> {
-    let config = load(global, None)?.config;
-    let store = deposit_store::SqliteStore::open(&config.store.url).await?;
-    let now = SystemClock.now();
+    let store = operator::store(global).await?;
+    let now = operator::now();
     match command {
         KeysCommand::Create { account } => {
-            let issued = keys::issue(&store, &account, now).await?;
+            let issued = keys::issue(&*store, &account, now).await?;
             print::line(issued.key.expose())?;
         }
         KeysCommand::List { json } => {
@@ -59,10 +57,9 @@ pub(super) async fn run(global: &Global, command: KeysCommand) -> anyhow::Result
                     print::line(line)?;
                 }
             } else {
-                let mut table = Table::new();
-                table.load_style(crate::cli::TABLE).set_header(["id", "account", "created", "revoked"]);
+                let mut table = operator::table(["id", "account", "created", "revoked"]);
                 for key in keys {
-                    let revoked = key.revoked_at.map_or_else(|| "-".to_owned(), rfc3339);
+                    let revoked = operator::dash(key.revoked_at.map(rfc3339));
                     table.add_row([key.id, key.account.name.to_string(), rfc3339(key.created_at), revoked]);
                 }
                 print::line(table)?;

@@ -11,6 +11,8 @@
     clippy::indexing_slicing
 )]
 
+pub mod sandboxed;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use deposit_sandbox::{Sandbox, SandboxConfig};
 use deposit_store::{SqliteStore, Store};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -110,7 +113,7 @@ impl Process {
         clock: &ManualClock,
         directory: &tempfile::TempDir,
     ) -> Self {
-        let url = format!("sqlite://{}", directory.path().join("deposit.db").display());
+        let url = sandboxed::store_url(directory.path());
         let store = Arc::new(SqliteStore::open(&url).await.unwrap());
         let registry = all_providers(sandbox, options).build().unwrap();
         let prices: BTreeMap<Ticker, Price> =
@@ -146,6 +149,13 @@ pub struct Reply {
 }
 
 impl Reply {
+    pub async fn read(response: http::Response<Incoming>) -> Self {
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(bytes.to_vec()).unwrap();
+        Self { status: parts.status, headers: parts.headers, body }
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {:?}", self.body))
     }
@@ -281,11 +291,7 @@ impl TestGateway {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body.into())).unwrap();
-        let response = self.client.request(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let body = String::from_utf8(bytes.to_vec()).unwrap();
-        Reply { status: parts.status, headers: parts.headers, body }
+        Reply::read(self.client.request(request).await.unwrap()).await
     }
 
     pub async fn get(&self, path: &str) -> Reply {

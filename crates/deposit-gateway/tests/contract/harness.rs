@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use deposit_core::Timestamp;
-use deposit_engine::{Clock, ManualClock, SystemClock, keys};
-use deposit_gateway::config::{Environment, Loaded};
+use deposit_engine::{Clock, ManualClock, SystemClock};
 use deposit_gateway::gateway::Gateway;
 use deposit_sandbox::{Sandbox, SandboxConfig};
 use http::{Method, Request};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,11 +18,11 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::common::Reply;
+use crate::common::{Reply, START, sandboxed};
 use crate::row::{Call, get, member, post};
 
-/// 2026-03-04T09:30:00Z, the time of the contract's sample: where a clock that stands still stands at first.
-pub const AT: i64 = 1_772_616_600;
+/// The time of the contract's sample: where a clock that stands still stands at first.
+pub const AT: i64 = START;
 /// How long is waited for what travels over sockets.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -79,7 +78,7 @@ impl World {
 
     /// One more gateway on the same store.
     pub async fn add_gateway(&mut self) {
-        let store = format!("sqlite://{}", self.directory.path().join("deposit.db").display());
+        let store = sandboxed::store_url(self.directory.path());
         let mut sections = self.sandbox.config_toml();
         for (text, instead) in &self.setup.instead {
             assert!(sections.contains(text.as_str()), "{text}");
@@ -91,20 +90,22 @@ impl World {
             sections.replace_range(begin..end, "");
         }
         if !self.setup.sections.contains("[server]") {
-            sections.push_str("\n[server]\nlisten = \"127.0.0.1:0\"\n");
+            sections.push_str(sandboxed::FREE_PORT);
         }
         if !self.setup.limited {
             sections.push_str("\n[create_rate_limit]\nrequests = 100000\n");
         }
         sections.push_str(&format!("\n[store]\nurl = {store:?}\n{}\n", self.setup.sections));
-        let built = Loaded::read(None, Some(&sections), &Environment::default()).unwrap().build().unwrap();
-        let listener = Gateway::bind(&built.server).await.unwrap();
-        if self.gateways.is_empty() {
-            self.sandbox.set_gateways(vec![format!("http://{}", listener.local_addr().unwrap())]);
-        }
         let clock: Arc<dyn Clock> =
             if self.setup.running { Arc::new(SystemClock) } else { Arc::new(self.clock.clone()) };
-        self.gateways.push(Gateway::start_at(built, listener, clock).await.unwrap());
+        let first = self.gateways.is_empty();
+        let gateway = sandboxed::start(&sections, clock, |url| {
+            if first {
+                self.sandbox.set_gateways(vec![url]);
+            }
+        });
+        let gateway = gateway.await;
+        self.gateways.push(gateway);
     }
 
     /// Ends the gateway and starts another one on the same store.
@@ -124,9 +125,7 @@ impl World {
     }
 
     pub async fn issue_key(&self, account: &str) -> String {
-        let engine = self.gateways[0].engine();
-        let issued = keys::issue(&**engine.store(), &account.parse().unwrap(), engine.now()).await.unwrap();
-        issued.key.expose().to_owned()
+        sandboxed::issue_key(&self.gateways[0], account).await
     }
 
     /// Moves both clocks, and asks the rate sources as would have been done meanwhile.
@@ -144,10 +143,7 @@ impl World {
 
     /// The same at another gateway.
     pub async fn call_at(&self, address: SocketAddr, call: &Call) -> Reply {
-        let (parts, body) = self.request(address, call).await.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let body = String::from_utf8(bytes.to_vec()).unwrap();
-        Reply { status: parts.status, headers: parts.headers, body }
+        Reply::read(self.request(address, call).await).await
     }
 
     /// The answer before its body is read.

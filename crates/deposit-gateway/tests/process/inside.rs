@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deposit_core::Timestamp;
-use deposit_engine::{Engine, ManualClock, keys};
-use deposit_gateway::config::{Environment, Loaded};
+use deposit_engine::{Engine, ManualClock};
 use deposit_gateway::gateway::Gateway;
 use deposit_sandbox::{Sandbox, SandboxConfig};
 use deposit_store::{JournalFilter, SqliteStore};
 
 use super::courier::Courier;
+use super::sandboxed;
 use super::scenario::{ACCOUNTS, Shop, Site};
 
 /// 2026-03-04T09:30:00Z: where both clocks stand at first.
@@ -42,30 +42,26 @@ impl Inside {
         let courier = Courier::start().await;
         sandbox.set_gateways(vec![courier.url().to_owned()]);
         let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", directory.path().join("deposit.db").display());
+        let url = sandboxed::store_url(directory.path());
         let config = format!(
-            "{}\n[server]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = {url:?}\n[poll]\nyoung_seconds = 2\n\
-             [create_rate_limit]\nrequests = 100000\n",
-            edit(&sandbox.config_toml())
+            "{}{}[store]\nurl = {url:?}\n[poll]\nyoung_seconds = 2\n[create_rate_limit]\nrequests = 100000\n",
+            edit(&sandbox.config_toml()),
+            sandboxed::FREE_PORT
         );
         let clock = ManualClock::at(Timestamp::from_secs(START));
         let mut inside = Self { sandbox, courier, clock, pace, gateway: None, config, directory };
         inside.start().await;
         let mut issued = Vec::new();
         for name in ACCOUNTS {
-            let engine = inside.engine();
-            let key = keys::issue(&**engine.store(), &name.parse().unwrap(), engine.now()).await.unwrap();
-            issued.push(key.key.expose().to_owned());
+            issued.push(sandboxed::issue_key(inside.gateway.as_ref().unwrap(), name).await);
         }
         let control = inside.sandbox.control_url();
         Shop::new(inside, control, issued.try_into().unwrap())
     }
 
     async fn start(&mut self) {
-        let built = Loaded::read(None, Some(&self.config), &Environment::default()).unwrap().build().unwrap();
-        let listener = Gateway::bind(&built.server).await.unwrap();
-        let gateway = Gateway::start_at(built, listener, Arc::new(self.clock.clone())).await.unwrap();
-        self.courier.set_target(&format!("http://{}", gateway.address()));
+        let clock = Arc::new(self.clock.clone());
+        let gateway = sandboxed::start(&self.config, clock, |url| self.courier.set_target(&url)).await;
         self.gateway = Some(gateway);
     }
 
@@ -81,8 +77,7 @@ impl Inside {
 
     /// The gateway's own file, beside the gateway.
     pub async fn store(&self) -> SqliteStore {
-        let url = format!("sqlite://{}", self.directory.path().join("deposit.db").display());
-        SqliteStore::open(&url).await.unwrap()
+        SqliteStore::open(&sandboxed::store_url(self.directory.path())).await.unwrap()
     }
 
     /// Moves both clocks.

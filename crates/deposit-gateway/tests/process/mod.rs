@@ -8,6 +8,8 @@ mod child;
 mod client;
 mod courier;
 mod inside;
+#[path = "../common/sandboxed.rs"]
+mod sandboxed;
 mod scenario;
 
 pub use book::{Book, check_truth};

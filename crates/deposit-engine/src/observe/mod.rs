@@ -1,22 +1,22 @@
 //! Observe: from what a provider shows to evidence, status and postings, in one commit.
 
+mod reviews;
+
 use deposit_core::{
-    Amount, DepositId, Evidence, Facts, PayInstructions, PaymentProvider, PaymentRef, Snapshot, Ticker,
-    Timestamp,
+    DepositId, Evidence, Facts, PayInstructions, PaymentProvider, PaymentRef, Snapshot, Timestamp,
 };
 use deposit_lifecycle::{self as lifecycle, Advance, Credit, PaymentCredit};
 use deposit_store::{
-    Account, Commit, Committed, DepositRow, NewReview, Phase, Posting, ReviewReason, Touch, crash_point,
+    Account, Commit, Committed, DepositRow, Phase, Posting, ReviewReason, Touch, crash_point,
 };
 
+use self::reviews::{Reviews, never_confirmed};
 use crate::error::EngineError;
 use crate::view::DepositView;
 use crate::{Engine, random};
 
 /// How often a commit is tried again after somebody else's came first.
 const TRIES: u32 = 8;
-/// How long after the end of its order a part payment is still waited for, before an operator has to see it, in seconds.
-const IN_VAIN_SECS: i64 = 24 * 3600;
 /// How soon a failed read is tried again at least, in seconds.
 const RETRY_SECS: i64 = 5;
 
@@ -412,49 +412,9 @@ impl Engine {
     }
 }
 
-/// Whether a part payment waits in vain: its provider confirms only full payments, and the order has been closed for long.
-fn never_confirmed(row: &DepositRow, evidence: &Evidence, now: Timestamp) -> bool {
-    let deadline = lifecycle::deadline(&row.terms, &evidence.order);
-    row.terms.confirms_only_full && deadline.is_some_and(|end| now >= end.plus_secs(IN_VAIN_SECS))
-}
-
 struct Step {
     commit: Commit,
     unchanged: bool,
-}
-
-/// Review items of one step.
-struct Reviews<'a> {
-    row: &'a DepositRow,
-    now: Timestamp,
-    items: Vec<NewReview>,
-}
-
-impl Reviews<'_> {
-    fn add(
-        &mut self,
-        payment: &PaymentRef,
-        amount: Option<(deposit_core::Asset, u128)>,
-        reason: ReviewReason,
-    ) {
-        let terms = &self.row.terms;
-        // The ticker is the amount's unit: where something else was paid than was asked, the deposit's own would be wrong.
-        let ticker = match amount {
-            Some((asset, _)) if asset != terms.asset => {
-                asset.code().as_str().parse().ok().filter(Ticker::is_known)
-            }
-            Some(_) | None => Some(terms.ticker),
-        };
-        self.items.push(NewReview {
-            provider: self.row.provider,
-            reference: payment.to_string(),
-            amount: amount.map(|(asset, minor)| Amount::new(minor, asset).to_string()),
-            ticker,
-            deposit: Some(self.row.id.clone()),
-            reason,
-            since: self.now,
-        });
-    }
 }
 
 /// The evidence after the news, without payments that belong to another deposit, and where to pay the rest.
