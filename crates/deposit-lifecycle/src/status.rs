@@ -135,9 +135,8 @@ struct Sums {
 
 impl Sums {
     fn of(terms: &Terms, evidence: &Evidence, credit: &Credit) -> Self {
-        let mut sums = Self::default();
+        let mut sums = Self { ever_seen: !evidence.payments.is_empty(), ..Self::default() };
         // One that was gone again before anybody looked is listed with nothing in it: it was a payment all the same.
-        sums.ever_seen = !evidence.payments.is_empty();
         for (id, payment) in &evidence.payments {
             sums.add(terms, id, payment, credit);
         }
