@@ -103,6 +103,9 @@ pub enum EngineError {
     /// The system's random numbers.
     #[error("no random numbers from the system")]
     Random,
+    /// The account is closed: a key of it would open nothing.
+    #[error("the account is closed")]
+    AccountClosed,
     /// Something that cannot be, was.
     #[error("inconsistent: {0}")]
     Inconsistent(&'static str),

@@ -22,13 +22,16 @@ pub struct IssuedKey {
 /// Makes a key for an account, which is made too if it is new.
 ///
 /// # Errors
-/// The store's, or the system's random numbers.
+/// `AccountClosed`; the store's, or the system's random numbers.
 pub async fn issue(
     store: &dyn Store,
     account: &AccountName,
     now: Timestamp,
 ) -> Result<IssuedKey, EngineError> {
     let account = store.ensure_account(account, now).await?;
+    if account.closed_at.is_some() {
+        return Err(EngineError::AccountClosed);
+    }
     let id = random::token(8)?;
     let text = format!("{SCHEME}_{id}_{}", random::token(32)?);
     let hash = digest(&text);

@@ -239,4 +239,7 @@ async fn a_key_says_whose_it_is_until_its_account_is_closed() {
     assert!(!format!("{issued:?}").contains(issued.key.expose()), "a key is not printed");
     bench.store.close_account(&name, START).await.unwrap();
     assert_eq!(bench.engine.authenticate(issued.key.expose()).await.unwrap(), None);
+    // A key that opens nothing is not handed out.
+    let refused = keys::issue(&*bench.store, &name, START).await;
+    assert!(matches!(refused, Err(deposit_engine::EngineError::AccountClosed)), "{refused:?}");
 }
