@@ -5,7 +5,6 @@
 mod standing;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::*;
