@@ -76,8 +76,8 @@ pub(crate) fn snapshot(intent: &IntentRecord, configured: &Destination, seen: &S
             snapshot.concerns.push(Concern::new("bounced", detail));
         }
         Stage::Refunded => {
-            // Whether it was ever delivered is not told: what was, is taken back by this; what was not, comes to nothing.
-            snapshot.state = OrderState::Failed(Failure::Cancelled);
+            // Whether it was ever delivered is not told: what was, is taken back by this; what was not, comes to nothing. The order
+            // itself did not fail by it: a payment that is reversed before any credit leaves the deposit waiting until it expires.
             let mut reading = PaymentReading::confirmed(id, asked);
             if let Ok(taking) = TakingId::new(REFUND) {
                 reading.takings.insert(taking, Taking { taken: asked.minor(), given_back: 0 });

@@ -80,10 +80,7 @@ fn each_word_of_a_payment() {
         of("payment_bounced"),
         noted(OrderState::Failed(Failure::Bounced), Some((0, 0, 0)), "bounced")
     );
-    assert_eq!(
-        of("payment_refunded"),
-        noted(OrderState::Failed(Failure::Cancelled), Some((0, TEN, TEN)), "refunded")
-    );
+    assert_eq!(of("payment_refunded"), noted(OrderState::Open, Some((0, TEN, TEN)), "refunded"));
     for unknown in ["payment_settled", "Payment_Completed", "completed", "succeeded", ""] {
         assert_eq!(of(unknown), undecided("unknown_status"), "{unknown}");
     }

@@ -28,6 +28,8 @@ const KEY_LIFE_SECS: i64 = 24 * 3600;
 const LEASE_MARGIN_MILLIS: i64 = 15_000;
 /// How long a provider that just failed counts as known to be down.
 const DOWN_MILLIS: i64 = 1_000;
+/// When to ask again where no rate is fresh.
+pub(crate) const RATE_RETRY: Duration = Duration::from_secs(20);
 
 /// The `amount` of a request, as the door read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,9 +179,9 @@ impl Engine {
         let route = self.route_for_create(request)?;
         let now = self.now();
         let spec = route.spec;
-        let unavailable = || CreateError::Unavailable { retry_after: None };
-        if self.is_down(route.provider.id(), now) {
-            return Err(unavailable());
+        let unavailable = || CreateError::Unavailable { retry_after: Some(RATE_RETRY) };
+        if let Some(left) = self.down_for(route.provider.id(), now) {
+            return Err(CreateError::Unavailable { retry_after: Some(left) });
         }
         let unit = self.newest_rate(spec.quoted_by, now).await?.ok_or_else(unavailable)?;
         let rate = if spec.quoted_by == spec.credit.priced_by {
@@ -382,8 +384,10 @@ impl Engine {
         }
     }
 
-    fn is_down(&self, provider: ProviderId, now: Timestamp) -> bool {
-        self.inner.down_until.lock().is_ok_and(|down| down.get(&provider).is_some_and(|until| now < *until))
+    /// How long the provider still counts as known to be down; `None`: it does not.
+    fn down_for(&self, provider: ProviderId, now: Timestamp) -> Option<Duration> {
+        let until = self.inner.down_until.lock().ok()?.get(&provider).copied()?;
+        (now < until).then(|| Duration::from_millis(u64::try_from(until.millis_since(now)).unwrap_or(0)))
     }
 
     fn lease(&self, job: &Job<'_>, now: Timestamp) -> Lease {

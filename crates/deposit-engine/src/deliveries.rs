@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deposit_core::{
-    DepositId, Observation as Message, Observed, PaymentProvider, PaymentRef, ProviderId, RawDelivery,
-    Target, WebhookError,
+    Amount, DepositId, Observation as Message, Observed, PaymentProvider, PaymentRef, ProviderId,
+    RawDelivery, Target, Timestamp, WebhookError,
 };
-use deposit_store::{JournalEntry, JournalOutcome, JournalRow, NewReview, Phase, ReviewReason, crash_point};
+use deposit_store::{
+    DepositRow, JournalEntry, JournalOutcome, JournalRow, NewReview, Phase, ReviewReason, crash_point,
+};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -17,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Engine;
 use crate::error::{DeliveryError, EngineError};
 use crate::observe::Observation;
+use crate::scan::CatchUpError;
 
 /// How long a worker keeps a delivery to itself, in seconds.
 const LEASE_SECS: i64 = 30;
@@ -177,13 +180,9 @@ impl Engine {
         if message.ours == Some(false) {
             return Ok(Some("not_ours"));
         }
-        let deposit = match self.deposit_of(message).await? {
-            Some(id) => self.store().deposit(&id).await?,
-            None => None,
+        let Some(row) = self.open_deposit_of(message).await? else {
+            return self.unmatched(message, delivery).await;
         };
-        // A provider speaks for its own deposits alone.
-        let theirs = deposit.filter(|row| row.phase == Phase::Open && row.provider == message.provider);
-        let Some(row) = theirs else { return self.unmatched(message, delivery).await };
         let outcome = match &message.observed {
             Observed::Hint | Observed::PaymentHint | Observed::Snapshot(_) | Observed::Payment(_) => {
                 self.observe(&row.id, Some(heard_at)).await?
@@ -202,6 +201,13 @@ impl Engine {
                 }
             },
         })
+    }
+
+    /// The open deposit that a message is about. A provider speaks for its own deposits alone.
+    pub(crate) async fn open_deposit_of(&self, message: &Message) -> Result<Option<DepositRow>, EngineError> {
+        let Some(id) = self.deposit_of(message).await? else { return Ok(None) };
+        let deposit = self.store().deposit(&id).await?;
+        Ok(deposit.filter(|row| row.phase == Phase::Open && row.provider == message.provider))
     }
 
     pub(crate) async fn deposit_of(&self, message: &Message) -> Result<Option<DepositId>, EngineError> {
@@ -226,40 +232,54 @@ impl Engine {
         message: &Message,
         delivery: &JournalRow,
     ) -> Result<Option<&'static str>, EngineError> {
+        // An account's own address: each payment there is a deposit of its own, which the feed shows and a message alone does not open.
+        if let Some(provider) = self.registry().provider(&message.provider)
+            && self.is_standing(&**provider, &message.target).await?
+        {
+            return match self.catch_up(&**provider).await {
+                Ok(()) => Ok(Some("scanned")),
+                // The background scan asks the same question.
+                Err(CatchUpError::Provider(_)) => Ok(Some(TO_BE_READ)),
+                Err(CatchUpError::Engine(error)) => Err(error),
+            };
+        }
         let heard_at = delivery.received_at;
-        let review = match &message.observed {
-            // Not about money: an order whose create got lost and was never shown.
-            Observed::Hint | Observed::Snapshot(_) => return Ok(Some("no_deposit")),
-            Observed::PaymentHint | Observed::Facts(_) => NewReview {
-                provider: message.provider,
-                // Nothing else names it: the journal does.
-                reference: named(&message.target)
-                    .unwrap_or_else(|| format!("delivery {}", delivery.delivery)),
-                amount: None,
-                ticker: message.ticker,
-                deposit: None,
-                reason: ReviewReason::NoDeposit,
-                since: heard_at,
-            },
-            Observed::Payment(payment) => NewReview {
-                provider: message.provider,
-                reference: payment.id.to_string(),
-                amount: Some(
-                    deposit_core::Amount::new(payment.confirmed.max(payment.in_flight), payment.asset)
-                        .to_string(),
-                ),
-                ticker: message.ticker,
-                deposit: None,
-                reason: ReviewReason::NoDeposit,
-                since: heard_at,
-            },
-        };
+        // Nothing else names it: the journal does.
+        let name = || format!("delivery {}", delivery.delivery);
+        let Some(review) = of_nobody(message, name, heard_at) else { return Ok(Some("no_deposit")) };
         if self.now() < heard_at.plus_secs(PATIENCE_SECS) {
             return Ok(None);
         }
         self.store().open_review(review).await?;
         Ok(Some("review"))
     }
+}
+
+/// What an operator has to see of a message about an order, deposit or address that nobody has; `None` where it does not speak of money.
+/// `name`: what it is called where nothing in it names it.
+pub(crate) fn of_nobody(
+    message: &Message,
+    name: impl FnOnce() -> String,
+    since: Timestamp,
+) -> Option<NewReview> {
+    let (reference, amount) = match &message.observed {
+        // Not about money: an order whose create got lost and was never shown.
+        Observed::Hint | Observed::Snapshot(_) => return None,
+        Observed::PaymentHint | Observed::Facts(_) => (named(&message.target).unwrap_or_else(name), None),
+        Observed::Payment(payment) => {
+            let paid = Amount::new(payment.confirmed.max(payment.in_flight), payment.asset);
+            (payment.id.to_string(), Some(paid.to_string()))
+        }
+    };
+    Some(NewReview {
+        provider: message.provider,
+        reference,
+        amount,
+        ticker: message.ticker,
+        deposit: None,
+        reason: ReviewReason::NoDeposit,
+        since,
+    })
 }
 
 /// What a review item calls money that is known by its order, deposit or address alone.

@@ -125,7 +125,10 @@ pub enum LimitsError {
     },
     /// Off, or no fresh rate.
     #[error("This payment method is currently not available")]
-    Unavailable,
+    Unavailable {
+        /// After which it may pass; `None` where nothing says that it will.
+        retry_after: Option<Duration>,
+    },
     /// Our own failure.
     #[error("Internal server error")]
     Internal(#[from] EngineError),

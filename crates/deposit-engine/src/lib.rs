@@ -52,7 +52,7 @@ use deposit_rates::Rates;
 use deposit_store::Store;
 use follow::Bells;
 use health::Failing;
-use scan::ScanTurn;
+use scan::{ScanTurn, Standing};
 use tokio::sync::{Notify, broadcast};
 
 /// A committed change of a deposit's public object.
@@ -89,6 +89,8 @@ pub(crate) struct Inner {
     bounds: Mutex<BTreeMap<Ticker, Bounds>>,
     /// One scan of a provider at a time.
     scans: BTreeMap<ProviderId, ScanTurn>,
+    /// Whose each standing address is.
+    standing: Mutex<BTreeMap<ProviderId, Standing>>,
 }
 
 impl fmt::Debug for Engine {
@@ -122,6 +124,7 @@ impl Engine {
             failing: Mutex::new(BTreeMap::new()),
             bounds: Mutex::new(BTreeMap::new()),
             scans,
+            standing: Mutex::new(BTreeMap::new()),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -7,6 +7,7 @@ use deposit_facade::RouteError;
 use deposit_rates::Trouble;
 use deposit_store::{Account, AccountId, Backlog, LedgerCheck, LedgerEntry, Phase, RateState};
 
+use crate::create::RATE_RETRY;
 use crate::error::{EngineError, LimitsError};
 use crate::view::DepositView;
 use crate::{Engine, keys};
@@ -128,14 +129,14 @@ impl Engine {
     /// `UnsupportedTicker`; `Unavailable` without a provider or a fresh rate, or where the provider takes nothing of what we do.
     pub async fn limits(&self, ticker: &str) -> Result<LimitsView, LimitsError> {
         let ticker = self.ticker(ticker)?;
-        let spec = self.spec(ticker).ok_or(LimitsError::Unavailable)?;
+        let spec = self.spec(ticker).ok_or(LimitsError::Unavailable { retry_after: None })?;
         let now = self.now();
         let rate = self.newest_rate(spec.quoted_by, now).await.map_err(LimitsError::Internal)?;
-        let rate = rate.ok_or(LimitsError::Unavailable)?;
+        let rate = rate.ok_or(LimitsError::Unavailable { retry_after: Some(RATE_RETRY) })?;
         let book = &self.config().limits;
         let bounds = self.bounds(ticker, now).first().copied().flatten();
         let limits = book.limits_within(&spec, rate.price, bounds.as_ref());
-        let limits = limits.map_err(|_| LimitsError::Unavailable)?;
+        let limits = limits.map_err(|_| LimitsError::Unavailable { retry_after: None })?;
         Ok(LimitsView { ticker, limits, usd: book.usd(ticker), at: rate.seen_until })
     }
 

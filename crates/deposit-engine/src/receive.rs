@@ -6,7 +6,7 @@ use std::time::Duration;
 use deposit_core::{
     AccountIndex, Amount, Asset, ErrorKind, PaymentProvider, ProviderError, Taken, Ticker, TickerKind,
 };
-use deposit_store::Account;
+use deposit_store::{Account, crash_point};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::Engine;
@@ -109,10 +109,12 @@ impl Engine {
                     break;
                 }
             };
+            crash_point("receive.taken");
             complete = received.failed == 0 && received.waiting == 0;
             let go_on = received.waiting > 0 && !received.taken.is_empty();
             any |= !received.taken.is_empty();
             unseen.extend(self.store().note_taken(provider.id(), received.taken.clone()).await?);
+            crash_point("receive.noted");
             for taken in received.taken {
                 let _ = steps.send(Step::Taken(taken));
             }

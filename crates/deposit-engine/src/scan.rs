@@ -1,22 +1,23 @@
 //! Scans: what a provider's feed shows, and payments to standing addresses, each of which opens a deposit of its own.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use deposit_core::{
-    AccountIndex, Amount, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observation as Message, Observed,
+    AccountIndex, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observation as Message, Observed,
     PaymentProvider, PaymentReading, ProviderError, ProviderRef, Snapshot, Target, Terms, TickerSpec,
 };
 use deposit_lifecycle as lifecycle;
-use deposit_store::{Account, DepositRow, NewReview, OpenStanding, ReviewReason};
+use deposit_store::{Account, DepositRow, OpenStanding, crash_point};
 use futures_util::StreamExt as _;
 use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
+use crate::deliveries::of_nobody;
 use crate::error::EngineError;
 use crate::observe::Observation;
 use crate::random;
@@ -37,6 +38,13 @@ pub(crate) struct ScanTurn {
     begun: AtomicU64,
     /// Number of the last round that came to the end of the feed.
     ended: tokio::sync::Mutex<u64>,
+}
+
+/// The standing addresses of one provider, as far as they were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    owners: HashMap<String, AccountIndex>,
+    derived: BTreeSet<AccountIndex>,
 }
 
 /// What one round of a scan came to.
@@ -126,14 +134,20 @@ impl Engine {
                     break;
                 }
             };
-            for message in &page.observations {
+            for (line, message) in page.observations.iter().enumerate() {
                 round.messages += 1;
-                round.paid.extend(self.scanned(provider, &accounts, message).await?);
+                let place = || {
+                    let from = cursor.as_ref().map_or("its beginning", |cursor| cursor.0.as_str());
+                    format!("feed from {from}, line {}", line.saturating_add(1))
+                };
+                round.paid.extend(self.scanned(provider, &accounts, message, place).await?);
             }
+            crash_point("scan.committed");
             // What no deposit has is not ours to note: less than is taken in, or of an account that is gone.
             self.store().note_taken(provider.id(), page.taken).await?;
             // After what the page showed is committed: a process that dies before this sees the page again, which changes nothing.
             self.store().move_scan_cursor(provider.id(), &page.next).await?;
+            crash_point("scan.moved");
             cursor = Some(page.next);
             if !page.more {
                 round.whole = true;
@@ -155,6 +169,7 @@ impl Engine {
             while !stop.is_cancelled() {
                 match provider.receive(index, TAKEN_AT_ONCE).await {
                     Ok(received) => {
+                        crash_point("receive.taken");
                         let go_on = received.waiting > 0 && !received.taken.is_empty();
                         // What is not noted now, or was taken in before anybody had seen it, the next scan shows.
                         if let Err(error) = self.store().note_taken(provider.id(), received.taken).await {
@@ -175,47 +190,81 @@ impl Engine {
         futures_util::stream::iter(paid).for_each_concurrent(ACCOUNTS_AT_ONCE, each).await;
     }
 
-    /// One message of a feed. Answers whose standing address was paid for good, so that it can be taken in.
+    /// One message of a feed. Answers whose standing address was paid for good, so that it can be taken in. `place`: where in the feed it stands.
     async fn scanned(
         &self,
         provider: &dyn PaymentProvider,
         accounts: &[Account],
         message: &Message,
+        place: impl FnOnce() -> String,
     ) -> Result<Option<AccountIndex>, EngineError> {
         if message.ours == Some(false) {
             return Ok(None);
         }
-        let Observed::Payment(reading) = &message.observed else {
-            if let Some(id) = self.deposit_of(message).await? {
-                self.observe(&id, None).await?;
-            }
-            return Ok(None);
-        };
-        if let Some(id) = self.deposit_of(message).await? {
-            let known = self.store().deposit(&id).await?.is_some_and(|row| knows(&row, reading));
-            if !known {
-                self.observe(&id, None).await?;
+        if let Some(row) = self.open_deposit_of(message).await? {
+            match &message.observed {
+                Observed::Payment(reading) if knows(&row, reading) => {}
+                Observed::Facts(facts) => {
+                    self.observe_facts(&row.id, facts, None).await?;
+                }
+                Observed::Hint | Observed::PaymentHint | Observed::Snapshot(_) | Observed::Payment(_) => {
+                    self.observe(&row.id, None).await?;
+                }
             }
             return Ok(None);
         }
-        let Some(account) = owner(provider, accounts, &message.target) else {
-            let amount = Amount::new(reading.confirmed.max(reading.in_flight), reading.asset).to_string();
-            let review = NewReview {
-                provider: provider.id(),
-                reference: reading.id.to_string(),
-                amount: Some(amount),
-                ticker: message.ticker,
-                deposit: None,
-                reason: ReviewReason::NoDeposit,
-                since: self.now(),
-            };
-            self.store().open_review(review).await?;
+        let Some(account) = self.owner(provider, accounts, &message.target) else {
+            // The cursor goes on, so this is the only time that anybody looks at it.
+            if let Some(review) = of_nobody(message, place, self.now()) {
+                self.store().open_review(review).await?;
+            }
             return Ok(None);
         };
+        // What comes to a standing address the feed shows as payments; a mere hint of it says nothing more.
+        let Observed::Payment(reading) = &message.observed else { return Ok(None) };
         let spec = provider.capabilities().tickers.iter().find(|spec| Some(spec.ticker) == message.ticker);
         let Some(spec) = spec.or_else(|| provider.capabilities().tickers.first()) else { return Ok(None) };
         self.standing_payment(provider, account, spec, reading).await?;
         Ok((reading.confirmed > 0).then_some(account.index))
+    }
+
+    /// Whether the address is the standing one of an account of ours.
+    pub(crate) async fn is_standing(
+        &self,
+        provider: &dyn PaymentProvider,
+        target: &Target,
+    ) -> Result<bool, EngineError> {
+        if !provider.capabilities().standing_address || !matches!(target, Target::Address(_)) {
+            return Ok(false);
+        }
+        let accounts = self.store().accounts().await?;
+        Ok(self.owner(provider, &accounts, target).is_some())
+    }
+
+    /// Whose standing address the message is about.
+    fn owner<'a>(
+        &self,
+        provider: &dyn PaymentProvider,
+        accounts: &'a [Account],
+        target: &Target,
+    ) -> Option<&'a Account> {
+        let Target::Address(paid) = target else { return None };
+        let index = {
+            // Whoever panicked in here left whole entries.
+            let mut all = self.inner.standing.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = all.entry(provider.id()).or_default();
+            // Deriving takes a while, and an address is its account's for good: each is derived once, not once for every message.
+            for account in accounts {
+                if known.derived.insert(account.index)
+                    && let Ok(how) = provider.standing_address(account.index)
+                    && let Some(address) = how.address()
+                {
+                    known.owners.insert(address.to_owned(), account.index);
+                }
+            }
+            known.owners.get(paid).copied()?
+        };
+        accounts.iter().find(|account| account.index == index)
     }
 
     /// A payment to a standing address: its deposit is opened at first sight, the payment itself being its order, and then observed like any
@@ -254,6 +303,7 @@ impl Engine {
         let opening = OpenStanding { id: fresh, account: account.id, provider: provider.id(), intent, now };
         // By whoever saw the payment first: a process that died before its first commit, or another one at this moment.
         let id = self.store().open_standing(opening).await?;
+        crash_point("scan.opened");
         let snapshot =
             Snapshot { complete: false, payments: vec![reading.clone()], ..Snapshot::empty(order) };
         match self.observe_snapshot(&id, &snapshot).await? {
@@ -308,18 +358,6 @@ impl From<EngineError> for CatchUpError {
     fn from(error: EngineError) -> Self {
         Self::Engine(error)
     }
-}
-
-/// Whose standing address the message is about.
-fn owner<'a>(
-    provider: &dyn PaymentProvider,
-    accounts: &'a [Account],
-    target: &Target,
-) -> Option<&'a Account> {
-    let Target::Address(paid) = target else { return None };
-    accounts.iter().find(|account| {
-        provider.standing_address(account.index).is_ok_and(|how| how.address() == Some(paid.as_str()))
-    })
 }
 
 /// Whether the deposit's evidence says of the payment what the reading says.

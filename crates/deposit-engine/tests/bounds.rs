@@ -93,7 +93,7 @@ async fn where_both_take_nothing_the_method_is_not_available() {
     bench.engine.refresh_bounds().await;
     bench.clock.advance_secs(61);
     bench.engine.seed_rates().await.unwrap();
-    assert!(matches!(bench.engine.limits("BTC").await, Err(LimitsError::Unavailable)));
+    assert!(matches!(bench.engine.limits("BTC").await, Err(LimitsError::Unavailable { .. })));
     for amount in ["0.02", "0.01", "0.004"] {
         let result = bench.try_create(amount, None).await.result;
         assert!(matches!(result, Err(CreateError::Unavailable { .. })), "{amount}: {result:?}");

@@ -133,7 +133,7 @@ async fn without_a_fresh_rate_nothing_is_created() {
     bench.clock.advance_secs(1);
     let outcome = bench.try_create("0.004", None).await;
     assert!(matches!(outcome.result, Err(CreateError::Unavailable { .. })));
-    assert!(matches!(bench.engine.limits("btc").await, Err(LimitsError::Unavailable)));
+    assert!(matches!(bench.engine.limits("btc").await, Err(LimitsError::Unavailable { .. })));
     assert!(matches!(bench.engine.limits("nope").await, Err(LimitsError::UnsupportedTicker { .. })));
 }
 

@@ -1,15 +1,15 @@
 //! Feeds and standing addresses.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "common/standing.rs"]
-mod standing;
-
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use deposit_core::*;
-use deposit_engine::{Engine, ManualClock};
-use deposit_store::ReviewReason;
+use deposit_engine::{Engine, EngineConfig, ManualClock};
+use deposit_facade::Registry;
+use deposit_rates::Rates;
+use deposit_store::{JournalFilter, ReviewReason, SqliteStore};
 
 const ID: ProviderId = ProviderId::constant("feed");
 
@@ -17,7 +17,7 @@ const ID: ProviderId = ProviderId::constant("feed");
 struct Feed {
     /// What every scan shows from its cursor on.
     rows: Vec<Observation>,
-    watched: Vec<AccountIndex>,
+    watched: BTreeSet<AccountIndex>,
     cursors: Vec<Option<String>>,
     taken_in: Vec<AccountIndex>,
     down: bool,
@@ -26,6 +26,7 @@ struct Feed {
 /// A node with a feed of two rows a page.
 #[derive(Debug, Clone)]
 struct Node {
+    id: ProviderId,
     capabilities: Capabilities,
     feed: Arc<Mutex<Feed>>,
 }
@@ -37,7 +38,7 @@ fn address(index: AccountIndex) -> String {
 #[async_trait]
 impl PaymentProvider for Node {
     fn id(&self) -> ProviderId {
-        ID
+        self.id
     }
 
     fn capabilities(&self) -> &Capabilities {
@@ -70,12 +71,18 @@ impl PaymentProvider for Node {
     }
 
     fn watch(&self, indices: &[AccountIndex]) {
-        self.feed.lock().unwrap().watched = indices.to_vec();
+        // Those of one account alone come too, when it is shown its address.
+        self.feed.lock().unwrap().watched.extend(indices);
     }
 
     async fn receive(&self, index: AccountIndex, _: usize) -> Result<Received, ProviderError> {
         self.feed.lock().unwrap().taken_in.push(index);
         Ok(Received::default())
+    }
+
+    fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
+        let observations = serde_json::from_slice(delivery.body).unwrap();
+        Ok(Delivery { id: DeliveryId::new("d1").unwrap(), observations, concerns: Vec::new() })
     }
 }
 
@@ -87,18 +94,49 @@ struct Bench {
     engine: Engine,
 }
 
+async fn engine(url: &str, node: &Node, clock: &ManualClock) -> Engine {
+    let store = Arc::new(SqliteStore::open(url).await.unwrap());
+    let registry = Registry::builder().register(Arc::new(node.clone())).unwrap().build();
+    let rates = Arc::new(Rates::new(Vec::new(), Duration::from_secs(300)));
+    Engine::new(store, registry, rates, EngineConfig::default(), Arc::new(clock.clone()))
+}
+
 impl Bench {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("scan.db").display());
-        let node = Node { capabilities: standing::capabilities(), feed: Arc::default() };
-        let clock = ManualClock::at(standing::START);
-        let engine = standing::engine(&url, Arc::new(node.clone()), &clock).await;
+        let spec = TickerSpec {
+            ticker: Ticker::XNO,
+            asset: Asset::XNO,
+            quote_decimals: 30,
+            kind: TickerKind::Standing,
+            quoted_by: Some(Ticker::XNO),
+            credit: CreditRule::in_kind(Asset::XNO),
+            confirms_only_full: false,
+        };
+        let capabilities = Capabilities {
+            tickers: vec![spec],
+            replay: Replay::Key,
+            open_timeout: Duration::from_secs(1),
+            scan: true,
+            standing_address: true,
+            webhooks: true,
+            bounds: false,
+            read_batch: 1,
+            budget: RequestBudget { requests: 100, per: Duration::from_secs(1), concurrency: 1 },
+            requests_per_read: 1,
+        };
+        let node = Node { id: ID, capabilities, feed: Arc::default() };
+        let clock = ManualClock::at(Timestamp::from_secs(1_790_000_000));
+        let engine = engine(&url, &node, &clock).await;
+        for name in ["ana", "ben"] {
+            engine.store().ensure_account(&name.parse().unwrap(), engine.now()).await.unwrap();
+        }
         Self { _folder: folder, url, node, clock, engine }
     }
 
     async fn restart(&mut self) {
-        self.engine = standing::engine(&self.url, Arc::new(self.node.clone()), &self.clock).await;
+        self.engine = engine(&self.url, &self.node, &self.clock).await;
     }
 
     fn show(&self, to: &str, id: &str, in_flight: u128, confirmed: u128) {
@@ -109,6 +147,17 @@ impl Bench {
         let target = Target::Address(to.to_owned());
         let row = Observation { provider: ID, target, ticker: Some(Ticker::XNO), ours: Some(true), observed };
         self.node.feed.lock().unwrap().rows.push(row);
+    }
+
+    fn say(&self, target: Target, observed: Observed) {
+        let row =
+            Observation { provider: self.node.id, target, ticker: Some(Ticker::XNO), ours: None, observed };
+        self.node.feed.lock().unwrap().rows.push(row);
+    }
+
+    /// The references of what waits for an operator.
+    async fn reviews(&self) -> Vec<String> {
+        self.engine.store().open_reviews().await.unwrap().into_iter().map(|item| item.reference).collect()
     }
 
     async fn scan(&self) -> usize {
@@ -153,7 +202,7 @@ async fn each_payment_to_a_standing_address_is_a_deposit_of_its_own_and_is_credi
     assert_eq!(bench.balance("ana").await, "1.000000000000000000000000000001");
     assert_eq!(bench.balance("ben").await, "85070591.730234615865843651857942052863", "to the last raw");
     assert_eq!(bench.node.feed.lock().unwrap().taken_in, [AccountIndex(1), AccountIndex(2)]);
-    assert_eq!(bench.node.feed.lock().unwrap().watched, [AccountIndex(1), AccountIndex(2)]);
+    assert_eq!(bench.node.feed.lock().unwrap().watched, [AccountIndex(1), AccountIndex(2)].into());
 
     // The cursor is kept over a restart, and showing everything again changes nothing.
     bench.restart().await;
@@ -202,5 +251,87 @@ async fn a_feed_that_fails_loses_nothing() {
     assert_eq!(bench.engine.store().scan_cursor(ID).await.unwrap(), None);
     bench.node.feed.lock().unwrap().down = false;
     assert_eq!(bench.scan().await, 1);
+    assert_eq!(bench.balance("ana").await, "1");
+}
+
+/// A node's callback names the address alone. The address is nobody's order, and its money is no operator's business.
+#[tokio::test]
+async fn a_hint_of_a_standing_address_makes_a_scan_and_no_review() {
+    let bench = Bench::new().await;
+    let ana = address(AccountIndex(1));
+    bench.show(&ana, "S1", 0, XNO);
+    let hint = |to: &str| Observation {
+        provider: ID,
+        target: Target::Address(to.to_owned()),
+        ticker: Some(Ticker::XNO),
+        ours: Some(true),
+        observed: Observed::PaymentHint,
+    };
+    let deliver = async |to: &str| {
+        let body = serde_json::to_vec(&[hint(to)]).unwrap();
+        let delivery = RawDelivery { headers: &[], query: &[], body: &body, received_at: bench.engine.now() };
+        bench.engine.webhook(ID.as_str(), &delivery).await.unwrap();
+    };
+    deliver(&ana).await;
+    assert_eq!(bench.engine.handle_deliveries().await.unwrap(), 1, "at once");
+    assert_eq!(bench.balance("ana").await, "1", "what the feed shows is committed");
+    let row = &bench.engine.store().journal_rows(JournalFilter::default()).await.unwrap()[0];
+    assert_eq!(row.outcome.as_deref(), Some("scanned"));
+
+    // However long afterwards it is worked off again, and whatever the node does then.
+    bench.clock.advance_secs(10_000);
+    bench.engine.handle_delivery(row).await.unwrap();
+    bench.node.feed.lock().unwrap().down = true;
+    bench.engine.handle_delivery(row).await.unwrap();
+    assert_eq!(bench.reviews().await, Vec::<String>::new());
+    assert_eq!(bench.engine.check_ledger().await.unwrap().credits, 1);
+}
+
+/// The cursor passes over a line once: what it says of money is on a deposit or before an operator by then.
+#[tokio::test]
+async fn money_of_an_order_that_nobody_knows_goes_to_review_by_the_feed_alone() {
+    let bench = Bench::new().await;
+    let order = |text: &str| Target::Order(ProviderRef::new(text).unwrap());
+    bench.say(order("unpaid"), Observed::Hint);
+    bench.say(order("lost-1"), Observed::PaymentHint);
+    bench.say(order("lost-2"), Observed::Facts(Box::default()));
+    bench.say(Target::Unknown, Observed::PaymentHint);
+    bench.say(Target::Address("address-99".to_owned()), Observed::PaymentHint);
+    bench.say(Target::Address(address(AccountIndex(1))), Observed::PaymentHint);
+    for _ in 0..2 {
+        bench.scan().await;
+        let mut reviews = bench.reviews().await;
+        reviews.sort();
+        assert_eq!(reviews, ["address-99", "feed from 2, line 2", "lost-1", "lost-2"]);
+        bench.engine.store().move_scan_cursor(ID, &ScanCursor("0".to_owned())).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn facts_of_a_feed_are_taken_from_it() {
+    let bench = Bench::new().await;
+    bench.show(&address(AccountIndex(1)), "S1", 0, XNO);
+    bench.scan().await;
+    let more = PaymentEvidence { seen: 3 * XNO, confirmed: 3 * XNO, ..PaymentEvidence::none(Asset::XNO) };
+    let payments = [(PaymentRef::new("S1").unwrap(), more)].into();
+    let facts = Facts { payments, order: OrderEvidence::default() };
+    bench.say(Target::Order(ProviderRef::new("S1").unwrap()), Observed::Facts(Box::new(facts)));
+    bench.scan().await;
+    assert_eq!(bench.balance("ana").await, "3", "what only the message can show");
+}
+
+#[tokio::test]
+async fn a_feed_speaks_for_the_deposits_of_its_own_provider_alone() {
+    let mut bench = Bench::new().await;
+    bench.show(&address(AccountIndex(1)), "S1", 0, XNO);
+    bench.scan().await;
+    let ana = bench.engine.store().account_by_name(&"ana".parse().unwrap()).await.unwrap().unwrap();
+    let theirs = bench.engine.deposit(ana.id, Ticker::XNO, "S1").await.unwrap().unwrap().id;
+    // Another provider pays in, and names a deposit that is not its own.
+    bench.node = Node { id: ProviderId::constant("other"), feed: Arc::default(), ..bench.node.clone() };
+    let reading = PaymentReading::confirmed(PaymentRef::new("P9").unwrap(), Amount::new(5, Asset::XNO));
+    bench.say(Target::Deposit(theirs), Observed::Payment(Box::new(reading)));
+    bench.scan().await;
+    assert_eq!(bench.reviews().await, ["P9"]);
     assert_eq!(bench.balance("ana").await, "1");
 }

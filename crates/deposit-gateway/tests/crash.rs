@@ -11,14 +11,19 @@ mod process;
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use deposit_store::Store as _;
 use futures_util::stream::{self, StreamExt as _};
-use process::{Book, Mortal, Played, Program, check_truth};
+use process::{Book, Mortal, Played, Program, Site as _, check_truth};
+use serde_json::json;
 
 /// Signal numbers of POSIX.
 const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
+
+/// How long a step of the play with standing addresses may take, kills included.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many gateways of one group run at once.
 const AT_ONCE: usize = 4;
@@ -104,7 +109,22 @@ const WRITER: Group = &[
     &["store.after_commit#29"],
 ];
 
-const TABLE: &[Group] = &[CREATE, WEBHOOK, OBSERVE, CREDIT, WRITER];
+/// From a payment to a standing address to the block that takes it in.
+const STANDING: Group = &[
+    &["scan.opened"],
+    &["scan.opened#2"],
+    &["scan.opened#3"],
+    &["scan.committed"],
+    &["scan.committed#3"],
+    &["scan.moved"],
+    &["scan.moved#3"],
+    &["receive.taken"],
+    &["receive.taken#2"],
+    &["receive.noted"],
+    &["scan.opened", "scan.committed", "receive.taken", "scan.moved"],
+];
+
+const TABLE: &[Group] = &[CREATE, WEBHOOK, OBSERVE, CREDIT, WRITER, STANDING];
 
 /// Those that the promise "between any two steps of create and of credit" was made for: the list may grow, never shrink.
 const LEAST: &[&str] = &[
@@ -234,6 +254,98 @@ async fn killed_within_the_crediting_transaction() {
 #[tokio::test]
 async fn killed_around_a_commit() {
     kill_at_each(WRITER).await;
+}
+
+/// Payments to the customers' own addresses, in another play than the others': no order is made for them.
+#[tokio::test]
+async fn killed_between_a_standing_address_and_its_block() {
+    let program = Program::keep();
+    stream::iter(STANDING)
+        .for_each_concurrent(AT_ONCE, |plan| {
+            let program = &program;
+            async move {
+                println!("killed at {plan:?}");
+                pay_standing(program, plan).await;
+                println!("all credited: {plan:?}");
+            }
+        })
+        .await;
+}
+
+async fn pay_standing(program: &Program, plan: &[&str]) {
+    let mut shop = Mortal::shop(program, plan, &[]).await;
+    let mut addresses = Vec::new();
+    for account in 0..2 {
+        let reply = shop.ask(account, "POST", "/api/check-balance", None, "").await;
+        addresses.push(reply.json()["nanoDepositAddress"].as_str().unwrap().to_owned());
+    }
+    // Asked for as well, so that it is not the background alone that takes it in.
+    for (account, amount, total) in [(0, "1.5", "1.5"), (1, "0.25", "0.25"), (0, "2.000001", "3.500001")] {
+        let pay = |stage: &str, payment: Option<&str>| {
+            let mut body = json!({ "ref": addresses[account], "amount": amount, "stage": stage });
+            if let Some(payment) = payment {
+                body["payment"] = json!(payment);
+            }
+            body
+        };
+        let paid = shop.control("/nano/pay", pay("seen", None)).await;
+        let send = paid["payment"].as_str().unwrap().to_owned();
+        shop.control("/nano/pay", pay("confirmed", Some(&send))).await;
+        let begun = Instant::now();
+        loop {
+            shop.ask(account, "POST", "/api/receive-nano", None, "").await;
+            let balance = shop.ask(account, "POST", "/api/check-balance", None, "").await;
+            if balance.json()["nano_balance"] == total {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{plan:?}: {}", balance.text());
+            shop.site.pause().await;
+        }
+    }
+    let deaths: Vec<_> = shop.site.deaths.iter().map(|death| death.signal()).collect();
+    assert_eq!(deaths, vec![Some(SIGABRT); plan.len()], "{plan:?}: what the play does not reach");
+    // Each taken in once, whoever died meanwhile, and found by the block that did it, though nobody saw the answer.
+    for (account, address, count) in [(0, &addresses[0], 2), (1, &addresses[1], 1)] {
+        let begun = Instant::now();
+        let found = loop {
+            let mut found = BTreeSet::new();
+            for block in receives(&shop, address).await {
+                let path = format!("/api/transaction/status/XNO/{block}");
+                let reply = shop.ask(account, "GET", &path, None, "").await;
+                if reply.status == 200 && reply.json()["status"] == "Completed" {
+                    found.insert(reply.json()["txId"].to_string());
+                }
+            }
+            if found.len() >= count {
+                break found;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{plan:?}: {found:?}");
+            shop.site.pause().await;
+        };
+        assert_eq!(found.len(), count, "{plan:?}");
+        assert_eq!(receives(&shop, address).await.len(), count, "{plan:?}");
+    }
+    let store = shop.site.store().await;
+    let check = store.check_ledger().await.unwrap();
+    assert!(check.balanced, "{plan:?}: {check:?}");
+    assert_eq!(check.credits, 3, "{plan:?}");
+    assert_eq!(store.open_reviews().await.unwrap(), [], "{plan:?}");
+    store.close().await;
+    shop.site.stop().await;
+}
+
+/// The receive blocks of an account, as its node has them.
+async fn receives(shop: &process::Shop<Mortal>, address: &str) -> Vec<String> {
+    let config: toml::Table = shop.site.sandbox.config_toml().parse().unwrap();
+    let nano = &config["providers"]["nano"];
+    let authorization = nano.get("rpc_authorization").and_then(toml::Value::as_str).unwrap_or_default();
+    let question = json!({ "action": "account_history", "account": address, "count": "100" });
+    let headers = [("authorization", authorization)];
+    let url = nano["rpc_url"].as_str().unwrap();
+    let reply = shop.http.send("POST", url, &headers, question.to_string()).await.unwrap();
+    let history = reply.json()["history"].as_array().cloned().unwrap_or_default();
+    let receives = history.iter().filter(|line| line["type"] == "receive");
+    receives.map(|line| line["hash"].as_str().unwrap().to_owned()).collect()
 }
 
 /// SIGKILL from outside, at moments that nobody chose; the scenario is played until all have happened.

@@ -135,7 +135,8 @@ struct Sums {
 
 impl Sums {
     fn of(terms: &Terms, evidence: &Evidence, credit: &Credit) -> Self {
-        let mut sums = Self::default();
+        let mut sums = Self { ever_seen: !evidence.payments.is_empty(), ..Self::default() };
+        // One that was gone again before anybody looked is listed with nothing in it: it was a payment all the same.
         for (id, payment) in &evidence.payments {
             sums.add(terms, id, payment, credit);
         }
@@ -143,7 +144,6 @@ impl Sums {
     }
 
     fn add(&mut self, terms: &Terms, id: &PaymentRef, payment: &PaymentEvidence, credit: &Credit) {
-        self.ever_seen |= payment.seen > 0 || payment.confirmed > 0;
         if payment.asset != terms.asset {
             self.foreign |= paid(payment) > 0;
             return;

@@ -130,8 +130,8 @@ struct State {
     published: BTreeMap<Ticker, Published>,
     jumps: BTreeMap<Ticker, Jump>,
     troubles: BTreeMap<Ticker, Trouble>,
-    /// Before when a source is not asked again.
-    quiet_until: BTreeMap<usize, Timestamp>,
+    /// From when until when a source is not asked again.
+    quiet: BTreeMap<usize, (Timestamp, Timestamp)>,
 }
 
 /// Sources of USD prices and the median of what they say. Shared by all tasks; the lock is never held while a source is asked.
@@ -147,6 +147,9 @@ pub struct Rates {
 const FIXED: &str = "fixed";
 /// How often in a row one source alone has to say a price that jumped.
 const CONFIRMATIONS: u32 = 3;
+/// What is dated further ahead than this was said while the clock was wrong: it tells nothing about now, and must not outlive what does. In
+/// milliseconds; more than two refreshes that overlap lie apart.
+const AHEAD_MILLIS: i64 = 60_000;
 /// The longest that a source is left alone because it asked to be, in milliseconds.
 const LONGEST_QUIET_MILLIS: i64 = 3_600_000;
 
@@ -211,9 +214,9 @@ impl Rates {
 
     fn due(&self, now: Timestamp) -> Vec<(usize, &Arc<dyn RateSource>)> {
         let state = self.read();
-        // A clock that was set back must not silence a source for longer than it ever asked for.
-        let is_over = |until: &Timestamp| now >= *until || until.millis_since(now) > LONGEST_QUIET_MILLIS;
-        let is_due = |index: &usize| state.quiet_until.get(index).is_none_or(is_over);
+        // A clock that was set back must not silence a source until it comes there again.
+        let is_over = |(from, until): &(Timestamp, Timestamp)| now >= *until || is_ahead(*from, now);
+        let is_due = |index: &usize| state.quiet.get(index).is_none_or(is_over);
         self.sources.iter().enumerate().filter(|(index, _)| is_due(index)).collect()
     }
 
@@ -231,7 +234,7 @@ impl Rates {
             Ok(_) => millis(source.every()).min(self.max_age_millis / 2),
             Err(error) => error.retry_after().map_or(0, |asked| millis(asked).min(LONGEST_QUIET_MILLIS)),
         };
-        self.write().quiet_until.insert(index, now.plus_millis(wait));
+        self.write().quiet.insert(index, (now, now.plus_millis(wait)));
     }
 
     fn keep(&self, index: usize, asked: &[Ticker], said: &[Quote], now: Timestamp) {
@@ -250,7 +253,7 @@ impl Rates {
             };
             let figure = state.figures.entry((index, *ticker)).or_insert(Figure { price, at: now });
             // Two refreshes may overlap: the later question wins, whichever answer comes first.
-            if figure.at <= now {
+            if figure.at <= now || is_ahead(figure.at, now) {
                 *figure = Figure { price, at: now };
             }
         }
@@ -305,7 +308,7 @@ impl Rates {
             .iter()
             .enumerate()
             .filter_map(|(index, source)| Some((source.name(), *state.figures.get(&(index, ticker))?)))
-            .filter(|(_, figure)| now.millis_since(figure.at) <= self.max_age_millis)
+            .filter(|(_, figure)| self.is_fresh(figure.at, now))
             .collect();
         let told = |indexes: &[usize]| -> String {
             let figures = indexes.iter().filter_map(|index| fresh.get(*index));
@@ -335,9 +338,9 @@ impl Rates {
         let ticker = found.ticker;
         let known = state.jumps.get(&ticker).copied();
         // A jump that nobody has spoken of for long is none.
-        let known = known.filter(|jump| now.millis_since(jump.last) <= self.max_age_millis);
+        let known = known.filter(|jump| self.is_fresh(jump.last, now));
         let jumped = state.published.get(&ticker).is_some_and(|used| {
-            let comparable = now.millis_since(used.confirmed) <= self.max_age_millis || known.is_some();
+            let comparable = self.is_fresh(used.confirmed, now) || known.is_some();
             comparable && apart(found.price, used.rate.price, self.rules.jump_percent)
         });
         if !jumped || voices > 1 || self.sources.len() == 1 {
@@ -378,10 +381,12 @@ impl Rates {
 
     /// What of `found` is new. A rate changes only with a source's new figure, never because another one aged.
     fn compare(&self, state: &mut State, found: Rate, now: Timestamp) -> Option<Rate> {
+        // Stored or heard while the clock was ahead: it must not stand in the way of what is said now.
+        state.published.retain(|ticker, used| *ticker != found.ticker || !is_ahead(used.confirmed, now));
         let Some(used) = state.published.get_mut(&found.ticker) else {
             return Some(found);
         };
-        // One from the future was stored while the clock was ahead: it must not block the ones of now.
+        // A little ahead: clocks are set.
         let from_the_future = used.confirmed > now;
         if found.at <= used.confirmed && !from_the_future {
             return None;
@@ -424,7 +429,7 @@ impl Rates {
         }
         let used = used.ok_or(RateError::Unknown { ticker })?;
         let age_millis = now.millis_since(used.confirmed);
-        if age_millis > self.max_age_millis {
+        if !self.is_fresh(used.confirmed, now) {
             return Err(RateError::Stale { ticker, age_secs: u64::try_from(age_millis / 1000).unwrap_or(0) });
         }
         Ok(Rate { ticker, ..used.rate.clone() })
@@ -447,6 +452,10 @@ impl Rates {
         Duration::from_millis(u64::try_from(self.max_age_millis).unwrap_or(0))
     }
 
+    fn is_fresh(&self, at: Timestamp, now: Timestamp) -> bool {
+        now.millis_since(at) <= self.max_age_millis && !is_ahead(at, now)
+    }
+
     // Every change under the lock is one insert or assignment, so a poisoned lock holds no half-made state.
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
@@ -455,4 +464,9 @@ impl Rates {
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether it was dated by a clock that was ahead of the present one.
+fn is_ahead(at: Timestamp, now: Timestamp) -> bool {
+    at.millis_since(now) > AHEAD_MILLIS
 }

@@ -232,8 +232,26 @@ async fn a_rate_from_the_future_does_not_block_the_ones_of_now() {
     let rates = Rates::new(vec![source.clone()], MAX_AGE);
     rates.seed(vec![stored(Ticker::BTC, "90", 86_400)]);
     let new = rates.refresh(&[Ticker::BTC], at(0)).await.new;
-    assert_eq!(new[0].at, at(86_400).plus_millis(1));
+    assert_eq!(new[0].at, at(0));
     assert_eq!(said(&rates, Ticker::BTC, 0), "100");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_freezes_no_price() {
+    let (a, b) = (Told::new("a", &[(Ticker::BTC, "100")]), Told::new("b", &[(Ticker::BTC, "100")]));
+    let rates = Rates::new(vec![a.clone(), b.clone()], MAX_AGE);
+    rates.refresh(&[Ticker::BTC], at(3600)).await;
+    assert_eq!(said(&rates, Ticker::BTC, 3600), "100");
+    // An hour back: what was said by the wrong clock is no price of now.
+    assert!(matches!(rates.current(Ticker::BTC, at(0)), Err(RateError::Stale { .. })));
+    for source in [&a, &b] {
+        source.say(&[(Ticker::BTC, "120")]);
+    }
+    let new = rates.refresh(&[Ticker::BTC], at(1)).await.new;
+    assert_eq!((new.len(), new[0].at), (1, at(1)));
+    assert_eq!(said(&rates, Ticker::BTC, 1), "120");
+    // And it grows old from now on, not from when the clock comes there again.
+    assert!(rates.current(Ticker::BTC, at(302)).is_err());
 }
 
 #[tokio::test]

@@ -167,10 +167,11 @@ pub(crate) enum DisputeStatus {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Event {
     pub(crate) id: String,
-    pub(crate) object: String,
+    pub(crate) object: Option<String>,
     #[serde(rename = "type")]
     pub(crate) kind: String,
-    pub(crate) livemode: bool,
+    /// Left out: nothing speaks against it, and the session that is read has its own.
+    pub(crate) livemode: Option<bool>,
     /// Of a connected account: not ours.
     pub(crate) account: Option<String>,
     pub(crate) data: EventData,

@@ -108,7 +108,7 @@ pub(crate) fn observe(
     livemode: bool,
     concerns: &mut Vec<Concern>,
 ) -> Result<Option<Observation>, WebhookError> {
-    if event.livemode != livemode {
+    if event.livemode.is_some_and(|mode| mode != livemode) {
         let detail = "an event of the other mode (live or test) came: nothing is concluded from it";
         concerns.push(Concern::new("other_mode", detail));
         return Ok(None);
@@ -164,7 +164,7 @@ impl Webhooks {
     fn read(&self, body: VerifiedBody<'_>) -> Result<Delivery, WebhookError> {
         let event: Event =
             serde_json::from_slice(body.as_bytes()).map_err(|_| WebhookError::Malformed("not an event"))?;
-        if event.object != "event" {
+        if event.object.as_deref().is_some_and(|object| object != "event") {
             return Err(WebhookError::Malformed("not an event of API v1"));
         }
         let id = DeliveryId::new(event.id.as_str()).map_err(|_| WebhookError::Malformed("no event id"))?;

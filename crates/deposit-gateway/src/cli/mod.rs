@@ -89,7 +89,13 @@ enum Command {
     /// Run the provider emulators alone
     #[cfg(feature = "sandbox")]
     #[command(
-        after_help = "Example:\n  deposit sandbox --listen 127.0.0.1:4010 --gateway http://127.0.0.1:8080"
+        after_help = "Prints one JSON line when it is ready: `control`, the address of the control API, and `config`, a deposit.toml for a gateway that uses
+these emulators. With it the operator's commands (reconcile, journal replay) see the providers, which they do not beside `serve --sandbox`.
+
+Example:
+  deposit sandbox > sandbox.json &
+  jq -r .config sandbox.json > deposit.toml
+  deposit serve"
     )]
     Sandbox(sandbox::SandboxArgs),
     /// Make, list and revoke API keys

@@ -64,7 +64,9 @@ async fn compare(engine: &Engine, args: &ReconcileArgs) -> anyhow::Result<ExitCo
         configured(engine, provider)?;
     }
     if engine.registry().providers().len() == 0 {
-        print::error("deposit: no provider is configured: only the ledger is checked");
+        print::error(
+            "deposit: no provider is configured here (`serve --sandbox` has its own): only the ledger is checked",
+        );
     }
     let options =
         ReconcileOptions { provider: args.provider, since: args.since, again_after: AGAIN_AFTER.to_vec() };

@@ -12,7 +12,7 @@ use deposit_core::{ConfigError, Decimal, Ticker};
 use deposit_engine::EngineConfig;
 use deposit_facade::{LimitBook, LimitsConfig, ProvidersConfig, RatesConfig, Registry};
 use deposit_rates::Rates;
-use deposit_store::RateLimit;
+use deposit_store::{RateLimit, SqliteStore, StoreError};
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -244,6 +244,7 @@ impl Config {
         let window = positive("create_rate_limit.window_seconds", self.create_rate_limit.window_seconds)?;
         positive("create_rate_limit.requests", self.create_rate_limit.requests)?;
         public_url(&self.server.public_url)?;
+        store_url(&self.store.url)?;
         CorsOrigins::parse(&self.server.cors_origins)
             .map_err(|error| ConfigError::new("server.cors_origins", error.to_string()))?;
         let mut bonus = BTreeMap::new();
@@ -276,6 +277,13 @@ impl Config {
         };
         Ok(Built { registry, rates, engine, server: self.server, store_url: self.store.url })
     }
+}
+
+fn store_url(url: &str) -> Result<(), ConfigError> {
+    SqliteStore::check_url(url).map_err(|error| {
+        let rule = if let StoreError::Url(rule) = error { rule } else { error.to_string() };
+        ConfigError::new("store.url", rule)
+    })
 }
 
 fn public_url(url: &str) -> Result<(), ConfigError> {

@@ -75,6 +75,11 @@ fn mistakes_are_named_by_key_and_line() {
         ("[providers.paypal]\n", "`providers"),
         ("[providers.btcpay]\nbase_url = \"http://127.0.0.1:1\"\n", "deposit.toml:1: `providers.btcpay"),
         ("[server\n", "deposit.toml:1: "),
+        (
+            "[store]\nurl = \"mysql://u:s3cr3t@h/db\"\n",
+            "deposit.toml:2: `store.url`: only sqlite://PATH can be opened",
+        ),
+        ("[store]\nurl = \"sqlite://\"\n", "deposit.toml:2: `store.url`: sqlite://PATH wants the path"),
         ("[limits.default]\nminimum = \"9\"\nmaximum = \"1\"\n", "`limits.default"),
     ];
     for (text, expected) in cases {

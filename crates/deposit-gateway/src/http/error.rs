@@ -300,7 +300,7 @@ impl From<LimitsError> for ApiError {
     fn from(error: LimitsError) -> Self {
         match error {
             LimitsError::UnsupportedTicker { hint } => (&Refusal::UnsupportedTicker { hint }).into(),
-            LimitsError::Unavailable => Self::unavailable(None),
+            LimitsError::Unavailable { retry_after } => Self::unavailable(retry_after),
             LimitsError::Internal(error) => Self::from_engine(&error),
         }
     }
@@ -416,7 +416,7 @@ mod tests {
                 "payment_method_unavailable",
             ),
             (
-                LimitsError::Unavailable.into(),
+                LimitsError::Unavailable { retry_after: None }.into(),
                 500,
                 "This payment method is currently not available",
                 "payment_method_unavailable",

@@ -38,7 +38,7 @@ const QUIET_LOOK: Duration = Duration::from_millis(400);
 #[non_exhaustive]
 pub enum ServeError {
     /// The address cannot be listened on; mostly because another process does.
-    #[error("server.listen: cannot listen on {address}: {source}")]
+    #[error("server.listen: cannot listen on {address}")]
     Listen {
         /// The configured address.
         address: SocketAddr,

@@ -80,7 +80,7 @@ pub(crate) struct Deposit<'a> {
     state: Option<State<'a>>,
 }
 
-/// What a status answer adds (section 3.5).
+/// What a status answer adds.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DepositState)]
 #[serde(rename_all = "camelCase")]
@@ -256,7 +256,7 @@ pub(crate) fn poll_after_secs(view: &DepositView) -> Option<u16> {
     }
 }
 
-/// Section 3.4.
+/// Least and greatest amount, in the unit of the ticker and in USD.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Limits {
@@ -290,7 +290,7 @@ impl Limits {
     }
 }
 
-/// Section 3.7: balances are strings, here alone.
+/// Balances, as strings.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Balance {
     /// USD, an exact plain decimal as a string; `"0"` if empty, negative after a reversal of what was spent.

@@ -117,7 +117,11 @@ async fn which_error_wins() {
                 next(amount("btc", "0.0004")),
                 unavailable().seconds("retry-after"),
             ),
-            row("1 known to be down > JSON", next(create("btc", "{")), unavailable()),
+            row(
+                "5 Retry-After if it may pass: known to be down",
+                next(create("btc", "{")),
+                unavailable().seconds("retry-after"),
+            ),
             row("1 known to be down > amount present", next(create("btc", "{}")), unavailable()),
             row("1 ticker > known to be down", next(create("nope", "{")), unsupported()),
         ])
@@ -139,8 +143,13 @@ async fn switched_off_and_without_a_rate() {
     let mut rows = Vec::new();
     for ticker in ["usd", "eur", "gbp", "kas", "ban", "ton", "near", "egld", "vvv", "doge", "fusd"] {
         let line = format!("5 payment_method_unavailable: off, or no fresh rate: {ticker}");
-        rows.push(row(line.clone(), amount(ticker, "10"), unavailable().no_header("idempotent-replayed")));
-        rows.push(row(line, get(format!("/api/transaction/limits/{ticker}")), unavailable()));
+        // A rate may come; a provider without a section does not.
+        let want = || match ticker {
+            "doge" | "fusd" => unavailable().seconds("retry-after"),
+            _ => unavailable().no_header("retry-after"),
+        };
+        rows.push(row(line.clone(), amount(ticker, "10"), want().no_header("idempotent-replayed")));
+        rows.push(row(line, get(format!("/api/transaction/limits/{ticker}")), want()));
     }
     rows.push(row(
         "3.7 nanoDepositAddress: \"\" without a Nano provider",

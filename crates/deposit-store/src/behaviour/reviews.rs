@@ -198,6 +198,7 @@ pub async fn credited_money_is_not_assigned(fixture: &dyn Fixture) {
     for (reference, reason) in [
         ("tx", ReviewReason::PaymentOnSecondDeposit),
         ("invoice-1", ReviewReason::NoDeposit),
+        ("bc1qexample1", ReviewReason::NoDeposit),
         (own.as_str(), ReviewReason::NoDeposit),
     ] {
         let late = item(&*store, review(reference, reason, 5)).await;

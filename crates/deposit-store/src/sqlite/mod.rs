@@ -62,6 +62,14 @@ impl SqliteStore {
         Ok(Self { writer: Writer::start(connection, options), readers, path })
     }
 
+    /// Whether [`SqliteStore::open`] knows this kind of URL; nothing is opened.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`].
+    pub fn check_url(url: &str) -> StoreResult<()> {
+        open::path_of(url).map(drop)
+    }
+
     /// The database file.
     #[must_use]
     pub fn path(&self) -> &Path {

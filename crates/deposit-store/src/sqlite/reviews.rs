@@ -148,7 +148,8 @@ pub(super) async fn assignment(
 async fn posted(connection: &mut SqliteConnection, item: &ReviewRow) -> StoreResult<Option<DepositId>> {
     sqlx::query(
         "SELECT deposit FROM ledger_transactions WHERE provider = ?1 AND payment IS NOT NULL AND (payment = ?2 \
-             OR (?3 AND (deposit = ?2 OR deposit IN (SELECT deposit FROM orders WHERE provider = ?1 AND ref = ?2)))) \
+             OR (?3 AND (deposit = ?2 OR deposit IN (SELECT deposit FROM orders WHERE provider = ?1 AND ref = ?2) \
+                 OR deposit IN (SELECT deposit FROM addresses WHERE provider = ?1 AND address = ?2)))) \
          ORDER BY id LIMIT 1",
     )
     .bind(item.provider.as_str())

@@ -159,7 +159,7 @@ impl<'a> Page<'a> {
             heading: situation.heading(&view.instructions),
             lines: lines(view, situation),
             invite: invite(view, situation, public_url, now),
-            facts: facts(view, situation),
+            facts: facts(view, situation, now),
             refresh: wire::poll_after_secs(view).map(|secs| secs.max(REFRESH_SECS)),
         }
     }
@@ -373,7 +373,7 @@ fn invite<'a>(
     })
 }
 
-fn facts(view: &DepositView, situation: Situation) -> Vec<Fact> {
+fn facts(view: &DepositView, situation: Situation, now: Timestamp) -> Vec<Fact> {
     let mut facts = Vec::new();
     let mut fact = |label, value: Option<String>| facts.extend(value.map(|value| Fact { label, value }));
     let is_hosted = matches!(view.instructions, PayInstructions::HostedPage { .. });
@@ -404,7 +404,9 @@ fn facts(view: &DepositView, situation: Situation) -> Vec<Fact> {
     fact("Paid to", paid_to(view).filter(|_| reached));
     fact("Credited", credited(view));
     let ended = matches!(situation, Situation::Over | Situation::PartOver | Situation::Failed);
-    fact("Time to pay ended", view.expires_at.filter(|_| ended).map(human_time));
+    // Where the provider ended the order before our time was over, the page says that it has ended and not a time that is still to come.
+    let over = |at: &Timestamp| ended && *at <= now;
+    fact("Time to pay ended", view.expires_at.filter(over).map(human_time));
     fact("Completed", view.completed_at.map(human_time));
     fact("Status", Some(view.status.to_string()));
     fact("Last change", Some(human_time(view.updated_at)));

@@ -67,7 +67,7 @@ pub(in crate::http) fn ledger_entries() -> Doc {
             .build()
     };
     let ok = json_answer(
-        "The entries after `after`, in rising order; fewer than `limit` where there are no more now.",
+        "The entries after `after`, in rising order; `[]` where there are no more now.",
         named("LedgerEntries"),
         [(
             "A credit and its reversal",
@@ -86,7 +86,7 @@ pub(in crate::http) fn ledger_entries() -> Doc {
         .takes(optional(
             "limit",
             ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(max)).default(Some(json!(100))),
-            "At most so many; never more than 1000.",
+            "At most so many: 100 where it is left out, 1000 where it is more.",
         ))
         .with_key()
         .answers("200", ok)
