@@ -1,16 +1,16 @@
 //! Feeds and standing addresses.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "common/standing.rs"]
+mod standing;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::*;
-use deposit_engine::{Engine, EngineConfig, ManualClock};
-use deposit_facade::Registry;
-use deposit_rates::Rates;
-use deposit_store::{JournalFilter, ReviewReason, SqliteStore};
+use deposit_engine::{Engine, ManualClock};
+use deposit_store::{JournalFilter, ReviewReason};
 
 const ID: ProviderId = ProviderId::constant("feed");
 
@@ -95,49 +95,19 @@ struct Bench {
     engine: Engine,
 }
 
-async fn engine(url: &str, node: &Node, clock: &ManualClock) -> Engine {
-    let store = Arc::new(SqliteStore::open(url).await.unwrap());
-    let registry = Registry::builder().register(Arc::new(node.clone())).unwrap().build();
-    let rates = Arc::new(Rates::new(Vec::new(), Duration::from_secs(300)));
-    Engine::new(store, registry, rates, EngineConfig::default(), Arc::new(clock.clone()))
-}
-
 impl Bench {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("scan.db").display());
-        let spec = TickerSpec {
-            ticker: Ticker::XNO,
-            asset: Asset::XNO,
-            quote_decimals: 30,
-            kind: TickerKind::Standing,
-            quoted_by: Some(Ticker::XNO),
-            credit: CreditRule::in_kind(Asset::XNO),
-            confirms_only_full: false,
-        };
-        let capabilities = Capabilities {
-            tickers: vec![spec],
-            replay: Replay::Key,
-            open_timeout: Duration::from_secs(1),
-            scan: true,
-            standing_address: true,
-            webhooks: true,
-            bounds: false,
-            read_batch: 1,
-            budget: RequestBudget { requests: 100, per: Duration::from_secs(1), concurrency: 1 },
-            requests_per_read: 1,
-        };
+        let capabilities = Capabilities { webhooks: true, ..standing::capabilities() };
         let node = Node { id: ID, capabilities, feed: Arc::default() };
-        let clock = ManualClock::at(Timestamp::from_secs(1_790_000_000));
-        let engine = engine(&url, &node, &clock).await;
-        for name in ["ana", "ben"] {
-            engine.store().ensure_account(&name.parse().unwrap(), engine.now()).await.unwrap();
-        }
+        let clock = ManualClock::at(standing::START);
+        let engine = standing::engine(&url, Arc::new(node.clone()), &clock).await;
         Self { _folder: folder, url, node, clock, engine }
     }
 
     async fn restart(&mut self) {
-        self.engine = engine(&self.url, &self.node, &self.clock).await;
+        self.engine = standing::engine(&self.url, Arc::new(self.node.clone()), &self.clock).await;
     }
 
     fn show(&self, to: &str, id: &str, in_flight: u128, confirmed: u128) {

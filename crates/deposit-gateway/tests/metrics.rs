@@ -36,7 +36,7 @@ async fn requests_and_what_waits_are_shown_and_nobody_is_named() {
     assert_eq!(reply.status, 200);
     assert_eq!(reply.headers["content-type"], "application/openmetrics-text; version=1.0.0; charset=utf-8");
     let text = reply.body;
-    let route = r#"method="GET",route="/api/transaction/status/{ticker}/{tx_id}""#;
+    let route = r#"method="GET",route="/api/transaction/status/{ticker}/{txId}""#;
     let requests = |labels: &str| value(&text, &format!("deposit_http_requests_total{{{labels}}}"));
     assert_eq!(requests(&format!(r#"{route},status="200""#)), Some(1), "{text}");
     assert_eq!(requests(&format!(r#"{route},status="404""#)), Some(1), "{text}");

@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use axum::extract::Request;
 use deposit_core::Secret;
 use deposit_engine::{Caller, Engine};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use ipnet::IpNet;
 
+use super::body::{self, JSON_LIMIT, Unread};
 use super::error::ApiError;
 
 const API_KEY: &str = "x-api-key";
@@ -57,6 +59,24 @@ pub(crate) async fn authenticate(engine: &Engine, headers: &HeaderMap) -> Result
             Ok(None) => Err(ApiError::invalid_api_key()),
             Err(error) => Err(ApiError::from_engine(&error)),
         },
+    }
+}
+
+/// The same for a call whose body says nothing: it is read to its end, so that the connection stays usable, and ignored.
+///
+/// # Errors
+/// As [`authenticate`]; 413 for more than a body may have.
+pub(crate) async fn caller_alone(engine: &Engine, request: Request) -> Result<Caller, ApiError> {
+    let (parts, body) = request.into_parts();
+    match authenticate(engine, &parts.headers).await {
+        Err(error) => {
+            body::discard(&parts.headers, body).await;
+            Err(error)
+        }
+        Ok(_) if body::read(&parts.headers, body, JSON_LIMIT).await == Err(Unread::TooLarge) => {
+            Err(ApiError::body_too_large(JSON_LIMIT))
+        }
+        Ok(caller) => Ok(caller),
     }
 }
 

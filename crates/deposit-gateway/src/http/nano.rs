@@ -8,7 +8,6 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::{self, JSON_LIMIT, Unread};
 use super::error::ApiError;
 use super::{App, auth, reply};
 
@@ -45,17 +44,10 @@ impl From<ReceiveError> for ApiError {
 
 /// Takes in and credits what waits at the caller's own address; the body is ignored.
 pub(crate) async fn receive(State(app): State<App>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let caller = match auth::authenticate(&app.engine, &parts.headers).await {
+    let caller = match auth::caller_alone(&app.engine, request).await {
         Ok(caller) => caller,
-        Err(error) => {
-            body::discard(&parts.headers, body).await;
-            return error.into_response();
-        }
+        Err(error) => return error.into_response(),
     };
-    if body::read(&parts.headers, body, JSON_LIMIT).await == Err(Unread::TooLarge) {
-        return ApiError::body_too_large(JSON_LIMIT).into_response();
-    }
     // As long as a create may take: the whole request's time, less what the answer needs.
     match app.engine.receive(&caller.account, Ticker::XNO, app.create_timeout).await {
         Ok(receipt) => reply::json(StatusCode::OK, &Received::from(receipt)),

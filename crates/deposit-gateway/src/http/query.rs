@@ -5,7 +5,6 @@ use axum::response::{IntoResponse, Response};
 use deposit_engine::{Caller, DepositView};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::body::{self, JSON_LIMIT, Unread};
 use super::error::ApiError;
 use super::wire::{self, Balance, Deposit, Limits};
 use super::{App, auth, reply, segment};
@@ -52,17 +51,10 @@ pub(crate) async fn deposit(
 
 /// `POST /api/check-balance`; the body is ignored.
 pub(crate) async fn check_balance(State(app): State<App>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let caller = match auth::authenticate(&app.engine, &parts.headers).await {
+    let caller = match auth::caller_alone(&app.engine, request).await {
         Ok(caller) => caller,
-        Err(error) => {
-            body::discard(&parts.headers, body).await;
-            return error.into_response();
-        }
+        Err(error) => return error.into_response(),
     };
-    if body::read(&parts.headers, body, JSON_LIMIT).await == Err(Unread::TooLarge) {
-        return ApiError::body_too_large(JSON_LIMIT).into_response();
-    }
     match app.engine.balances(&caller.account).await {
         Ok(balances) => reply::json(StatusCode::OK, &Balance::from(balances)),
         Err(error) => ApiError::from_engine(&error).into_response(),
