@@ -23,7 +23,7 @@ pub(super) struct NanoPrice {
     /// `NANOUSD`
     pair: &'static str,
     /// USD for one XNO.
-    #[schema(value_type = f64, format = "decimal")]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal")]
     latest_price: PlainNumber,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct NanoPrice {
 #[serde(rename_all = "camelCase")]
 pub(super) struct FiatPrices {
     /// How much of the currency one USD is, at most 8 decimals.
-    #[schema(value_type = std::collections::BTreeMap<String, f64>)]
+    #[schema(value_type = std::collections::BTreeMap<String, deposit_core::Decimal>)]
     usd_to: Members<PlainNumber>,
     /// Names of the currencies, with the same keys.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]

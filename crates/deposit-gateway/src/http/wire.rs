@@ -19,7 +19,7 @@ pub(crate) struct Deposit<'a> {
     ticker: &'a str,
     /// The amount as requested, in the unit of the ticker: the coin itself; USD for USDC, USDT, ETH, SOL; the currency for USD, EUR, GBP. An exact decimal.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = f64, format = "decimal", nullable = false)]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal", nullable = false)]
     amount: Option<PlainNumber>,
     /// Where the deposit stands; see *Statuses*.
     #[schema(value_type = super::docs::schemas::DepositStatusName)]
@@ -40,7 +40,7 @@ pub(crate) struct Deposit<'a> {
     #[schema(nullable = false, minimum = 0)]
     remaining_time: Option<i64>,
     /// All that was seen paid so far, less what was reversed, in the unit of `amount`; 0 at first. An exact decimal.
-    #[schema(value_type = f64, format = "decimal")]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal")]
     paid_amount_crypto: PlainNumber,
     /// Where to pay: the coin's address; for BTC-LN the BOLT11 invoice. Cryptocurrency deposits only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,11 +56,11 @@ pub(crate) struct Deposit<'a> {
     qr_url: Option<String>,
     /// Same as `amount`. Cryptocurrency deposits only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = f64, format = "decimal", nullable = false)]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal", nullable = false)]
     amount_crypto: Option<PlainNumber>,
     /// Worth of `amount` in USD at the rate locked for this deposit, in cents, rounded half up.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = f64, format = "decimal", nullable = false)]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal", nullable = false)]
     amount_fiat: Option<PlainNumber>,
     /// The provider's own id of a multi-chain order (USDC, USDT, ETH, SOL); opaque. The status call takes it in place of `txId`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ pub(crate) struct Deposit<'a> {
     memo: Option<&'a str>,
     /// Percent that is added to the credit; left out where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = f64, format = "decimal", nullable = false)]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal", nullable = false)]
     bonus_percent: Option<PlainNumber>,
     /// Left out of the schema: an answer to create has none of it, see `DepositStatus` of the OpenAPI document.
     #[serde(flatten)]
@@ -98,15 +98,15 @@ pub(crate) struct State<'a> {
     required_confirmations: Option<u32>,
     /// USD credited for this deposit, net of reversals, with bonus; at most 8 decimals.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = f64, format = "decimal", nullable = false)]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal", nullable = false)]
     credited_usd: Option<PlainNumber>,
     /// XNO credited, net of reversals (direct Nano payments, in place of `creditedUsd`).
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = f64, format = "decimal", nullable = false)]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal", nullable = false)]
     credited_nano: Option<PlainNumber>,
     /// USD of the credit that are bonus; left out where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = f64, format = "decimal", nullable = false)]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal", nullable = false)]
     bonus_usd: Option<PlainNumber>,
     /// When it first became `Completed`: RFC 3339, UTC, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,7 +133,7 @@ struct Payment<'a> {
     /// The provider's id of the payment: a transaction hash where there is one.
     id: &'a str,
     /// What it pays, in the unit of the deposit's `amount`. An exact decimal.
-    #[schema(value_type = f64, format = "decimal")]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal")]
     amount: PlainNumber,
     /// `seen`, `confirming`, `confirmed`, or `reversed`.
     #[schema(value_type = super::docs::schemas::PaymentStage)]
@@ -261,16 +261,16 @@ pub(crate) fn poll_after_secs(view: &DepositView) -> Option<u16> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Limits {
     /// Least `amount` that create takes, in the unit of the ticker, rounded up.
-    #[schema(value_type = f64, format = "decimal")]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal")]
     minimum: PlainNumber,
     /// Most `amount` that create takes, in the unit of the ticker, rounded down.
-    #[schema(value_type = f64, format = "decimal")]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal")]
     maximum: PlainNumber,
     /// The configured least worth in USD.
-    #[schema(value_type = f64, format = "decimal", nullable = false)]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal", nullable = false)]
     fiat_equivalent_minimum: Option<PlainNumber>,
     /// The configured greatest worth in USD.
-    #[schema(value_type = f64, format = "decimal", nullable = false)]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal", nullable = false)]
     fiat_equivalent_maximum: Option<PlainNumber>,
     /// Unix seconds of the rate that `minimum` and `maximum` were made with.
     timestamp: i64,
