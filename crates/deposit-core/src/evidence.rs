@@ -191,18 +191,62 @@ pub enum OrderState {
 
 /// Something that a person should see: an unknown word, a figure that was rounded, a marked invoice. Never contains a secret or
 /// the payer's data.
+///
+/// One that [means money](Concern::money) is handed to an operator as a review item, once; any other is logged, once for each deposit and code.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Concern {
     /// Short stable word: `unknown_status`, `rounded`, `marked_settled`, …
     pub code: String,
     /// One sentence for the operator.
     pub detail: String,
+    /// What money it is about; `None` where it means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub money: Option<ConcernedMoney>,
+}
+
+/// Money that no rule will credit, or a credit that no rule will take back, as far as the provider tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ConcernedMoney {
+    /// The payment, where the provider names one; `None`: the order as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<PaymentRef>,
+    /// How much of it, as decimal text in units of `ticker` or of the deposit's own asset; cumulative. `None` where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<String>,
+    /// In what `amount` is counted, where that is not the deposit's own ticker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticker: Option<Ticker>,
 }
 
 impl Concern {
-    /// A concern.
+    /// A concern that means no money.
     pub fn new(code: &str, detail: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), detail: detail.into() }
+        Self { code: code.to_owned(), detail: detail.into(), money: None }
+    }
+
+    /// A concern about money: no rule will credit it, or no rule will take its credit back.
+    pub fn money(code: &str, detail: impl Into<String>, money: ConcernedMoney) -> Self {
+        Self { code: code.to_owned(), detail: detail.into(), money: Some(money) }
+    }
+}
+
+impl ConcernedMoney {
+    /// The order as a whole; how much is not known.
+    #[must_use]
+    pub fn of_order() -> Self {
+        Self::default()
+    }
+
+    /// One payment; how much is not known.
+    #[must_use]
+    pub const fn of_payment(payment: PaymentRef) -> Self {
+        Self { payment: Some(payment), amount: None, ticker: None }
+    }
+
+    /// The same, with how much of the deposit's own asset.
+    #[must_use]
+    pub fn amount(self, amount: Amount) -> Self {
+        Self { amount: Some(amount.to_string()), ..self }
     }
 }
 

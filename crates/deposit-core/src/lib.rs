@@ -24,8 +24,8 @@ pub use config_error::ConfigError;
 pub use decimal::{DecimalText, NotADecimal, ScaleError, plain_decimal};
 pub use error::{ErrorKind, Operation, ProviderError, WebhookError};
 pub use evidence::{
-    Concern, Evidence, Facts, Failure, Observation, Observed, OrderEvidence, OrderState, PaymentEvidence,
-    PaymentReading, Snapshot, Taking, Target,
+    Concern, ConcernedMoney, Evidence, Facts, Failure, Observation, Observed, OrderEvidence, OrderState,
+    PaymentEvidence, PaymentReading, Snapshot, Taking, Target,
 };
 pub use ids::{
     AccountIndex, AccountName, DeliveryId, DepositId, InvalidId, PaymentRef, ProviderRef, TakingId,
