@@ -275,6 +275,12 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
         Err(ProviderError::unsupported(self.id(), Operation::Scan))
     }
 
+    /// Whether `scan` shows every change of an order that is past its quote (a late payment, a refund, a dispute), so that such an order
+    /// need not be read on its own: the feed watches it. `false` where the feed shows less, or there is none.
+    fn feed_shows_changes(&self) -> bool {
+        false
+    }
+
     /// The account's own address, for good: the same for the same index, without asking anybody.
     ///
     /// # Errors
