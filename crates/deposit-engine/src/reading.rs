@@ -5,6 +5,8 @@ use std::time::Duration;
 use deposit_core::{
     ErrorKind, IntentRecord, Operation, PaymentProvider, ProviderError, ProviderId, Snapshot,
 };
+use deposit_lifecycle::watch::{self, Failure, Watch};
+use deposit_lifecycle::{self as lifecycle};
 use deposit_store::{DepositRow, Touch};
 
 use crate::error::EngineError;
@@ -24,14 +26,23 @@ impl Engine {
     }
 
     /// Reads the shown order and every other one that carries our id.
-    pub(crate) async fn read_orders(&self, intent: &IntentRecord) -> Result<Vec<Snapshot>, ProviderError> {
+    /// `paid`: the first read is taken off the provider's budget already.
+    pub(crate) async fn read_orders(
+        &self,
+        intent: &IntentRecord,
+        paid: bool,
+    ) -> Result<Vec<Snapshot>, ProviderError> {
         let unconfigured = || ProviderError::new(intent.provider, Operation::Read, ErrorKind::Configuration);
         let provider = self.registry().provider(&intent.provider).ok_or_else(unconfigured)?;
         let orders =
             self.store().orders_of(&intent.deposit_id).await.map_err(|e| unconfigured().with_source(e))?;
+        if !paid {
+            self.spend_read(&**provider);
+        }
         let mut snapshots = vec![in_time(provider.id(), provider.read(intent)).await?];
         for order in orders.into_iter().filter(|order| *order != intent.provider_ref) {
             let other = IntentRecord { provider_ref: order, ..intent.clone() };
+            self.spend_read(&**provider);
             // One that nobody was shown (and that may be gone) never holds back what is known of the one that was.
             let mut snapshot = match in_time(provider.id(), provider.read(&other)).await {
                 Ok(snapshot) => snapshot,
@@ -59,12 +70,30 @@ impl Engine {
     ) -> Result<(), EngineError> {
         tracing::warn!(deposit = %row.id, %error, "deposit not read");
         let now = self.now();
-        let secs = self.note_read_failed(error, now);
-        // Spread out, but never before the provider is willing.
-        let wait = random::jittered_millis(secs).max(secs.saturating_mul(1000));
-        let next_check_at = Some(now.plus_millis(wait));
+        let pause = self.note_read_failed(error, now);
+        let pace = self.pace(row.provider);
+        let view = lifecycle::status(&row.terms, &row.evidence, &row.credit, now);
+        let watched = self.watched(row, &view, row.updated_at);
+        let watch = match error.kind() {
+            ErrorKind::Transient { .. } | ErrorKind::OutcomeUnknown => {
+                // Spread out, but never before the provider is willing.
+                let wait = random::jittered_millis(pause).max(pause.saturating_mul(1000));
+                let lane = watch::lane(&watched, &pace, now);
+                let Watch { failures, gone_since, .. } = row.watch;
+                Watch { failures, gone_since, ..Watch::at(now.plus_millis(wait), lane) }
+            }
+            kind => {
+                let failures = row.watch.failures.saturating_add(1);
+                let gone_since =
+                    matches!(kind, ErrorKind::NotFound).then(|| row.watch.gone_since.unwrap_or(now));
+                let knows_others = gone_since.is_some_and(|since| self.answered_since(row.provider, since));
+                let failure = Failure { failures, gone_since, knows_others };
+                let next = watch::after_failure(&watched, &pace, &failure, now);
+                self.scheduled(row, next, failures, gone_since, now)
+            }
+        };
         // `false`: somebody else's read has told more meanwhile and has set the next check.
-        self.store().touch(Touch { id: row.id.clone(), snapshot: number, next_check_at, now }).await?;
+        self.store().touch(Touch { id: row.id.clone(), snapshot: number, watch, now }).await?;
         Ok(())
     }
 }

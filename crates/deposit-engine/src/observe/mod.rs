@@ -5,7 +5,8 @@ mod reviews;
 use deposit_core::{
     DepositId, Evidence, Facts, PayInstructions, PaymentProvider, PaymentRef, Snapshot, Timestamp,
 };
-use deposit_lifecycle::{self as lifecycle, Advance, Credit, PaymentCredit};
+use deposit_lifecycle::watch::{self, Ended, Next, Watch, Watched};
+use deposit_lifecycle::{self as lifecycle, Advance, Credit, PaymentCredit, View};
 use deposit_store::{
     Account, Commit, Committed, DepositRow, Phase, Posting, ReviewReason, Touch, crash_point,
 };
@@ -56,12 +57,26 @@ impl Engine {
         id: &DepositId,
         heard_at: Option<Timestamp>,
     ) -> Result<Observation, EngineError> {
+        self.observe_now(id, heard_at, false).await
+    }
+
+    /// As [`Engine::observe`], for a read that polling has taken off the provider's budget already.
+    pub(crate) async fn observe_claimed(&self, id: &DepositId) -> Result<Observation, EngineError> {
+        self.observe_now(id, None, true).await
+    }
+
+    async fn observe_now(
+        &self,
+        id: &DepositId,
+        heard_at: Option<Timestamp>,
+        mut paid: bool,
+    ) -> Result<Observation, EngineError> {
         for _ in 0..TRIES {
             let Some((row, number)) = self.store().begin_read(id).await? else {
                 return Ok(Observation::NotOpen);
             };
             let Some(intent) = row.intent.clone() else { return Ok(Observation::NotOpen) };
-            let snapshots = match self.read_orders(&intent).await {
+            let snapshots = match self.read_orders(&intent, std::mem::take(&mut paid)).await {
                 Ok(snapshots) => snapshots,
                 Err(error) => {
                     self.read_failed(&row, number, &error).await?;
@@ -69,6 +84,7 @@ impl Engine {
                 }
             };
             self.note_read(row.provider);
+            self.note_answer(row.provider, self.now());
             crash_point("observe.read");
             let news = News::Read { number, snapshots: &snapshots };
             match self.commit_news(row, &news, heard_at).await? {
@@ -113,6 +129,7 @@ impl Engine {
             }
         };
         self.note_read(provider.id());
+        self.note_answer(provider.id(), self.now());
         for ((row, number), snapshot) in begun.into_iter().zip(&snapshots) {
             let id = row.id.clone();
             let news = News::Read { number, snapshots: std::slice::from_ref(snapshot) };
@@ -193,12 +210,7 @@ impl Engine {
                     self.store().open_review(review).await?;
                 }
                 let Some(number) = step.commit.snapshot else { return Ok(Some(Observation::Unchanged)) };
-                let touch = Touch {
-                    id,
-                    snapshot: number,
-                    next_check_at: step.commit.next_check_at,
-                    now: step.commit.now,
-                };
+                let touch = Touch { id, snapshot: number, watch: step.commit.watch, now: step.commit.now };
                 return Ok(self.store().touch(touch).await?.then_some(Observation::Unchanged));
             }
             crash_point("observe.before_commit");
@@ -346,12 +358,14 @@ impl Engine {
                 deposit = %row.id, from = %row.status, to = %advance.view.status, "a status change is not in the table"
             );
         }
+        let changed_at = after.updated_at;
         after.updated_at = now;
         let view = match (DepositView::of(row), DepositView::of(&after)) {
             (Some(before), Some(new)) if new.differs_from(&before) => serde_json::to_string(&new).ok(),
             _ => None,
         };
         let moved = view.is_some();
+        let watch = self.watch_after(&after, &advance.view, if moved { now } else { changed_at }, now);
         let unchanged = !moved
             && after.evidence == row.evidence
             && after.credit == row.credit
@@ -365,7 +379,7 @@ impl Engine {
                 News::Read { number, .. } => Some(*number),
                 News::Facts(_) | News::Time { .. } => None,
             },
-            next_check_at: Some(self.next_check(&after, advance.view.in_flight > 0, now)),
+            watch,
             intent: (after.intent != row.intent).then(|| after.intent.clone()).flatten(),
             evidence: after.evidence,
             credit: after.credit,
@@ -391,24 +405,41 @@ impl Engine {
         Step { commit, unchanged }
     }
 
-    /// When to read a deposit next: young ones and payments under way often, older ones less, and once a day after the watch; never
-    /// not at all, since expiry ends the quote and not the watch.
-    fn next_check(&self, row: &DepositRow, under_way: bool, now: Timestamp) -> Timestamp {
-        let config = self.config();
-        let age_secs = now.millis_since(row.terms.created_at) / 1000;
-        let end = row.terms.expires_at().unwrap_or(row.terms.created_at);
-        // A payment to a standing address is all of its deposit: once credited, only a taking-back could come.
-        let whole = row.terms.quote.is_none() && row.credit.completed_at.is_some();
-        let secs = if whole {
-            config.old_secs.max(86_400)
-        } else if under_way || age_secs < 3600 {
-            config.young_secs
-        } else if now.millis_since(end) < config.watch_days.saturating_mul(86_400_000) {
-            config.old_secs
-        } else {
-            config.old_secs.max(86_400)
-        };
-        now.plus_millis(random::jittered_millis(secs))
+    /// When to read a deposit next, or why no more.
+    fn watch_after(&self, row: &DepositRow, view: &View, moved_at: Timestamp, now: Timestamp) -> Watch {
+        let watched = self.watched(row, view, moved_at);
+        self.scheduled(row, watch::after_read(&watched, &self.pace(row.provider), now), 0, None, now)
+    }
+
+    /// What the schedule looks at of a deposit.
+    pub(crate) fn watched(&self, row: &DepositRow, view: &View, moved_at: Timestamp) -> Watched {
+        let kind = self.spec(row.ticker).map(|spec| spec.kind);
+        Watched::of(&row.terms, kind, &row.evidence, &row.credit, view, moved_at)
+    }
+
+    /// What the schedule says, as it is stored: spread out by a tenth, so that what was made together is not asked together.
+    pub(crate) fn scheduled(
+        &self,
+        row: &DepositRow,
+        next: Next,
+        failures: u32,
+        gone_since: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Watch {
+        match next {
+            Next::Read { secs, lane } => Watch {
+                failures,
+                gone_since,
+                ..Watch::at(now.plus_millis(random::jittered_millis(secs)), lane)
+            },
+            Next::End(why) => {
+                let before = row.watch.ended.filter(|ended| ended.why == why);
+                if before.is_none() {
+                    tracing::info!(deposit = %row.id, %why, "watched no more");
+                }
+                Watch { next: None, ended: before.or(Some(Ended { at: now, why })), failures, gone_since }
+            }
+        }
     }
 }
 

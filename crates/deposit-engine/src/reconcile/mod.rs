@@ -240,7 +240,7 @@ impl Engine {
             let Some(row) = row else { return Ok(Vec::new()) };
             let Some(intent) = &row.intent else { return Ok(Vec::new()) };
             budget.turn().await;
-            let snapshots = match self.read_orders(intent).await {
+            let snapshots = match self.read_orders(intent, true).await {
                 Ok(snapshots) => snapshots,
                 Err(error) => return Ok(vec![unreadable(&row, &error)]),
             };
