@@ -329,3 +329,19 @@ async fn a_provider_that_answers_for_many_is_asked_once() {
         bench.check_settled(id).await;
     }
 }
+
+#[tokio::test]
+async fn the_end_of_a_quote_puts_no_read_off() {
+    let bench = bench().await;
+    let id = bench.create().await;
+    bench.observe(&id).await;
+    bench.pass(3595).await;
+    assert_eq!(poll(&bench).await, 1);
+    bench.till().pay_at(&id, "p", "0.004", bench.clock.now());
+    bench.pass(6).await;
+    bench.engine.run_timers().await.unwrap();
+    assert_eq!(bench.status(&id).await, Status::Expired);
+    bench.pass(6).await;
+    assert_eq!(poll(&bench).await, 1, "as it was due before");
+    assert_eq!(bench.status(&id).await, Status::Completed);
+}

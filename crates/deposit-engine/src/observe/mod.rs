@@ -365,7 +365,17 @@ impl Engine {
             _ => None,
         };
         let moved = view.is_some();
-        let watch = self.watch_after(&after, &advance.view, if moved { now } else { changed_at }, now);
+        let moved_at = if moved { now } else { changed_at };
+        let watch = self.watch_after(&after, &advance.view, moved_at, now);
+        let watch = match (news, row.watch.next) {
+            // Nobody has asked the provider: the read that was due goes first, so that a payment in the last moments of a quote is seen in time.
+            (News::Facts(_) | News::Time { .. }, Some(before))
+                if watch.next.is_none_or(|next| before.at <= next.at) =>
+            {
+                row.watch
+            }
+            _ => watch,
+        };
         let unchanged = !moved
             && after.evidence == row.evidence
             && after.credit == row.credit

@@ -2,6 +2,7 @@
 //! the rules in plain words, [`simulation`] shows what they promise.
 
 mod lanes;
+pub mod simulation;
 mod tokens;
 
 use deposit_core::{Evidence, Terms, TickerKind, Timestamp};
