@@ -64,8 +64,10 @@ struct Deposit {
     paid_at: Option<i64>,
 }
 
-/// A round of the engine's polling, in milliseconds.
-const ROUND: i64 = 20;
+/// How soon the engine's polling looks again where there was enough to do, in milliseconds …
+const BREATH: i64 = 20;
+/// … and where there was not.
+const LOOK_EVERY: i64 = 500;
 
 /// Runs it.
 #[must_use]
@@ -144,20 +146,17 @@ impl<'a> Run<'a> {
                 self.add(next_made, false);
                 next_made = next_made.saturating_add(apart);
             }
-            used = used.saturating_add(u64::from(self.round(now, cost, &mut tokens, &mut turns)));
-            let first =
-                super::LANES.into_iter().filter_map(|lane| self.due.get(lane).first().map(|(at, _)| *at));
-            let first = first.min().unwrap_or(horizon).min(next_made);
-            let paid = now.saturating_add(i64::try_from(tokens.wait_millis(cost)).unwrap_or(i64::MAX));
-            let then = first.max(paid).max(now.saturating_add(ROUND));
-            tokens.pass(u64::try_from(then.saturating_sub(now)).unwrap_or(0));
-            now = then;
+            let (reads, busy) = self.round(now, cost, &mut tokens, &mut turns);
+            used = used.saturating_add(u64::from(reads));
+            let pause = if busy { BREATH } else { LOOK_EVERY };
+            tokens.pass(pause.unsigned_abs());
+            now = now.saturating_add(pause);
         }
         self.finish(horizon, used.saturating_mul(u64::from(cost)))
     }
 
-    /// One round of polling; how many requests' worth of reads it made.
-    fn round(&mut self, now: i64, cost: u32, tokens: &mut Tokens, turns: &mut Turns) -> u32 {
+    /// One round of polling; how many reads it made, and whether there was enough to do.
+    fn round(&mut self, now: i64, cost: u32, tokens: &mut Tokens, turns: &mut Turns) -> (u32, bool) {
         let batch = self.provider.read_batch.max(1);
         let most = usize::try_from(self.provider.concurrency.saturating_mul(batch)).unwrap_or(usize::MAX);
         let wanted = Lanes::from_fn(|lane| {
@@ -166,6 +165,7 @@ impl<'a> Run<'a> {
         });
         let paid = tokens.take(self.provider.concurrency.min(wanted.sum()), cost);
         let reads = turns.share(paid, wanted);
+        let mut done = 0_u32;
         for lane in super::LANES {
             for _ in 0..reads.get(lane).saturating_mul(batch) {
                 let Some(first) = self.due.get(lane).first().copied().filter(|(at, _)| *at <= now) else {
@@ -173,9 +173,11 @@ impl<'a> Run<'a> {
                 };
                 self.due.get_mut(lane).remove(&first);
                 self.read(first.1, now);
+                done += 1;
             }
         }
-        reads.sum()
+        // One request answers for many: unless one was full it is worth waiting.
+        (reads.sum(), done > 0 && done >= batch)
     }
 
     fn read(&mut self, n: usize, now: i64) {
@@ -255,10 +257,12 @@ fn bounds(provider: &Provider, pace: &Pace, load: &Load) -> Outcome {
     // The shortest interval is a tenth below the usual one.
     let wanted = young.saturating_mul(1000) / (pace.young_secs * 9 / 10).max(1);
     let turn = |count: i64, share: i64| count.saturating_mul(1000) / share + 1;
+    // In turn with the young ones wait those that have expired since their last read, each once.
+    let expiring = young.saturating_mul(1000) / load.lifetime_secs.max(1);
+    let in_turn = turn(young, own.saturating_sub(expiring).max(1));
     let round = 1_i64.max(turn(1, in_1000_secs / i64::from(provider.read_batch.max(1))));
     let fits = wanted <= own;
-    let bound_secs =
-        if fits { pace.young_secs * 2 + round } else { pace.young_secs * 2 + turn(young, own) + round };
+    let bound_secs = if fits { pace.young_secs * 2 + round } else { pace.young_secs * 2 + in_turn + round };
     let old_bound_secs = super::DAY_SECS * 11 / 10 + turn(deposits, share(Lane::Old)) + round;
     Outcome {
         young: u32::try_from(young).unwrap_or(u32::MAX),

@@ -63,13 +63,4 @@ impl Tokens {
     pub fn spend(&mut self, requests: u32) {
         self.left = self.left.saturating_sub(i128::from(requests) * UNIT).max(-self.size);
     }
-
-    /// In how many milliseconds a read at this cost is paid for.
-    #[must_use]
-    pub fn wait_millis(&self, cost: u32) -> u64 {
-        let cost = (i128::from(cost.max(1)) * UNIT).min(self.size);
-        let missing = cost.saturating_sub(self.left).max(0);
-        let millis = missing.saturating_mul(self.per_millis).saturating_add(self.size - 1) / self.size;
-        u64::try_from(millis).unwrap_or(u64::MAX)
-    }
 }
