@@ -74,23 +74,21 @@ impl Engine {
         let pace = self.pace(row.provider);
         let view = lifecycle::status(&row.terms, &row.evidence, &row.credit, now);
         let watched = self.watched(row, &view, row.updated_at);
-        let watch = match error.kind() {
-            ErrorKind::Transient { .. } | ErrorKind::OutcomeUnknown => {
-                // Spread out, but never before the provider is willing.
-                let wait = random::jittered_millis(pause).max(pause.saturating_mul(1000));
-                let lane = watch::lane(&watched, &pace, now);
-                let Watch { failures, gone_since, .. } = row.watch;
-                Watch { failures, gone_since, ..Watch::at(now.plus_millis(wait), lane) }
-            }
-            kind => {
-                let failures = row.watch.failures.saturating_add(1);
-                let gone_since =
-                    matches!(kind, ErrorKind::NotFound).then(|| row.watch.gone_since.unwrap_or(now));
-                let knows_others = gone_since.is_some_and(|since| self.answered_since(row.provider, since));
-                let failure = Failure { failures, gone_since, knows_others };
-                let next = watch::after_failure(&watched, &pace, &failure, now);
-                self.scheduled(row, next, failures, gone_since, now)
-            }
+        let passing = matches!(error.kind(), ErrorKind::Transient { .. } | ErrorKind::OutcomeUnknown);
+        let watch = if passing {
+            // Spread out, but never before the provider is willing.
+            let wait = random::jittered_millis(pause).max(pause.saturating_mul(1000));
+            let lane = watch::lane(&watched, &pace, now);
+            let Watch { failures, gone_since, .. } = row.watch;
+            Watch { failures, gone_since, ..Watch::at(now.plus_millis(wait), lane) }
+        } else {
+            let failures = row.watch.failures.saturating_add(1);
+            let gone = matches!(error.kind(), ErrorKind::NotFound);
+            let gone_since = gone.then(|| row.watch.gone_since.unwrap_or(now));
+            let knows_others = gone_since.is_some_and(|since| self.answered_since(row.provider, since));
+            let failure = Failure { failures, gone_since, knows_others };
+            let next = watch::after_failure(&watched, &pace, &failure, now);
+            self.scheduled(row, next, failures, gone_since, now)
         };
         // `false`: somebody else's read has told more meanwhile and has set the next check.
         self.store().touch(Touch { id: row.id.clone(), snapshot: number, watch, now }).await?;

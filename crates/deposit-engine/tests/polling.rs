@@ -190,7 +190,7 @@ async fn failed_reads_are_repeated_ever_more_slowly() {
     assert_eq!(poll(&bench).await, 1);
     assert_eq!(bench.status(&id).await, Status::Completed);
     bench.till().next_read(Reading::Fails(transient()));
-    bench.pass(661).await;
+    bench.pass(11).await;
     assert_eq!(poll(&bench).await, 1);
     due_in(&bench, 5).await;
 }
@@ -344,4 +344,19 @@ async fn the_end_of_a_quote_puts_no_read_off() {
     bench.pass(6).await;
     assert_eq!(poll(&bench).await, 1, "as it was due before");
     assert_eq!(bench.status(&id).await, Status::Completed);
+}
+
+#[tokio::test]
+async fn what_was_credited_a_moment_ago_is_looked_at_soon() {
+    let bench = bench().await;
+    let id = bench.create().await;
+    assert_eq!(bench.paid(&id, "p", "0", "0.004").await, Status::Completed);
+    due_in(&bench, 10).await;
+    // Reorganised, and nobody says so.
+    bench.till().pay(&id, "p", "0", "0");
+    due_in(&bench, 10).await;
+    assert_eq!(bench.postings(&id).await, ["200", "-200"]);
+    bench.pass(4000).await;
+    assert_eq!(poll(&bench).await, 1);
+    due_in(&bench, 500).await;
 }

@@ -19,7 +19,7 @@
 pub enum Lane {
     /// It can be paid and is not paid in full; also one that was never read.
     Young,
-    /// A payment is seen and not confirmed, and has moved within a day.
+    /// Money was seen, credited or not, and it has moved within a day.
     UnderWay,
     /// Everything else.
     Old,

@@ -218,8 +218,13 @@ fn regular(watched: &Watched, pace: &Pace, now: Timestamp) -> Next {
             Next::Read { secs: part.clamp(old, day), lane: Lane::Old }
         };
     }
-    if pace.feed {
+    if pace.feed && watched.payable_until.is_none_or(|end| end <= now) {
         return Next::Read { secs: day, lane: Lane::Old };
+    }
+    if watched.money {
+        // What was credited a moment ago is what a reorganisation or a refund takes back most likely.
+        let lane = if still < DAY_SECS { Lane::UnderWay } else { Lane::Old };
+        return Next::Read { secs: (still / OLD_PART).clamp(young, day), lane };
     }
     let age = secs_since(now, watched.still_since()).max(0);
     Next::Read { secs: (age / OLD_PART).clamp(old, day), lane: Lane::Old }
