@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use deposit_core::{
     Amount, Capabilities, ConfigError, DepositIntent, ErrorKind, IntentRecord, OpenRequest, Operation,
-    PaymentProvider, ProviderError, ProviderId, ProviderRef, Replay, RequestBudget, ScanCursor, ScanPage,
-    Snapshot, Ticker,
+    PaymentProvider, ProviderError, ProviderId, ProviderRef, ReadOutcome, Replay, RequestBudget, ScanCursor,
+    ScanPage, Snapshot, Ticker,
 };
 use deposit_transport::HttpConfig;
 
@@ -148,7 +148,7 @@ impl Zano {
     }
 
     /// The feed, back to when the oldest of the orders was made, with what speaks against believing what is missing from it.
-    async fn feed(&self, intents: &[&IntentRecord]) -> Result<Feed, ProviderError> {
+    async fn feed(&self, intents: &[IntentRecord]) -> Result<Feed, ProviderError> {
         let Some(since) = intents.iter().map(|intent| intent.terms.created_at).min() else {
             return Ok(Feed::default());
         };
@@ -182,7 +182,10 @@ impl Zano {
         Ok(feed)
     }
 
-    async fn snapshots(&self, intents: &[&IntentRecord]) -> Result<Vec<Snapshot>, ProviderError> {
+    async fn snapshots(&self, intents: &[IntentRecord]) -> Result<Vec<ReadOutcome>, ProviderError> {
+        if intents.is_empty() {
+            return Ok(Vec::new());
+        }
         let feed = self.feed(intents).await?;
         // After the feed, which notices a wallet that took another one's place.
         let keys = self.keys().await?;
@@ -199,18 +202,18 @@ impl Zano {
         let fusd = payments.iter().any(|paid| paid.asset == self.assets.fusd);
         let fusd_fits = if fusd { self.fusd_fits(Operation::Read).await? } else { true };
         let rules = Rules { assets: &self.assets, required: self.required, fusd_fits };
-        let one = |intent: &&IntentRecord| {
+        let one = |intent: &IntentRecord| {
             if !is_ours(intent) {
-                return map::doubtful(intent, "order_mismatch", "the payment id is not the deposit's");
+                return Err(error(Operation::Read, ErrorKind::NotFound));
             }
             let address = intent.instructions.address().and_then(Address::parse);
-            match address {
+            Ok(match address {
                 Some(address) if address.keys == keys => map::snapshot(intent, &feed, &payments, rules),
                 Some(_) => {
                     map::doubtful(intent, "other_wallet", "the deposit's address is of another wallet")
                 }
                 None => map::doubtful(intent, "address_mismatch", "the deposit's address cannot be read"),
-            }
+            })
         };
         Ok(intents.iter().map(one).collect())
     }
@@ -292,13 +295,13 @@ impl PaymentProvider for Zano {
         if !is_ours(intent) {
             return Err(error(Operation::Read, ErrorKind::NotFound));
         }
-        let mut read = self.snapshots(&[intent]).await?;
-        read.pop().ok_or_else(|| error(Operation::Read, ErrorKind::Protocol))
+        let mut read = self.snapshots(std::slice::from_ref(intent)).await?;
+        read.pop().unwrap_or_else(|| Err(error(Operation::Read, ErrorKind::Protocol)))
     }
 
     /// One reading of the feed answers for all of them.
-    async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<Snapshot>, ProviderError> {
-        self.snapshots(&intents.iter().collect::<Vec<_>>()).await
+    async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<ReadOutcome>, ProviderError> {
+        self.snapshots(intents).await
     }
 
     /// A page of the feed, oldest first; at its end also what is in the pool.

@@ -60,6 +60,11 @@ impl World {
         IntentRecord::from(self.zano.open(&self.request(deposit, ticker)).await.unwrap().as_ref())
     }
 
+    async fn read_many(&self, orders: &[IntentRecord]) -> Vec<Snapshot> {
+        let read = self.zano.read_many(orders).await.unwrap();
+        read.into_iter().map(|outcome| outcome.unwrap()).collect()
+    }
+
     async fn read(&self, order: &IntentRecord) -> Snapshot {
         self.zano.read(order).await.unwrap()
     }
@@ -145,7 +150,7 @@ async fn one_transaction_for_two_deposits_and_two_assets() {
     let (a, b) = (w.open("a", Ticker::ZANO).await, w.open("b", Ticker::FUSD).await);
     let hash = w.send(&[(&a, ZANO_ID, 5), (&b, FUSD_ID, 10_000), (&a, FUSD_ID, 7)]);
     w.confirm(&hash);
-    let read = w.zano.read_many(&[a, b]).await.unwrap();
+    let read = w.read_many(&[a, b]).await;
     assert_eq!(figures(&read[0]), [("FUSD".into(), 0, 7), ("ZANO".into(), 0, 5)]);
     assert_eq!(figures(&read[1]), [("FUSD".into(), 0, 10_000)]);
     assert_eq!(Amount::new(10_000, Asset::FUSD).to_string(), "1");
@@ -210,7 +215,7 @@ async fn many_transfers_between_two_polls() {
     for _ in 0..120 {
         w.send(&[(&order, ZANO_ID, 1)]);
     }
-    let read = w.zano.read_many(&[order, other]).await.unwrap();
+    let read = w.read_many(&[order, other]).await;
     assert!(read.iter().all(|r| r.complete));
     let sum = |n: usize| {
         let payments = read[n].payments.iter();
