@@ -36,6 +36,7 @@ fn feed(page: FeedPage) -> Feed {
         complete: true,
         cut_at: None,
         concerns: Vec::new(),
+        ..Feed::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The adapter.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::asset::{self, Assets};
 use crate::client::{self, Client};
 use crate::config::Config;
 use crate::feed::{self, Feed};
+use crate::history::History;
 use crate::map::{self, Rules};
 use crate::scan::{self, Position};
 
@@ -53,6 +55,8 @@ struct Known {
     /// The highest top block, and the length of the list then.
     height: u64,
     total: u64,
+    /// What of its list is final.
+    history: History,
     /// When the decimals of FUSD were last found right.
     fusd_checked: Option<Instant>,
 }
@@ -152,12 +156,27 @@ impl Zano {
         let Some(since) = intents.iter().map(|intent| intent.terms.created_at).min() else {
             return Ok(Feed::default());
         };
-        let mut feed = feed::read(&self.client, Operation::Read, since).await?;
+        let (span, full, epoch) =
+            self.known(|known| (known.history.span(), known.history.is_full(), known.history.epoch()));
+        let mut feed = feed::read(&self.client, Operation::Read, since, span.as_ref(), full).await?;
         let behind = self.known(|known| {
             let height = feed.height.unwrap_or(0);
+            let current = known.history.epoch() == epoch;
             if height < known.height || feed.total < known.total {
                 // Another wallet may have taken its place.
                 known.keys = None;
+            }
+            if current && feed.height.is_some() {
+                known.history.learn(&feed.news, feed.height, self.required);
+            }
+            if feed.with_kept && current {
+                let ids = intents.iter().map(|intent| intent.provider_ref.as_str());
+                let news: HashSet<String> = feed.entries.iter().map(|entry| entry.tx_hash.clone()).collect();
+                let kept = known.history.paid_to(ids).into_iter();
+                feed.entries.extend(kept.filter(|entry| !news.contains(&entry.tx_hash)));
+            } else if feed.with_kept {
+                // Another reading found that it is another list: this one is asked again.
+                feed.complete = false;
             }
             let behind = height.saturating_add(u64::from(self.required)) < known.height;
             if height >= known.height {
@@ -189,15 +208,12 @@ impl Zano {
         let feed = self.feed(intents).await?;
         // After the feed, which notices a wallet that took another one's place.
         let keys = self.keys().await?;
+        let ids: HashSet<&str> = intents.iter().map(|intent| intent.provider_ref.as_str()).collect();
         let mut payments = Vec::new();
         for entry in &feed.entries {
             let paid = map::paid(entry)
                 .map_err(|cause| error(Operation::Read, ErrorKind::Protocol).with_source(cause))?;
-            payments.extend(
-                paid.into_iter().filter(|paid| {
-                    intents.iter().any(|intent| intent.provider_ref.as_str() == paid.payment_id)
-                }),
-            );
+            payments.extend(paid.into_iter().filter(|paid| ids.contains(paid.payment_id.as_str())));
         }
         let fusd = payments.iter().any(|paid| paid.asset == self.assets.fusd);
         let fusd_fits = if fusd { self.fusd_fits(Operation::Read).await? } else { true };
