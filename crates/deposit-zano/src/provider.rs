@@ -324,10 +324,13 @@ impl PaymentProvider for Zano {
     async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
         let operation = Operation::Scan;
         let position = Position::of(cursor);
-        let listed = self.client.feed(operation, &position.question()).await?;
+        let mut listed = vec![self.client.feed(operation, &position.question()).await?];
+        while let Some(question) = scan::goes_on(&position, &listed, self.required) {
+            listed.push(self.client.feed(operation, &question).await?);
+        }
         // Asked for only where there is any: a wallet without FUSD is not bothered.
-        let mut lines =
-            listed.transfers.iter().flat_map(|e| &e.subtransfers_by_pid).flat_map(|g| &g.subtransfers);
+        let entries = listed.iter().flat_map(|page| &page.transfers);
+        let mut lines = entries.flat_map(|e| &e.subtransfers_by_pid).flat_map(|g| &g.subtransfers);
         let fusd = lines.any(|line| line.asset_id.eq_ignore_ascii_case(self.assets.fusd.as_str()));
         let fusd_fits = if fusd { self.fusd_fits(operation).await? } else { true };
         let rules = Rules { assets: &self.assets, required: self.required, fusd_fits };
@@ -340,6 +343,11 @@ impl PaymentProvider for Zano {
         }
         page.observations = scan::once(page.observations);
         Ok(page)
+    }
+
+    /// Money comes by the list alone, and what a reorganisation undoes within the overlap is hinted at.
+    fn feed_shows_changes(&self) -> bool {
+        true
     }
 }
 

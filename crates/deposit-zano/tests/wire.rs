@@ -398,14 +398,27 @@ async fn a_scan_shows_every_payment_and_what_is_nobody_s() {
     // Nothing new but the pool; then a new one, and nothing else.
     let page = w.zano.scan(cursor.as_ref()).await.unwrap();
     assert_eq!(page.observations.len(), 1);
-    let hash = w.send(&[(&order, ZANO_ID, 1_000)]);
+    let late = w.open("late", Ticker::ZANO).await;
+    let hash = w.send(&[(&late, ZANO_ID, 1_000)]);
     w.confirm(&hash);
     let page = w.zano.scan(cursor.as_ref()).await.unwrap();
     assert_eq!(page.observations.len(), 2);
-    // The last final one vanishes: from the beginning.
+    let again = w.zano.scan(Some(&page.next)).await.unwrap();
+    assert_eq!(again.observations.len(), 1, "shown once, however often the overlap is read");
+    // A reorganisation undoes it after it was final: its order is to be read, and that shows it.
     w.wallet().shift(&[&hash], Move::Drop);
     let page = w.zano.scan(Some(&page.next)).await.unwrap();
-    assert!(page.more && page.observations.is_empty());
+    let hinted = |o: &&deposit_core::Observation| o.target == Target::Order(late.provider_ref.clone());
+    assert_eq!(
+        page.observations.iter().filter(hinted).map(|o| &o.observed).collect::<Vec<_>>(),
+        [&Observed::Hint]
+    );
+    let read = w.read(&late).await;
+    assert!(read.complete && read.payments.is_empty());
+    assert!(
+        !w.zano.scan(Some(&page.next)).await.unwrap().observations.iter().any(|o| hinted(&o)),
+        "told once"
+    );
 }
 
 #[tokio::test]

@@ -137,3 +137,14 @@ async fn one_unreadable_order_costs_its_batch_a_few_requests_and_no_other_order(
     assert_eq!(bad, [77]);
     assert!(log.lines().len() <= 16, "{}", log.lines().len());
 }
+
+#[tokio::test]
+async fn a_hundred_open_orders_are_one_request() {
+    let (provider, log, _) = adapter(|_| {
+        answer(200, Value::from((0..100).map(|n| item(n, &json!([]))).collect::<Vec<_>>()).to_string())
+    })
+    .await;
+    let orders: Vec<_> = (0..100).map(order).collect();
+    assert!(provider.read_many(&orders).await.unwrap().iter().all(Result::is_ok));
+    assert_eq!(log.lines().len(), 1);
+}
