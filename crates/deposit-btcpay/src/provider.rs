@@ -264,7 +264,15 @@ impl PaymentProvider for BtcPay {
                         let method = self.method(intent.terms.ticker, Operation::Read)?;
                         Ok(map::snapshot(&intent, method, invoice, methods))
                     }
-                    None => self.read(&intent).await,
+                    // The key has just listed the store's invoices, so a refusal is about this one: servers answer 403 for one that they
+                    // do not know (dossier, section 14).
+                    None => self.read(&intent).await.map_err(|refused| {
+                        if *refused.kind() == ErrorKind::Authentication {
+                            error(Operation::Read, ErrorKind::NotFound).with_source(refused)
+                        } else {
+                            refused
+                        }
+                    }),
                 }
             }
         };

@@ -148,3 +148,20 @@ async fn a_hundred_open_orders_are_one_request() {
     assert!(provider.read_many(&orders).await.unwrap().iter().all(Result::is_ok));
     assert_eq!(log.lines().len(), 1);
 }
+
+#[tokio::test]
+async fn an_invoice_that_a_key_with_the_right_to_view_may_not_see_is_gone() {
+    let (provider, _, _) = adapter(|seen| {
+        if seen.line.contains("/invoices?") {
+            answer(200, json!([item(0, &paid("Settled"))]).to_string())
+        } else {
+            answer(403, r#"{"code":"missing-permission","message":"x","missingPermission":"btcpay.store.canviewinvoices"}"#)
+        }
+    })
+    .await;
+    let read = provider.read_many(&[order(0), order(1)]).await.unwrap();
+    assert!(read[0].is_ok());
+    assert_eq!(*read[1].as_ref().unwrap_err().kind(), ErrorKind::NotFound);
+    // Alone it does not tell.
+    assert_eq!(*provider.read(&order(1)).await.unwrap_err().kind(), ErrorKind::Authentication);
+}
