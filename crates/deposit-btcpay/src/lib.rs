@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod batch;
 mod client;
 mod coin;
 mod config;

@@ -34,8 +34,8 @@ pub use intent::{DepositIntent, IntentRecord, PayInstructions};
 pub use limits::{InvalidLimits, LimitError, Limits, UsdLimits};
 pub use price::{InvalidPrice, Overflow, Price, Rounding, percent_of, share};
 pub use provider::{
-    Capabilities, Delivery, LookUpRequest, OpenRequest, PaymentProvider, RawDelivery, Received, Replay,
-    RequestBudget, ScanCursor, ScanPage, Taken, TickerKind, TickerSpec,
+    Capabilities, Delivery, LookUpRequest, OpenRequest, PaymentProvider, RawDelivery, ReadOutcome, Received,
+    Replay, RequestBudget, ScanCursor, ScanPage, Taken, TickerKind, TickerSpec,
 };
 pub use secret::Secret;
 pub use status::{Stage, Status};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use deposit_core::{
-    ErrorKind, IntentRecord, Operation, PaymentProvider, ProviderError, ProviderId, Snapshot,
+    ErrorKind, Evidence, IntentRecord, Operation, PaymentProvider, PaymentRef, ProviderError, ProviderId,
+    ReadOutcome, Snapshot,
 };
 use deposit_lifecycle::watch::{self, Failure, Watch};
 use deposit_lifecycle::{self as lifecycle};
@@ -16,12 +17,12 @@ use crate::{Engine, random};
 const LONGEST_READ: Duration = Duration::from_secs(30);
 
 impl Engine {
-    /// Reads several orders in one request.
+    /// Reads several orders in one request, with an outcome for each.
     pub(crate) async fn read_batch(
         &self,
         provider: &dyn PaymentProvider,
         intents: &[IntentRecord],
-    ) -> Result<Vec<Snapshot>, ProviderError> {
+    ) -> Result<Vec<ReadOutcome>, ProviderError> {
         complete(provider, intents, in_time(provider.id(), provider.read_many(intents)).await?)
     }
 
@@ -106,14 +107,27 @@ async fn in_time<T>(
     tokio::time::timeout(LONGEST_READ, read).await.map_err(silent)?
 }
 
-/// As many snapshots as orders, or none: an answer that cannot be told apart says nothing.
+/// Whether a snapshot of a batch lacks money that is known of: a provider's list may leave out what a read of the one order tells apart
+/// (a payment that is gone from one that is undecided), so that is asked before anything is taken back.
+pub(crate) fn shows_less(evidence: &Evidence, snapshot: &Snapshot) -> bool {
+    let shown = |id: &PaymentRef| {
+        let read = snapshot.payments.iter().any(|p| p.id == *id && (p.in_flight > 0 || p.confirmed > 0));
+        read || snapshot.undecided.contains(id)
+    };
+    evidence.payments.iter().any(|(id, known)| lifecycle::paid(known) > 0 && !shown(id))
+}
+
+/// As many outcomes as orders, each of its own order, or none: an answer that cannot be told apart says nothing.
 fn complete(
     provider: &dyn PaymentProvider,
     intents: &[IntentRecord],
-    snapshots: Vec<Snapshot>,
-) -> Result<Vec<Snapshot>, ProviderError> {
-    if snapshots.len() == intents.len() {
-        return Ok(snapshots);
+    outcomes: Vec<ReadOutcome>,
+) -> Result<Vec<ReadOutcome>, ProviderError> {
+    let theirs = |(intent, outcome): (&IntentRecord, &ReadOutcome)| {
+        outcome.as_ref().map_or(true, |snapshot| snapshot.order == intent.provider_ref)
+    };
+    if outcomes.len() == intents.len() && intents.iter().zip(&outcomes).all(theirs) {
+        return Ok(outcomes);
     }
     Err(ProviderError::new(provider.id(), Operation::Read, ErrorKind::Protocol))
 }

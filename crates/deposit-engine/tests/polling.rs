@@ -302,6 +302,47 @@ async fn what_a_dead_process_had_claimed_is_free_after_its_lease() {
 }
 
 #[tokio::test]
+async fn one_order_that_is_gone_spoils_no_other_of_its_batch() {
+    let till = Till::new("till", Ticker::BTC, Asset::BTC, Replay::Key).in_batches(10);
+    let bench = Setup::of(vec![till]).bench().await;
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        let id = bench.create().await;
+        bench.till().change(&id, |s| till::stand(s, &format!("p{n}"), Asset::BTC, "0", "0.004", None));
+        ids.push(id);
+    }
+    let gone = ids.remove(1);
+    bench.till().state().orders.retain(|order| order.record.deposit_id != gone);
+    let provider = bench.engine.registry().providers().next().unwrap().clone();
+    bench.pass(20).await;
+    assert_eq!(bench.engine.poll(&*provider, 64).await.unwrap(), 3);
+    assert_eq!(bench.till().state().batches, 1);
+    assert_eq!(bench.status(&gone).await, Status::New);
+    for id in &ids {
+        assert_eq!(bench.status(id).await, Status::Completed);
+    }
+}
+
+#[tokio::test]
+async fn what_a_batch_does_not_show_is_asked_for_before_it_is_taken_back() {
+    let till = Till::new("till", Ticker::BTC, Asset::BTC, Replay::Key).in_batches(10);
+    let bench = Setup::of(vec![till]).bench().await;
+    let id = bench.create().await;
+    bench.till().change(&id, |s| till::stand(s, "p", Asset::BTC, "0", "0.004", None));
+    let provider = bench.engine.registry().providers().next().unwrap().clone();
+    bench.pass(20).await;
+    bench.engine.poll(&*provider, 64).await.unwrap();
+    assert_eq!(bench.status(&id).await, Status::Completed);
+    let before = bench.row(&id).await.evidence;
+    // The list leaves it out, the read of the one order shows it: nothing is taken back.
+    bench.till().state().list_hides = vec![PaymentRef::new("p").unwrap()];
+    bench.pass(1000).await;
+    assert_eq!(bench.engine.poll(&*provider, 64).await.unwrap(), 1);
+    assert_eq!(bench.row(&id).await.evidence, before);
+    bench.check_settled(&id).await;
+}
+
+#[tokio::test]
 async fn a_provider_that_answers_for_many_is_asked_once() {
     let till = Till::new("till", Ticker::BTC, Asset::BTC, Replay::Key).in_batches(10);
     let bench = Setup::of(vec![till]).bench().await;

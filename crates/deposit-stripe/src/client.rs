@@ -147,18 +147,22 @@ impl Client {
         Ok(list.data.into_iter().next())
     }
 
-    /// Events of these types; newest first.
+    /// Events of these types made since (Unix seconds) and listed after this one; newest first.
     pub(crate) async fn events(
         &self,
         kinds: &[&str],
-        place: Option<(&'static str, &str)>,
+        since: Option<i64>,
+        after: Option<&str>,
     ) -> Result<api::List<api::Event>, ProviderError> {
         let mut request = self.get(Operation::Scan, &["events"]).query("limit", PAGE);
         for (n, kind) in kinds.iter().enumerate() {
             request = request.query(&format!("types[{n}]"), kind);
         }
-        if let Some((name, id)) = place {
-            request = request.query(name, id);
+        if let Some(since) = since {
+            request = request.query("created[gte]", &since.to_string());
+        }
+        if let Some(id) = after {
+            request = request.query("starting_after", id);
         }
         request.send().await?.json()
     }

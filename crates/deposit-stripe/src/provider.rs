@@ -198,6 +198,11 @@ impl PaymentProvider for Stripe {
         scan::scan(&self.client, self.livemode, cursor).await
     }
 
+    /// Every event that changes a session, a refund or a dispute is asked for; one that enters the list late is found within the overlap.
+    fn feed_shows_changes(&self) -> bool {
+        true
+    }
+
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
         self.webhooks.take(delivery)
     }

@@ -7,6 +7,7 @@ mod asset;
 mod client;
 mod config;
 mod feed;
+mod history;
 mod map;
 mod provider;
 mod scan;

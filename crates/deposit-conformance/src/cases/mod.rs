@@ -2,6 +2,7 @@
 //!
 //! Every case takes a harness that no other case used before.
 
+mod batches;
 mod capabilities;
 mod faults;
 mod opening;
@@ -10,6 +11,7 @@ mod secrets;
 mod standing;
 mod webhooks;
 
+pub use batches::*;
 pub use capabilities::*;
 pub use faults::*;
 pub use opening::*;

@@ -14,6 +14,7 @@ use deposit_store::{
 use self::reviews::{Reviews, never_confirmed};
 use crate::Engine;
 use crate::error::EngineError;
+use crate::reading::shows_less;
 use crate::view::DepositView;
 
 /// How often a commit is tried again after somebody else's came first.
@@ -97,8 +98,8 @@ impl Engine {
         Ok(Observation::Contended)
     }
 
-    /// Reads many deposits of one provider in as few requests as it takes, and commits what that shows. Those that a batch cannot
-    /// serve (further orders, a newer read meanwhile) are read alone.
+    /// Reads many deposits of one provider in as few requests as it takes, and commits what that shows; one that cannot be read fails alone.
+    /// Those that a batch cannot serve (further orders, a newer read meanwhile, money that it does not show) are read alone.
     pub(crate) async fn observe_batch(
         &self,
         provider: &dyn PaymentProvider,
@@ -119,8 +120,8 @@ impl Engine {
         if intents.is_empty() {
             return Ok(());
         }
-        let snapshots = match self.read_batch(provider, &intents).await {
-            Ok(snapshots) => snapshots,
+        let outcomes = match self.read_batch(provider, &intents).await {
+            Ok(outcomes) => outcomes,
             Err(error) => {
                 for (row, number) in &begun {
                     self.read_failed(row, *number, &error).await?;
@@ -129,10 +130,24 @@ impl Engine {
             }
         };
         self.note_read(provider.id());
-        self.note_answer(provider.id(), self.now());
-        for ((row, number), snapshot) in begun.into_iter().zip(&snapshots) {
+        if outcomes.iter().any(Result::is_ok) {
+            self.note_answer(provider.id(), self.now());
+        }
+        for ((row, number), outcome) in begun.into_iter().zip(outcomes) {
             let id = row.id.clone();
-            let news = News::Read { number, snapshots: std::slice::from_ref(snapshot) };
+            let snapshot = match outcome {
+                Ok(snapshot) => snapshot,
+                Err(error) => {
+                    self.read_failed(&row, number, &error).await?;
+                    continue;
+                }
+            };
+            if shows_less(&row.evidence, &snapshot) {
+                self.spend_read(provider);
+                self.observe(&id, None).await?;
+                continue;
+            }
+            let news = News::Read { number, snapshots: std::slice::from_ref(&snapshot) };
             if self.commit_news(row, &news, None).await?.is_none() {
                 self.observe(&id, None).await?;
             }
