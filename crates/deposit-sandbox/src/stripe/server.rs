@@ -61,6 +61,8 @@ pub(super) struct State {
     pub(super) endpoints: Vec<Endpoint>,
     /// Everything that happened, oldest first.
     pub(super) events: Vec<Arc<Event>>,
+    /// The account may not take cards.
+    pub(super) charges_off: bool,
     kept: BTreeMap<String, Kept>,
     held: BTreeSet<String>,
     counters: BTreeMap<&'static str, u64>,
