@@ -276,12 +276,12 @@ fn fee_mode(mode: Option<&str>) -> CheckItem {
         Some("Never") => CheckItem::right(WHAT).seen("Never"),
         Some("MultiplePaymentsOnly") => CheckItem::advice(
             WHAT,
-            "payers who pay in two are asked for a network fee on top of what they were quoted; set \"Add network fee to invoice\" to \"Never\" in the store's checkout settings",
+            "payers who pay in two are asked for a network fee on top of what they were quoted; set the store's `networkFeeMode` to `Never` (in its settings: never add a network fee)",
         )
         .seen("MultiplePaymentsOnly"),
         Some("Always") => CheckItem::wrong(
             WHAT,
-            "every payer is asked for a network fee on top of what was quoted, and an exact payment stays open; set \"Add network fee to invoice\" to \"Never\" in the store's checkout settings",
+            "every payer is asked for a network fee on top of what was quoted, and an exact payment stays open; set the store's `networkFeeMode` to `Never` (in its settings: never add a network fee)",
         )
         .seen("Always"),
         Some(_) => CheckItem::unknown(WHAT, "a mode that no document lists: it should be Never"),
@@ -307,7 +307,7 @@ async fn threshold(client: &Client, store: &str, xmr: &Method) -> CheckItem {
     match prompt.additional_data.as_ref().and_then(|data| data.invoice_settled_confirmation_threshold) {
         Some(blocks) if blocks <= 0 => CheckItem::wrong(
             WHAT,
-            "payments in XMR are settled without any confirmation, and stay so when they are dropped; set \"Consider the invoice settled when the payment transaction has\" to 10 blocks, or to the store's speed policy, in the Monero settings of the store",
+            "payments in XMR are settled without any confirmation, and stay so when they are dropped; set 10 confirmations, or none of its own so that the speed policy holds, in the store's Monero settings",
         )
         .seen(blocks.to_string()),
         Some(blocks) => CheckItem::right(WHAT).seen(blocks.to_string()),
@@ -337,7 +337,7 @@ async fn webhook(client: &Client, store: &str, may_look: bool, context: &CheckCo
     ours.sort_by_key(|hook| !hook.enabled);
     let Some(hook) = ours.first() else {
         let text = format!(
-            "the store has no webhook with the payload URL {url}: make one there with every event, and put its secret into `providers.btcpay.webhook_secret`; until then payments are found by polling alone"
+            "the store has no webhook with the payload URL {url}: make one there with every event, and put its secret into `providers.btcpay.webhook_secret`; until then payments are found by polling alone (or set `server.public_url`, where the gateway is known by another address)"
         );
         return vec![CheckItem::wrong("webhook", text)];
     };

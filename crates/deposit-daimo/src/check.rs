@@ -52,7 +52,7 @@ fn webhook(listed: Option<&[String]>, context: &CheckContext) -> CheckItem {
         Some(_) => CheckItem::wrong(
             WHAT,
             format!(
-                "there is no webhook to {url}: make one for all events (POST /v1/webhooks), and put its secret into `providers.daimo.webhook_token`; until then payments are found by polling alone"
+                "there is no webhook to {url}: make one for all events (POST /v1/webhooks), and put its secret into `providers.daimo.webhook_token`; until then payments are found by polling alone (or set `server.public_url`, where the gateway is known by another address)"
             ),
         ),
     }

@@ -147,7 +147,7 @@ async fn endpoint(client: &Client, livemode: bool, context: &CheckContext) -> Ve
     ours.sort_by_key(|endpoint| endpoint.status != "enabled");
     let Some(endpoint) = ours.first() else {
         let text = format!(
-            "the account has no webhook endpoint {url} in {} mode: make one in the Dashboard with API version {API_VERSION}, and put its signing secret into `providers.stripe.webhook_secret`; until then payments are found by polling alone",
+            "the account has no webhook endpoint {url} in {} mode: make one in the Dashboard with API version {API_VERSION}, and put its signing secret into `providers.stripe.webhook_secret`; until then payments are found by polling alone (or set `server.public_url`, where the gateway is known by another address)",
             if livemode { "live" } else { "test" }
         );
         return vec![CheckItem::wrong(WHAT, text)];

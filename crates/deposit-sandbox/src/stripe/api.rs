@@ -15,7 +15,7 @@ use super::hooks::{self, Cause, Endpoint};
 use super::list::{Of, Window, events, newest_first};
 use super::model::{Charge, PaymentStatus, Session, SessionStatus};
 use super::server::{Kept, State as Account, Stripe, Version};
-use super::view::{self, Expand};
+use super::view::Expand;
 use crate::json::Json;
 
 pub(super) fn router(server: Arc<Stripe>) -> Router {
