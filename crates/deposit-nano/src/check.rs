@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use url::Url;
 
 use crate::address::Address;
-use crate::api::{BlockCount, Frame, Quorum};
+use crate::api::{BlockCount, Frame, Quorum, Version};
 use crate::block::Hash;
 use crate::error::{Failed, NodeError};
 use crate::provider::Nano;
@@ -55,14 +55,14 @@ fn question(action: &str, account: &str) -> Value {
 
 impl Nano {
     pub(crate) async fn look(&self) -> Vec<CheckItem> {
-        let network = match self.client.network(CHECK).await {
-            Ok(network) => network,
+        let network = match self.client.call::<Version>(CHECK, json!({ "action": "version" })).await {
+            Ok(version) => Network::of(&version.network),
             Err(failed) => {
                 return vec![CheckItem::of_first(&failed.told(CHECK), "rpc_url", "rpc_authorization")];
             }
         };
         let mut items = vec![CheckItem::right("credentials")];
-        let live = *network == Network::Live;
+        let live = network == Network::Live;
         items.push(if live {
             CheckItem::right("network").seen("live")
         } else {
@@ -165,13 +165,10 @@ impl Nano {
             ),
             Err(failed) => CheckItem::advice(
                 WHAT,
-                match failed.told(CHECK).kind() {
-                    ErrorKind::Authentication => {
-                        "the work server refuses us: this CPU makes work; correct `providers.nano.work_url`"
-                    }
-                    _ => {
-                        "no answer from where work is asked for: this CPU makes it; correct `providers.nano.work_url`"
-                    }
+                if *failed.told(CHECK).kind() == ErrorKind::Authentication {
+                    "the work server refuses us: this CPU makes work; correct `providers.nano.work_url`"
+                } else {
+                    "no answer from where work is asked for: this CPU makes it; correct `providers.nano.work_url`"
                 },
             ),
         }

@@ -25,17 +25,15 @@ impl Nanswap {
                     "{} to {}",
                     pair.limits.minimum, pair.limits.maximum
                 )),
-                Err(error) => match error.kind() {
-                    ErrorKind::Rejected(_) => CheckItem::advice(
-                        what,
-                        format!("not offered at present: deposits in {} are refused until it is; nothing to change here", coin.ticker),
-                    ),
-                    ErrorKind::Configuration => CheckItem::wrong(
-                        what,
-                        "the provider wants a memo with the address that swaps pay out to, and the configuration has none: choose another `providers.nanswap.settle_ticker`",
-                    ),
-                    _ => CheckItem::of_later(what, &error),
-                },
+                Err(error) if matches!(error.kind(), ErrorKind::Rejected(_)) => CheckItem::advice(
+                    what,
+                    format!("not offered at present: deposits in {} are refused until it is; nothing to change here", coin.ticker),
+                ),
+                Err(error) if *error.kind() == ErrorKind::Configuration => CheckItem::wrong(
+                    what,
+                    "the provider wants a memo with the address that swaps pay out to, and the configuration has none: choose another `providers.nanswap.settle_ticker`",
+                ),
+                Err(error) => CheckItem::of_later(what, &error),
             });
         }
         items

@@ -153,11 +153,9 @@ impl Client {
             .refine(|status, body| own(status, body, ErrorKind::Rejected("refused")))
             .json(&serde_json::Map::new());
         match self.send(Operation::Check, request).await {
-            Err(failure) => match failure.kind() {
-                ErrorKind::Authentication => Ok(KeyAnswer::Refused),
-                ErrorKind::Rejected(_) => Ok(KeyAnswer::Taken),
-                _ => Err(failure),
-            },
+            Err(failure) if *failure.kind() == ErrorKind::Authentication => Ok(KeyAnswer::Refused),
+            Err(failure) if matches!(failure.kind(), ErrorKind::Rejected(_)) => Ok(KeyAnswer::Taken),
+            Err(failure) => Err(failure),
             Ok(answer) if api::is_refusal(answer.bytes()) => Ok(KeyAnswer::Taken),
             Ok(_) => Err(error(Operation::Check, ErrorKind::Protocol)),
         }

@@ -15,12 +15,13 @@ const DOCUMENTED_DEPTH: u32 = 10;
 
 pub(crate) async fn run(client: &Client, assets: &Assets, required: u32) -> Vec<CheckItem> {
     if let Err(error) = client.own_address(CHECK).await {
-        return vec![match error.kind() {
-            ErrorKind::Authentication => CheckItem::wrong(
+        return vec![if *error.kind() == ErrorKind::Authentication {
+            CheckItem::wrong(
                 "credentials",
                 "the wallet refuses the token: put the text of its `--jwt-secret` into `providers.zano.jwt_secret`; if it is the same, its clock or this one is wrong by more than a minute",
-            ),
-            _ => CheckItem::of_first(&error, "wallet_url", "jwt_secret"),
+            )
+        } else {
+            CheckItem::of_first(&error, "wallet_url", "jwt_secret")
         }];
     }
     let mut items = vec![CheckItem::right("credentials")];
@@ -59,19 +60,13 @@ async fn daemon(client: &Client, wallet: Option<u64>) -> Vec<CheckItem> {
             )];
         }
         Some(Err(error)) => {
-            return vec![match error.kind() {
-                ErrorKind::Rejected(_)
-                | ErrorKind::NotFound
-                | ErrorKind::Configuration
-                | ErrorKind::Protocol => CheckItem::wrong(
-                    "daemon",
-                    "what answers at `providers.zano.daemon_url` is no Zano daemon: correct the address (port 11211, not the wallet's)",
-                ),
-                _ => CheckItem::wrong(
-                    "daemon",
-                    "no answer: is `providers.zano.daemon_url` right, and does the daemon run?",
-                ),
-            }];
+            let silent = matches!(error.kind(), ErrorKind::Transient { .. } | ErrorKind::OutcomeUnknown);
+            let text = if silent {
+                "no answer: is `providers.zano.daemon_url` right, and does the daemon run?"
+            } else {
+                "what answers at `providers.zano.daemon_url` is no Zano daemon: correct the address (port 11211, not the wallet's)"
+            };
+            return vec![CheckItem::wrong("daemon", text)];
         }
         Some(Ok(info)) => info,
     };

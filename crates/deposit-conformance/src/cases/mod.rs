@@ -3,6 +3,7 @@
 //! Every case takes a harness that no other case used before.
 
 mod capabilities;
+mod check;
 mod faults;
 mod opening;
 mod payments;
@@ -11,6 +12,7 @@ mod standing;
 mod webhooks;
 
 pub use capabilities::*;
+pub use check::*;
 pub use faults::*;
 pub use opening::*;
 pub use payments::*;

@@ -33,12 +33,13 @@ impl Counts {
     fn of(found: &[ProviderCheck]) -> Self {
         let mut counts = Self::default();
         for item in found.iter().flat_map(|check| &check.items) {
-            match item.outcome {
-                CheckOutcome::Right => counts.right += 1,
-                CheckOutcome::Advice(_) => counts.advice += 1,
-                CheckOutcome::Wrong(_) => counts.wrong += 1,
-                CheckOutcome::Unknown(_) | _ => counts.unknown += 1,
-            }
+            let count = match item.outcome {
+                CheckOutcome::Right => &mut counts.right,
+                CheckOutcome::Advice(_) => &mut counts.advice,
+                CheckOutcome::Wrong(_) => &mut counts.wrong,
+                CheckOutcome::Unknown(_) | _ => &mut counts.unknown,
+            };
+            *count += 1;
         }
         counts
     }
