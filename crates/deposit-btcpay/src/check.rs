@@ -1,6 +1,6 @@
 //! Whether server, store and key are set up as payments need it. Reads only.
 
-use deposit_core::{CheckContext, CheckItem, ProviderError, Ticker};
+use deposit_core::{CheckContext, CheckItem, ErrorKind, ProviderError, Ticker};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -210,18 +210,30 @@ pub(crate) async fn run(client: &Client, methods: &Methods, context: &CheckConte
         Err(error) => CheckItem::of_later("server", error),
     });
     let chains = server.map(|server| server.sync_status).unwrap_or_default();
+    let mut xmr = methods.of(Ticker::XMR);
     if has("btcpay.store.canviewstoresettings") {
-        match ask::<Vec<StoreMethod>>(client, &["stores", store, "payment-methods"], &[]).await {
-            Ok(there) => items.extend(methods_of(methods, &there, &chains)),
-            Err(error) => items.push(CheckItem::of_later("methods", &error)),
-        }
         match ask::<Store>(client, &["stores", store], &[]).await {
             Ok(settings) => items.push(fee_mode(settings.network_fee_mode.as_deref())),
+            // The key has the right, so it is the store that is not there.
+            Err(error) if matches!(error.kind(), ErrorKind::Rejected(_) | ErrorKind::NotFound) => {
+                items.push(CheckItem::wrong(
+                    "store",
+                    "the server has no such store, or none that the key's user is a member of: correct `providers.btcpay.store_id`",
+                ));
+                return items;
+            }
             Err(error) => items.push(CheckItem::of_later("store networkFeeMode", &error)),
+        }
+        match ask::<Vec<StoreMethod>>(client, &["stores", store, "payment-methods"], &[]).await {
+            Ok(there) => {
+                items.extend(methods_of(methods, &there, &chains));
+                xmr = xmr.filter(|xmr| there.iter().any(|t| t.enabled && xmr.is(&t.payment_method_id)));
+            }
+            Err(error) => items.push(CheckItem::of_later("methods", &error)),
         }
     }
     if has("btcpay.store.canviewinvoices")
-        && let Some(xmr) = methods.of(Ticker::XMR)
+        && let Some(xmr) = xmr
     {
         items.push(threshold(client, store, xmr).await);
     }

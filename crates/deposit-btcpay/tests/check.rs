@@ -77,6 +77,21 @@ async fn each_mistake_is_named_and_told_in_words_that_say_what_to_change() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_not_there_is_told_whatever_the_key_may_do() {
+    let (world, emulator) = world().await;
+    let mut config = config(&world);
+    config.store_id = "another-store".to_owned();
+    let scoped = BtcPay::with_http(config.clone(), impatient()).unwrap();
+    let items = scoped.check(&CheckContext::new(GATEWAY)).await;
+    let rights = wrong(&items);
+    assert_eq!(rights.len(), 4, "the key's rights are for its own store: {rights:?}");
+    config.api_key = deposit_core::Secret::new(emulator.add_key(&["unrestricted"]));
+    let unrestricted = BtcPay::with_http(config, impatient()).unwrap();
+    let items = unrestricted.check(&CheckContext::new(GATEWAY)).await;
+    assert_eq!(wrong(&items), ["store"]);
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_wrong_and_asked_nothing_else() {
     let (world, _) = world().await;
     let mut config = config(&world);
