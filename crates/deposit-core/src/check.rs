@@ -35,6 +35,9 @@ impl CheckContext {
     }
 }
 
+/// Characters of what was seen.
+const LONGEST_SEEN: usize = 200;
+
 /// How one thing was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -112,10 +115,12 @@ impl CheckItem {
         Self::new(what, CheckOutcome::Unknown(why.into()))
     }
 
-    /// The same with what was seen.
+    /// The same with what was seen. It may be a provider's word and goes to a terminal: control characters are left out, and what is
+    /// longer than a line.
     #[must_use]
-    pub fn seen(mut self, seen: impl Into<String>) -> Self {
-        self.seen = Some(seen.into());
+    pub fn seen(mut self, seen: impl AsRef<str>) -> Self {
+        let shown = seen.as_ref().chars().filter(|c| !c.is_control()).take(LONGEST_SEEN);
+        self.seen = Some(shown.collect());
         self
     }
 
@@ -208,6 +213,13 @@ mod tests {
             let item = CheckItem::of_later("webhook", &failed(kind));
             assert_eq!((item.what.as_ref(), item.outcome.word()), ("webhook", "unknown"));
         }
+    }
+
+    #[test]
+    fn a_provider_s_word_writes_no_terminal() {
+        let item = CheckItem::right("server").seen(format!("\u{1b}[2J2.4.1\n{}", "x".repeat(500)));
+        let seen = item.seen.unwrap();
+        assert!(seen.starts_with("[2J2.4.1x") && seen.len() == LONGEST_SEEN, "{seen:?}");
     }
 
     #[test]
