@@ -25,7 +25,7 @@ pub(crate) async fn run(
         }),
         CheckItem::right("destination")
             .seen(format!("USDC on chain {} to {}", destination.chain.id, destination.address)),
-        CheckItem::right("refund address").seen(backend.refund_address().to_owned()),
+        CheckItem::right("refund address").seen(backend.refund_address()),
         webhook(webhooks.as_deref(), context),
     ]
 }

@@ -61,7 +61,7 @@ fn callback(told: &str, context: &CheckContext) -> CheckItem {
             WHAT,
             "the service calls back to https alone, with a certificate that the world trusts: give `providers.promptcash.callback_url` such an address, or leave it out and poll",
         ),
-        (told, Some(_)) => CheckItem::right(WHAT).seen(told.to_owned()),
+        (told, Some(_)) => CheckItem::right(WHAT).seen(told),
         (_, None) => CheckItem::unknown(WHAT, "set `server.public_url`: it tells where callbacks have to go"),
     }
 }
