@@ -33,8 +33,9 @@ async fn what_is_set_up_has_nothing_wrong() {
 
 #[tokio::test]
 async fn each_mistake_is_named() {
+    type Mistake = (&'static str, fn(&mut Config));
     let world = World::start("promptcash").await;
-    let mistakes: [(&str, fn(&mut Config)); 5] = [
+    let mistakes: [Mistake; 5] = [
         ("credentials", |c| c.secret_token = Secret::new("a-key-of-nobody-0001")),
         ("reachable", |c| c.base_url = unreachable_url()),
         ("webhook", |c| c.callback_url = "https://old.example/webhooks/promptcash".to_owned()),
