@@ -52,6 +52,24 @@ impl Client {
         self.request(operation, Safety::Idempotent, Method::GET, path).refine(refusal_of_read)
     }
 
+    /// A read of a check, by its path from `api/v1` on. A right that is missing is no refused key.
+    pub(crate) fn look(&self, path: &[&str]) -> Request<'_> {
+        let mut url = self.base_url.clone();
+        // Cannot fail: the base is http or https.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["api", "v1"]).extend(path);
+        }
+        self.http
+            .request(Operation::Check, Safety::Idempotent, Method::GET, url)
+            .refine(refusal_of_look)
+            .secret_header("authorization", "token ", &self.api_key)
+            .header("accept", "application/json")
+    }
+
+    pub(crate) fn store_id(&self) -> &str {
+        &self.store_id
+    }
+
     /// Time for all of a create or a look-up. What follows a create has half of it per request, so that a call of `open` and a
     /// look-up before it end within a caller's lease of twice this and a margin.
     pub(crate) fn patience(&self) -> Duration {
@@ -139,6 +157,13 @@ fn refusal_of_read(status: StatusCode, body: &[u8]) -> Option<ErrorKind> {
     let known =
         || serde_json::from_slice::<ApiError>(body).is_ok_and(|error| error.code.ends_with("-not-found"));
     (status == StatusCode::NOT_FOUND && !known()).then_some(ErrorKind::Configuration)
+}
+
+fn refusal_of_look(status: StatusCode, body: &[u8]) -> Option<ErrorKind> {
+    match status {
+        StatusCode::FORBIDDEN => Some(ErrorKind::Rejected("no_right")),
+        _ => refusal_of_read(status, body),
+    }
 }
 
 /// Dossier, section 2. The message of a 400 is log text and is not read.

@@ -3,6 +3,7 @@
 
 mod api;
 mod batch;
+mod check;
 mod client;
 mod coin;
 mod config;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::{
-    Amount, Capabilities, ConfigError, Delivery, DepositId, DepositIntent, ErrorKind, IntentRecord,
-    LookUpRequest, OpenRequest, Operation, PayInstructions, PaymentProvider, Price, ProviderError,
-    ProviderId, RawDelivery, ReadOutcome, Replay, RequestBudget, Snapshot, Terms, Ticker, Timestamp,
-    WebhookError,
+    Amount, Capabilities, CheckContext, CheckItem, ConfigError, Delivery, DepositId, DepositIntent,
+    ErrorKind, IntentRecord, LookUpRequest, OpenRequest, Operation, PayInstructions, PaymentProvider, Price,
+    ProviderError, ProviderId, RawDelivery, ReadOutcome, Replay, RequestBudget, Snapshot, Terms, Ticker,
+    Timestamp, WebhookError,
 };
 use deposit_transport::HttpConfig;
 use futures_util::stream::{self, StreamExt as _};
@@ -18,7 +18,7 @@ use crate::client::Client;
 use crate::coin::{Coin, Method, Methods};
 use crate::config::{Checked, Config, SpeedPolicy};
 use crate::webhook::Webhooks;
-use crate::{api, batch, map, rates};
+use crate::{api, batch, check, map, rates};
 
 /// How long after its expiry an invoice that was paid in time may wait for its confirmations: a week.
 const MONITORING_MINUTES: i64 = 7 * 24 * 60;
@@ -282,6 +282,10 @@ impl PaymentProvider for BtcPay {
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
         self.webhooks.take(delivery)
+    }
+
+    async fn check(&self, context: &CheckContext) -> Vec<CheckItem> {
+        check::run(&self.client, &self.methods, context).await
     }
 }
 

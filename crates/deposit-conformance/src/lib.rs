@@ -119,6 +119,7 @@ macro_rules! for_each_case {
             a_stranger_is_not_ours,
             an_authentic_body_that_is_no_event_is_malformed,
             no_secret_is_printed,
+            a_check_tells_what_is_wrong,
             a_standing_payment_is_scanned,
             standing_amounts_are_exact,
             standing_payments_are_each_their_own,
@@ -160,6 +161,7 @@ mod tests {
             include_str!("cases/faults.rs"),
             include_str!("cases/webhooks.rs"),
             include_str!("cases/secrets.rs"),
+            include_str!("cases/check.rs"),
             include_str!("cases/standing.rs"),
             include_str!("cases/batches.rs"),
         ];

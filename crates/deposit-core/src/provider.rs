@@ -10,6 +10,7 @@ use strum::{Display, EnumIter, EnumString};
 
 use crate::amount::Amount;
 use crate::asset::{Asset, ProviderId, Ticker};
+use crate::check::{CheckContext, CheckItem};
 use crate::error::{Operation, ProviderError, WebhookError};
 use crate::evidence::{Observation, Snapshot};
 use crate::ids::{AccountIndex, DeliveryId, DepositId, PaymentRef, ProviderRef};
@@ -329,5 +330,11 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
     /// See [`WebhookError`].
     fn webhook(&self, _delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
         Err(WebhookError::Unsupported)
+    }
+
+    /// Asks the provider whether all is set up as a payment needs it: credentials, rights one by one, settings that matter, the
+    /// webhook. Asks only: nothing at the provider changes, no money moves. Callers bound its time.
+    async fn check(&self, _context: &CheckContext) -> Vec<CheckItem> {
+        vec![CheckItem::unknown("provider", "this adapter has no check: the first deposit will tell")]
     }
 }

@@ -4,6 +4,7 @@
 mod background;
 mod bounds;
 mod budget;
+mod check;
 mod clock;
 mod config;
 mod create;
@@ -28,6 +29,7 @@ mod scan;
 mod view;
 
 pub use background::Running;
+pub use check::{ProviderCheck, check_providers};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::EngineConfig;
 pub use create::{AmountInput, CreateOutcome, CreateRequest};

@@ -52,6 +52,16 @@ impl Client {
         self.request(operation, Safety::Idempotent, Method::GET, path).refine(refusal_of_read)
     }
 
+    /// A read of a check. A right that is missing is no refused key.
+    pub(crate) fn look(&self, path: &[&str]) -> Request<'_> {
+        self.request(Operation::Check, Safety::Idempotent, Method::GET, path).refine(refusal_of_look)
+    }
+
+    /// Whether the key has only the rights that it was given.
+    pub(crate) fn is_restricted(&self) -> bool {
+        self.secret_key.expose().starts_with("rk_")
+    }
+
     /// Longest time of one create.
     pub(crate) fn patience(&self) -> Duration {
         self.http.config().timeout
@@ -191,6 +201,16 @@ fn refusal_of_read(status: StatusCode, body: &[u8]) -> Option<ErrorKind> {
         // A place in a list that is not there any more.
         StatusCode::BAD_REQUEST if known => Some(ErrorKind::NotFound),
         _ => passing(status, error.as_ref(), ErrorKind::Transient { retry_after: None }),
+    }
+}
+
+/// A key without the right to a question of a check.
+pub(crate) const NO_RIGHT: &str = "no_right";
+
+fn refusal_of_look(status: StatusCode, body: &[u8]) -> Option<ErrorKind> {
+    match status {
+        StatusCode::FORBIDDEN => Some(ErrorKind::Rejected(NO_RIGHT)),
+        _ => refusal_of_read(status, body),
     }
 }
 

@@ -4,6 +4,7 @@
 mod address;
 mod api;
 mod asset;
+mod check;
 mod client;
 mod config;
 mod feed;

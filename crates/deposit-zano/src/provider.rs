@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use deposit_core::{
-    Amount, Capabilities, ConfigError, DepositIntent, ErrorKind, IntentRecord, OpenRequest, Operation,
-    PaymentProvider, ProviderError, ProviderId, ProviderRef, ReadOutcome, Replay, RequestBudget, ScanCursor,
-    ScanPage, Snapshot, Ticker,
+    Amount, Capabilities, CheckContext, CheckItem, ConfigError, DepositIntent, ErrorKind, IntentRecord,
+    OpenRequest, Operation, PaymentProvider, ProviderError, ProviderId, ProviderRef, ReadOutcome, Replay,
+    RequestBudget, ScanCursor, ScanPage, Snapshot, Ticker,
 };
 use deposit_transport::HttpConfig;
 
 use crate::address::{Address, Keys, payment_id};
 use crate::api::{Info, Status};
 use crate::asset::{self, Assets};
+use crate::check;
 use crate::client::{self, Client};
 use crate::config::Config;
 use crate::feed::{self, Feed};
@@ -26,7 +27,7 @@ use crate::scan::{self, Position};
 /// The decimals of FUSD are looked up again after so long.
 const ASSET_CHECK_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// Blocks by which a wallet may be behind its daemon.
-const MAX_LAG: u64 = 3;
+pub(crate) const MAX_LAG: u64 = 3;
 /// Orders of one reading of the feed.
 const READ_BATCH: usize = 500;
 
@@ -348,6 +349,10 @@ impl PaymentProvider for Zano {
     /// Money comes by the list alone, and what a reorganisation undoes within the overlap is hinted at.
     fn feed_shows_changes(&self) -> bool {
         true
+    }
+
+    async fn check(&self, _context: &CheckContext) -> Vec<CheckItem> {
+        check::run(&self.client, &self.assets, self.required).await
     }
 }
 

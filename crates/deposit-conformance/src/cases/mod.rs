@@ -4,6 +4,7 @@
 
 mod batches;
 mod capabilities;
+mod check;
 mod faults;
 mod opening;
 mod payments;
@@ -13,6 +14,7 @@ mod webhooks;
 
 pub use batches::*;
 pub use capabilities::*;
+pub use check::*;
 pub use faults::*;
 pub use opening::*;
 pub use payments::*;

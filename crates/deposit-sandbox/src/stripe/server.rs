@@ -63,6 +63,8 @@ pub(super) struct State {
     pub(super) events: Vec<Arc<Event>>,
     /// Kinds of events that the list does not show yet.
     pub(super) withheld: Vec<String>,
+    /// The account may not take cards.
+    pub(super) charges_off: bool,
     kept: BTreeMap<String, Kept>,
     held: BTreeSet<String>,
     counters: BTreeMap<&'static str, u64>,
