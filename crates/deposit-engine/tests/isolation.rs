@@ -110,6 +110,11 @@ async fn polling_takes_no_more_than_the_provider_allows() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+    // Its own task may be behind the other's on a busy machine; more than the budget it never reads.
+    while bench.tills[0].reads() < 3 {
+        assert!(begun.elapsed() < PATIENCE, "the limited one is not read");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     running.stop().await;
     assert_eq!(bench.tills[0].reads(), 3, "of eight that were due");
     assert_eq!(bench.status(&well).await, Status::New);
