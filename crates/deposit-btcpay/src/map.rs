@@ -1,13 +1,15 @@
 //! Wire to domain: pure functions.
 
+use std::collections::BTreeMap;
+
 use deposit_core::{
-    Amount, Concern, DepositId, Failure, IntentRecord, OrderState, PayInstructions, PaymentReading,
-    PaymentRef, ProviderRef, Snapshot, Terms, Timestamp,
+    Amount, Concern, ConcernedMoney, DepositId, Failure, IntentRecord, OrderState, PayInstructions,
+    PaymentReading, PaymentRef, ProviderRef, Snapshot, Terms, Ticker, Timestamp,
 };
 use serde_json::Value;
 
 use crate::api::{self, InvoiceStatus, PaymentStatus};
-use crate::coin::{Link, Method};
+use crate::coin::{Coin, Link, Method, canonical};
 
 /// How to pay `amount` to a destination of this method; `None` where it is none.
 pub(crate) fn instructions(method: &Method, destination: &str, amount: Amount) -> Option<PayInstructions> {
@@ -71,15 +73,7 @@ pub(crate) fn snapshot(
     let mut found = false;
     for prompt in methods {
         if !method.is(prompt.id()) {
-            // Money there is real but not what the deposit is about: a person decides.
-            if !prompt.payments.is_empty() {
-                let detail = format!(
-                    "the invoice has {} payment(s) by the method {}, which is not the deposit's",
-                    prompt.payments.len(),
-                    word(prompt.id())
-                );
-                snapshot.concerns.push(Concern::new("method_mismatch", detail));
-            }
+            other_method(prompt, &mut snapshot.concerns);
             continue;
         }
         found = true;
@@ -94,8 +88,63 @@ pub(crate) fn snapshot(
         let detail = format!("the invoice has no payment method {}", word(&method.id));
         snapshot.concerns.push(Concern::new("method_missing", detail));
     }
+    if !methods.iter().any(|prompt| !prompt.payments.is_empty()) {
+        paid_by_nothing(invoice, &mut snapshot.concerns);
+    }
     marked(&intent.terms, invoice, &mut snapshot);
     snapshot
+}
+
+/// Payments by a method that is not the deposit's: real, but not what the deposit is about, so a person decides on each.
+fn other_method(prompt: &api::PaymentMethod, concerns: &mut Vec<Concern>) {
+    for payment in &prompt.payments {
+        let detail = format!(
+            "a payment came by the method {}, which is not the deposit's: no rule credits it",
+            word(prompt.id())
+        );
+        match (&payment.status, PaymentRef::new(payment.id.as_str())) {
+            // What is not confirmed may still go away, and what went away is no money.
+            (PaymentStatus::Processing | PaymentStatus::Invalid, _) => {
+                concerns.push(Concern::new("method_mismatch", detail));
+            }
+            (PaymentStatus::Settled | PaymentStatus::Other(_), Ok(id)) => {
+                let of = ConcernedMoney::of_payment(id);
+                concerns.push(Concern::money("method_mismatch", detail, in_its_coin(of, prompt, payment)));
+            }
+            (PaymentStatus::Settled | PaymentStatus::Other(_), Err(_)) => {
+                let of = in_its_coin(ConcernedMoney::of_order(), prompt, payment);
+                concerns.push(Concern::money("method_mismatch", detail, of));
+            }
+        }
+    }
+}
+
+/// How much a payment by another method than the deposit's is, in that method's own coin; without an amount where that is none of ours.
+fn in_its_coin(money: ConcernedMoney, prompt: &api::PaymentMethod, payment: &api::Payment) -> ConcernedMoney {
+    let id = canonical(prompt.id());
+    let of_currency =
+        |coin: &&Coin| prompt.currency().is_none_or(|currency| currency.eq_ignore_ascii_case(coin.currency));
+    if let Some(coin) = Coin::ALL.iter().find(|coin| coin.method_id == id).filter(of_currency) {
+        return match Amount::floor_from_decimal(payment.value.decimal(), coin.asset) {
+            Ok((amount, _)) => ConcernedMoney { ticker: Some(coin.ticker), ..money.amount(amount) },
+            Err(_) => ConcernedMoney { ticker: Some(coin.ticker), ..money },
+        };
+    }
+    // A coin that is none of ours: its name says more than nothing, but in what it counts is not known.
+    let named = prompt.currency().and_then(|code| code.to_ascii_uppercase().parse::<Ticker>().ok());
+    ConcernedMoney { ticker: named, ..money }
+}
+
+/// An invoice that says it was paid, and lists no payment by any method: what was paid is somewhere, and no rule finds it.
+fn paid_by_nothing(invoice: &api::Invoice, concerns: &mut Vec<Concern>) {
+    let additional = invoice.additional_status.as_deref();
+    let says_so = matches!(invoice.status, InvoiceStatus::Processing | InvoiceStatus::Settled)
+        || matches!(additional, Some("PaidPartial" | "PaidOver" | "PaidLate"));
+    // By a person's hand, without a payment: told by its own word.
+    if says_so && additional != Some("Marked") {
+        let detail = "the invoice says that it was paid, and lists no payment: nothing is credited for that";
+        concerns.push(Concern::money("paid_by_nothing", detail, ConcernedMoney::of_order()));
+    }
 }
 
 fn order_state(status: &InvoiceStatus, concerns: &mut Vec<Concern>) -> OrderState {
@@ -123,48 +172,100 @@ fn whose(intent: &IntentRecord, invoice: &api::Invoice, concerns: &mut Vec<Conce
 
 fn payments(method: &Method, prompt: &api::PaymentMethod, snapshot: &mut Snapshot) {
     let foreign = prompt.currency().filter(|code| !code.eq_ignore_ascii_case(method.coin.currency));
-    if let Some(code) = foreign {
-        snapshot.complete = false;
-        let detail =
-            format!("the method {} is in {}, not in {}", word(prompt.id()), word(code), method.coin.currency);
-        snapshot.concerns.push(Concern::new("currency_mismatch", detail));
-    }
+    snapshot.complete &= foreign.is_none();
+    let mut listed: BTreeMap<PaymentRef, Vec<&api::Payment>> = BTreeMap::new();
+    let mut order = Vec::new();
+    let mut nameless = Vec::new();
     for payment in &prompt.payments {
-        let Ok(id) = PaymentRef::new(payment.id.as_str()) else {
-            snapshot.complete = false;
-            snapshot
-                .concerns
-                .push(Concern::new("unreadable_payment", "a payment without a usable id is listed"));
-            continue;
+        match PaymentRef::new(payment.id.as_str()) {
+            Ok(id) => {
+                let lines = listed.entry(id.clone()).or_default();
+                if lines.is_empty() {
+                    order.push(id);
+                }
+                lines.push(payment);
+            }
+            Err(_) => nameless.push(payment),
+        }
+    }
+    if !nameless.is_empty() {
+        snapshot.complete = false;
+        snapshot.concerns.push(without_id(method, &nameless, foreign.is_some()));
+    }
+    for id in order {
+        let reading = match listed.get(&id).map(Vec::as_slice) {
+            Some([payment]) => match foreign {
+                None => reading(method, payment, &id, &mut snapshot.concerns),
+                Some(code) => Err(in_another_currency(method, prompt, payment, &id, code)),
+            },
+            lines => Err(listed_twice(method, &id, lines.unwrap_or_default(), foreign.is_some())),
         };
-        if snapshot.payments.iter().any(|known| known.id == id) || snapshot.undecided.contains(&id) {
-            snapshot.payments.retain(|known| known.id != id);
-            snapshot.concerns.push(Concern::new("duplicate_payment", "one payment is listed twice"));
-            if !snapshot.undecided.contains(&id) {
+        match reading {
+            Ok(reading) => snapshot.payments.push(reading),
+            Err(concern) => {
+                snapshot.concerns.push(concern);
                 snapshot.undecided.push(id);
             }
-            continue;
-        }
-        let reading =
-            if foreign.is_some() { None } else { reading(method, payment, &id, &mut snapshot.concerns) };
-        match reading {
-            Some(reading) => snapshot.payments.push(reading),
-            None => snapshot.undecided.push(id),
         }
     }
 }
 
-/// `None`: undecided, with a concern.
+/// Our figure of a payment that counts as money; `None` for one that is gone or cannot be read.
+fn figure(method: &Method, payment: &api::Payment) -> Option<Amount> {
+    let (amount, _) = Amount::floor_from_decimal(payment.value.decimal(), method.coin.asset).ok()?;
+    (payment.status != PaymentStatus::Invalid && !amount.is_zero()).then_some(amount)
+}
+
+/// Payments without a usable id: they cannot be told apart, so what they come to is one sum.
+fn without_id(method: &Method, nameless: &[&api::Payment], foreign: bool) -> Concern {
+    let sum = nameless
+        .iter()
+        .filter_map(|payment| figure(method, payment))
+        .try_fold(Amount::zero(method.coin.asset), Amount::checked_add)
+        .filter(|sum| !foreign && !sum.is_zero());
+    let money = ConcernedMoney::of_order();
+    let money = sum.map_or(money.clone(), |sum| money.amount(sum));
+    Concern::money("unreadable_payment", "a payment without a usable id is listed", money)
+}
+
+/// Which of the lines holds is not known; where they say the same, how much it is.
+fn listed_twice(method: &Method, id: &PaymentRef, lines: &[&api::Payment], foreign: bool) -> Concern {
+    let mut figures = lines.iter().map(|payment| figure(method, payment));
+    let first = figures.next().flatten().filter(|_| !foreign);
+    let same = first.filter(|first| figures.all(|other| other == Some(*first)));
+    let money = ConcernedMoney::of_payment(id.clone());
+    let money = same.map_or(money.clone(), |same| money.amount(same));
+    Concern::money("duplicate_payment", "one payment is listed twice", money)
+}
+
+fn in_another_currency(
+    method: &Method,
+    prompt: &api::PaymentMethod,
+    payment: &api::Payment,
+    id: &PaymentRef,
+    code: &str,
+) -> Concern {
+    let (ours, code) = (method.coin.currency, word(code));
+    let detail = format!("the method {} is in {code}, not in {ours}", word(prompt.id()));
+    if payment.status == PaymentStatus::Invalid {
+        return Concern::new("currency_mismatch", detail);
+    }
+    let money = in_its_coin(ConcernedMoney::of_payment(id.clone()), prompt, payment);
+    Concern::money("currency_mismatch", detail, money)
+}
+
+/// `Err`: undecided, for this reason.
 fn reading(
     method: &Method,
     payment: &api::Payment,
     id: &PaymentRef,
     concerns: &mut Vec<Concern>,
-) -> Option<PaymentReading> {
+) -> Result<PaymentReading, Concern> {
     let asset = method.coin.asset;
+    let money = ConcernedMoney::of_payment(id.clone());
     let Ok((amount, exact)) = Amount::floor_from_decimal(payment.value.decimal(), asset) else {
-        concerns.push(Concern::new("unreadable_amount", "a payment's amount is negative or absurdly large"));
-        return None;
+        let detail = "a payment's amount is negative or absurdly large";
+        return Err(Concern::money("unreadable_amount", detail, money));
     };
     if !exact {
         let detail =
@@ -177,11 +278,10 @@ fn reading(
         PaymentStatus::Invalid => PaymentReading::gone(id.clone(), asset),
         PaymentStatus::Other(other) => {
             let detail = format!("unknown payment status {}: the payment stays as it was", word(other));
-            concerns.push(Concern::new("unknown_status", detail));
-            return None;
+            return Err(Concern::money("unknown_status", detail, money.amount(amount)));
         }
     };
-    Some(PaymentReading { paid_at: payment.received_date.map(Timestamp::from_secs), ..reading })
+    Ok(PaymentReading { paid_at: payment.received_date.map(Timestamp::from_secs), ..reading })
 }
 
 /// After a part payment XMR and ZEC give a new address and Lightning a new BOLT11; the link is then for what is still due.
@@ -199,7 +299,7 @@ fn changed_instructions(
     (new.address() != intent.instructions.address()).then_some(new)
 }
 
-/// A person marked the invoice as settled: a note for ours, never a credit.
+/// A person marked the invoice as settled: never a credit, but whoever did it may have been paid in another way.
 fn marked(terms: &Terms, invoice: &api::Invoice, snapshot: &mut Snapshot) {
     if invoice.status != InvoiceStatus::Settled || invoice.additional_status.as_deref() != Some("Marked") {
         return;
@@ -208,7 +308,7 @@ fn marked(terms: &Terms, invoice: &api::Invoice, snapshot: &mut Snapshot) {
     if terms.requested().is_some_and(|asked| confirmed < asked.minor()) {
         let detail =
             "the invoice was marked as settled by hand without enough payments: nothing is credited for that";
-        snapshot.concerns.push(Concern::new("marked_settled", detail));
+        snapshot.concerns.push(Concern::money("marked_settled", detail, ConcernedMoney::of_order()));
     }
 }
 

@@ -45,6 +45,16 @@ fn codes(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.concerns.iter().map(|c| c.code.as_str()).collect()
 }
 
+/// What goes to an operator: code, payment, amount and ticker.
+fn handed(snapshot: &Snapshot) -> Vec<[&str; 4]> {
+    let text = |m: &'_ ConcernedMoney| -> [Option<String>; 3] {
+        [m.payment.as_ref().map(ToString::to_string), m.amount.clone(), m.ticker.map(|t| t.to_string())]
+    };
+    let leak = |text: Option<String>| -> &'static str { text.map_or("-", |text| text.leak()) };
+    let money = snapshot.concerns.iter().filter_map(|c| Some((c.code.as_str(), c.money.as_ref()?)));
+    money.map(|(code, money)| (code, text(money).map(leak))).map(|(c, [p, a, t])| [c, p, a, t]).collect()
+}
+
 #[test]
 fn every_payment_status() {
     let of = |status| read(&invoice("New", "None"), &[payment(TX, "\"0.0002\"", status)]);
@@ -66,7 +76,7 @@ fn every_payment_status() {
             (snapshot.payments.as_slice(), snapshot.undecided.as_slice()),
             (&[][..], &[id.clone()][..])
         );
-        assert_eq!(codes(&snapshot), ["unknown_status"], "{word}");
+        assert_eq!(handed(&snapshot), [["unknown_status", TX, "0.0002", "-"]], "{word}");
     }
 }
 
@@ -74,11 +84,12 @@ fn every_payment_status() {
 fn every_invoice_status() {
     for (status, additional, state, concerns) in [
         ("New", "None", OrderState::Open, vec![]),
-        ("New", "PaidPartial", OrderState::Open, vec![]),
-        ("Processing", "PaidOver", OrderState::Open, vec![]),
-        ("Settled", "None", OrderState::Open, vec![]),
+        ("New", "PaidPartial", OrderState::Open, vec!["paid_by_nothing"]),
+        ("Processing", "PaidOver", OrderState::Open, vec!["paid_by_nothing"]),
+        ("Settled", "None", OrderState::Open, vec!["paid_by_nothing"]),
         ("Settled", "Marked", OrderState::Open, vec!["marked_settled"]),
-        ("Expired", "PaidLate", OrderState::Expired, vec![]),
+        ("Expired", "None", OrderState::Expired, vec![]),
+        ("Expired", "PaidLate", OrderState::Expired, vec!["paid_by_nothing"]),
         ("Invalid", "Marked", OrderState::Failed(Failure::Invalid), vec![]),
         ("Frozen", "None", OrderState::Open, vec!["unknown_status"]),
     ] {
@@ -86,6 +97,17 @@ fn every_invoice_status() {
         assert_eq!(snapshot.state, state, "{status}");
         assert_eq!(codes(&snapshot), concerns, "{status}");
         assert!(snapshot.complete && snapshot.payments.is_empty());
+        // How the order stands is a word; that it was paid, by nothing that is listed, is money.
+        let money: Vec<_> = concerns.into_iter().filter(|code| *code != "unknown_status").collect();
+        assert_eq!(handed(&snapshot), money.iter().map(|code| [*code, "-", "-", "-"]).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn an_invoice_is_paid_by_what_it_lists_whatever_becomes_of_that() {
+    for status in ["Processing", "Settled", "Invalid"] {
+        let listed = [payment(TX, "\"0.0004\"", status)];
+        assert_eq!(handed(&read(&invoice("Settled", "None"), &listed)), [[""; 4]; 0], "{status}");
     }
 }
 
@@ -111,7 +133,7 @@ fn amounts_are_gross_exact_and_floored() {
     for bad in ["\"-0.1\"", "\"1e60\""] {
         let snapshot = value(bad);
         assert_eq!((snapshot.payments.len(), snapshot.undecided.len()), (0, 1));
-        assert_eq!(codes(&snapshot), ["unreadable_amount"]);
+        assert_eq!(handed(&snapshot), [["unreadable_amount", TX, "-", "-"]]);
     }
 }
 
@@ -164,6 +186,33 @@ fn nothing_is_concluded_from_the_absence_of_the_method() {
     let mweb = snapshot(&intent, methods().of(Ticker::LTC_MWEB).unwrap(), &invoice("New", "None"), &list);
     assert!(!mweb.complete && mweb.payments.is_empty());
     assert_eq!(codes(&mweb), ["method_mismatch", "method_missing"]);
+    assert_eq!(handed(&mweb), [["method_mismatch", TX, "1", "LTC"]]);
+}
+
+#[test]
+fn each_confirmed_payment_by_another_method_is_handed_over() {
+    let of = |id: &str, currency: &str, payments: &[String]| {
+        let ours = prompt_of("BTC-CHAIN", "BTC", ADDRESS, "0", &[]);
+        let list = prompts(&[ours, prompt_of(id, currency, "x", "0", payments)]);
+        let intent = intent(Ticker::BTC, "0.0004", ADDRESS);
+        snapshot(&intent, methods().of(Ticker::BTC).unwrap(), &invoice("Settled", "None"), &list)
+    };
+    let read = of("BTC-LN", "BTC", &[payment(TX, "\"0.00012345678\"", "Settled")]);
+    assert!(read.complete && read.payments.is_empty() && read.undecided.is_empty());
+    assert_eq!(handed(&read), [["method_mismatch", TX, "0.00012345678", "BTC-LN"]]);
+    let two = of("XMR-CHAIN", "XMR", &[payment("a-1", "\"1\"", "Settled"), payment("", "\"2\"", "Frozen")]);
+    assert_eq!(
+        handed(&two),
+        [["method_mismatch", "a-1", "1", "XMR"], ["method_mismatch", "-", "2", "XMR"]],
+        "in the coin's own unit, with what is known"
+    );
+    let bare = of("DOGECOIN-CHAIN", "PEPE", &[payment(TX, "\"5\"", "Settled")]);
+    assert_eq!(handed(&bare), [["method_mismatch", TX, "-", "PEPE"]]);
+    // What is not confirmed may go away.
+    for status in ["Processing", "Invalid"] {
+        let read = of("LTC-CHAIN", "LTC", &[payment(TX, "\"1\"", status)]);
+        assert_eq!((codes(&read), handed(&read).len()), (vec!["method_mismatch"], 0), "{status}");
+    }
 }
 
 #[test]
@@ -172,7 +221,8 @@ fn another_currency_is_not_counted() {
     let intent = intent(Ticker::BTC, "0.0004", ADDRESS);
     let snapshot = snapshot(&intent, methods().of(Ticker::BTC).unwrap(), &invoice("New", "None"), &list);
     assert!(!snapshot.complete && snapshot.payments.is_empty());
-    assert_eq!((codes(&snapshot), snapshot.undecided.len()), (vec!["currency_mismatch"], 1));
+    assert_eq!(snapshot.undecided.len(), 1);
+    assert_eq!(handed(&snapshot), [["currency_mismatch", TX, "-", "BCH"]]);
 }
 
 #[test]
@@ -184,10 +234,14 @@ fn one_payment_listed_twice_is_undecided() {
     ];
     let snapshot = read(&invoice("New", "None"), &twice);
     assert_eq!((snapshot.payments.len(), snapshot.undecided.len()), (0, 1));
-    assert!(codes(&snapshot).iter().all(|code| *code == "duplicate_payment"));
-    let nameless = read(&invoice("New", "None"), &[payment("", "\"0.1\"", "Settled")]);
+    assert_eq!(handed(&snapshot), [["duplicate_payment", TX, "0.1", "-"]]);
+    let other = [payment(TX, "\"0.1\"", "Settled"), payment(TX, "\"0.2\"", "Settled")];
+    let other = read(&invoice("New", "None"), &other);
+    assert_eq!(handed(&other), [["duplicate_payment", TX, "-", "-"]], "which figure holds is not known");
+    let line = |value| payment("", value, "Settled");
+    let nameless = read(&invoice("New", "None"), &[line("\"0.1\""), line("\"0.2\"")]);
     assert!(!nameless.complete && nameless.payments.is_empty());
-    assert_eq!(codes(&nameless), ["unreadable_payment"]);
+    assert_eq!(handed(&nameless), [["unreadable_payment", "-", "0.3", "-"]]);
 }
 
 /// 1.x names, dossier section 4.

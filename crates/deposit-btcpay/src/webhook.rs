@@ -1,7 +1,8 @@
 //! Webhooks: verified, then read as hints. What they say about money is never taken from them; the invoice is read.
 
 use deposit_core::{
-    Concern, Delivery, DeliveryId, Observation, Observed, RawDelivery, Secret, Target, WebhookError,
+    Concern, ConcernedMoney, Delivery, DeliveryId, Observation, Observed, RawDelivery, Secret, Target,
+    WebhookError,
 };
 use deposit_transport::{VerifiedBody, signature};
 
@@ -26,8 +27,8 @@ enum Use {
     Hint,
     /// A payment is what it speaks of.
     Payment,
-    /// Something may have changed, and a person should know.
-    Note(&'static str, &'static str),
+    /// Something may have changed, and a credit is not taken back for it by any rule.
+    NotTakenBack(&'static str, &'static str),
     /// Our own doing.
     Nothing,
     /// Never heard of.
@@ -44,7 +45,7 @@ fn use_of(kind: &str) -> Use {
         | "InvoicePaidAfterExpiration" => Use::Payment,
         // Settled may be marked by hand, without any payment; with one, the events of the payment come too.
         "InvoiceSettled" | "InvoiceExpired" | "InvoiceInvalid" => Use::Hint,
-        "InvoiceRefund" => Use::Note(
+        "InvoiceRefund" => Use::NotTakenBack(
             "refund_at_provider",
             "a refund of this invoice was made at the provider: it is not among the payments, so nothing is taken back for it",
         ),
@@ -95,8 +96,9 @@ impl Webhooks {
             Use::Nothing => return Ok(delivery),
             Use::Hint => Observed::Hint,
             Use::Payment => Observed::PaymentHint,
-            Use::Note(code, detail) => {
-                delivery.concerns.push(Concern::new(code, detail));
+            Use::NotTakenBack(code, detail) => {
+                // How much is not told: a refund is a pull payment, which is none of the invoice's.
+                delivery.concerns.push(Concern::money(code, detail, ConcernedMoney::of_order()));
                 Observed::Hint
             }
             Use::Unknown => {

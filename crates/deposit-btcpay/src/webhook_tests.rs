@@ -72,7 +72,9 @@ fn every_type_of_the_dossier() {
         let delivery = taken(json!({ "type": kind }));
         assert_eq!(delivery.observations.len(), 1, "{kind}");
         assert_eq!(delivery.observations[0].observed, observed, "{kind}");
-        assert_eq!(delivery.concerns.len(), usize::from(kind == "InvoiceRefund"), "{kind}");
+        let money = delivery.concerns.iter().filter_map(|concern| concern.money.clone());
+        let handed = (kind == "InvoiceRefund").then(ConcernedMoney::of_order);
+        assert_eq!(money.collect::<Vec<_>>(), handed.into_iter().collect::<Vec<_>>(), "{kind}");
     }
     let created = taken(json!({"type": "InvoiceCreated"}));
     assert!(created.observations.is_empty() && created.concerns.is_empty());

@@ -1,8 +1,8 @@
 //! From an order as it was seen to the domain: pure functions.
 
 use deposit_core::{
-    Amount, Asset, Concern, DepositId, Failure, IntentRecord, OrderState, PaymentReading, PaymentRef,
-    ProviderRef, Snapshot, Taking, TakingId,
+    Amount, Asset, Concern, ConcernedMoney, DepositId, Failure, IntentRecord, OrderState, PaymentReading,
+    PaymentRef, ProviderRef, Snapshot, Taking, TakingId,
 };
 use serde_json::Value;
 
@@ -50,30 +50,35 @@ pub(crate) fn snapshot(intent: &IntentRecord, configured: &Destination, seen: &S
     // A reference is at least as long as an order's, so this cannot fail.
     let Ok(id) = PaymentRef::new(intent.provider_ref.as_str()) else { return snapshot };
     let Some(asked) = intent.terms.requested().filter(|asked| asked.asset() == Asset::USDC) else {
-        snapshot.concerns.push(Concern::new("amount_mismatch", "the deposit is not for an amount of USDC"));
+        let concern = Concern::new("amount_mismatch", "the deposit is not for an amount of USDC");
+        snapshot.concerns.push(if_paid(concern, &id, seen));
         snapshot.undecided.push(id);
         return snapshot;
     };
     if let Some(concern) = mismatch(&intent.deposit_id, asked, configured, seen) {
-        snapshot.concerns.push(concern);
+        snapshot.concerns.push(if_paid(concern, &id, seen));
         snapshot.undecided.push(id);
         return snapshot;
     }
+    let money = ConcernedMoney::of_payment(id.clone());
     match &seen.stage {
         Stage::Unpaid => {}
         Stage::Expired => snapshot.state = OrderState::Expired,
         // Not by `source`: that is the payer's coin.
         Stage::InFlight => snapshot.payments.push(PaymentReading::in_flight(id, asked)),
-        Stage::Delivered => match delivered(asked, seen, &mut snapshot.concerns) {
-            Some(amount) => snapshot.payments.push(PaymentReading::confirmed(id, amount)),
-            None => snapshot.undecided.push(id),
+        Stage::Delivered => match delivered(asked, seen, &money, &mut snapshot.concerns) {
+            Ok(amount) => snapshot.payments.push(PaymentReading::confirmed(id, amount)),
+            Err(concern) => {
+                snapshot.concerns.push(concern);
+                snapshot.undecided.push(id);
+            }
         },
         Stage::Bounced => {
             snapshot.state = OrderState::Failed(Failure::Bounced);
             snapshot.payments.push(PaymentReading::gone(id, Asset::USDC));
             let detail =
                 "the delivery bounced: the money is at the refund address and has to be paid back by hand";
-            snapshot.concerns.push(Concern::new("bounced", detail));
+            snapshot.concerns.push(Concern::money("bounced", detail, money.amount(asked)));
         }
         Stage::Refunded => {
             // Whether it was ever delivered is not told: what was, is taken back by this; what was not, comes to nothing. The order
@@ -88,21 +93,47 @@ pub(crate) fn snapshot(intent: &IntentRecord, configured: &Destination, seen: &S
         }
         Stage::Unknown(other) => {
             let detail = format!("unknown status {}: the payment stays as it was", word(other));
-            snapshot.concerns.push(Concern::new("unknown_status", detail));
+            // Whether there is money, and how much, is not told by a word that nobody knows.
+            snapshot.concerns.push(Concern::money("unknown_status", detail, money));
             snapshot.undecided.push(id);
         }
     }
     snapshot
 }
 
+/// What is not as it was asked for means money as soon as anything was paid; how much, as the order tells it.
+fn if_paid(concern: Concern, id: &PaymentRef, seen: &Seen) -> Concern {
+    match &seen.stage {
+        Stage::Unpaid | Stage::Expired => return concern,
+        Stage::InFlight | Stage::Delivered | Stage::Bounced | Stage::Refunded | Stage::Unknown(_) => {}
+    }
+    let usdc = |number: &deposit_core::json::NumberText| {
+        let amount = Amount::floor_from_decimal(number.decimal(), Asset::USDC);
+        amount.ok().map(|(amount, _)| amount).filter(|amount| !amount.is_zero())
+    };
+    let arrived = seen.delivered.as_ref().filter(|_| seen.stage == Stage::Delivered);
+    let money = ConcernedMoney::of_payment(id.clone());
+    let money = match arrived.or(seen.amount.as_ref()).and_then(usdc) {
+        Some(amount) => money.amount(amount),
+        None => money,
+    };
+    Concern { money: Some(money), ..concern }
+}
+
 /// What arrived. An order is for a fixed amount, so anything else than that is not as documented: less is taken as it is, of
-/// more no more than was asked for (a figure in smallest units would be a millionfold). `None`: undecided.
-fn delivered(asked: Amount, seen: &Seen, concerns: &mut Vec<Concern>) -> Option<Amount> {
+/// more no more than was asked for (a figure in smallest units would be a millionfold), and a person is told of the difference. `Err`:
+/// undecided.
+fn delivered(
+    asked: Amount,
+    seen: &Seen,
+    money: &ConcernedMoney,
+    concerns: &mut Vec<Concern>,
+) -> Result<Amount, Concern> {
     let told =
         seen.delivered.as_ref().and_then(|n| Amount::floor_from_decimal(n.decimal(), Asset::USDC).ok());
     let Some((amount, exact)) = told.filter(|(amount, _)| !amount.is_zero()) else {
-        concerns.push(Concern::new("unreadable_amount", "the order succeeded, but what arrived is not told"));
-        return None;
+        let detail = "the order succeeded, but what arrived is not told";
+        return Err(Concern::money("unreadable_amount", detail, money.clone()));
     };
     if !exact {
         concerns.push(Concern::new("rounded", "what arrived is finer than 6 decimals and was rounded down"));
@@ -110,9 +141,13 @@ fn delivered(asked: Amount, seen: &Seen, concerns: &mut Vec<Concern>) -> Option<
     if amount != asked {
         let detail =
             format!("{amount} USDC arrived where {asked} were asked for; no more than that is counted");
-        concerns.push(Concern::new("delivered_otherwise", detail));
+        // More than twice what was asked for is a figure in another unit rather than money.
+        let difference = Amount::new(amount.minor().abs_diff(asked.minor()), Asset::USDC);
+        let money = money.clone();
+        let money = if difference.minor() > asked.minor() { money } else { money.amount(difference) };
+        concerns.push(Concern::money("delivered_otherwise", detail, money));
     }
-    Some(Amount::new(amount.minor().min(asked.minor()), Asset::USDC))
+    Ok(Amount::new(amount.minor().min(asked.minor()), Asset::USDC))
 }
 
 /// What the provider calls an order; `None` where the text is none.

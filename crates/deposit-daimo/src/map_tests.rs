@@ -70,6 +70,65 @@ fn undecided(code: &str) -> Short {
 
 const TEN: u128 = 10_000_000;
 
+/// What goes to an operator: the code, and how much of the one payment that there is.
+fn handed(snapshot: &Snapshot) -> Vec<(&str, &str)> {
+    let money = snapshot.concerns.iter().filter_map(|c| Some((c.code.as_str(), c.money.as_ref()?)));
+    money
+        .map(|(code, money)| {
+            assert_eq!(money.payment.as_ref().map(PaymentRef::as_str), Some(PAYMENT));
+            assert_eq!(money.ticker, None);
+            (code, money.amount.as_deref().unwrap_or("-"))
+        })
+        .collect()
+}
+
+#[test]
+fn money_that_no_rule_credits_is_handed_over_with_how_much_it_is() {
+    // It is at our own refund address: the order failed, and the payer's money is ours to pay back.
+    for bounced in [of_payment(&payment("payment_bounced")), of_session(&session("bounced"))] {
+        assert_eq!(handed(&bounced), [("bounced", "10")]);
+    }
+    let arrived = |received: &str| {
+        let mut session = session("succeeded");
+        session["destination"]["delivery"] = json!({"txHash": "0x1", "receivedUnits": received});
+        of_session(&session)
+    };
+    assert_eq!(handed(&arrived("10")), []);
+    assert_eq!(handed(&arrived("9.99")), [("delivered_otherwise", "0.01")]);
+    assert_eq!(handed(&arrived("10.5")), [("delivered_otherwise", "0.5")]);
+    assert_eq!(handed(&arrived("10000000")), [("delivered_otherwise", "-")], "in another unit");
+    assert_eq!(handed(&arrived("0")), [("unreadable_amount", "-")]);
+    assert_eq!(handed(&of_payment(&payment("payment_frozen"))), [("unknown_status", "-")]);
+    for calm in ["payment_unpaid", "payment_started", "payment_completed", "payment_refunded"] {
+        assert_eq!(handed(&of_payment(&payment(calm))), [], "{calm}: the rules follow it");
+    }
+}
+
+#[test]
+fn what_is_not_as_asked_is_money_once_it_is_paid() {
+    for (status, amount, wanted) in [
+        ("payment_unpaid", "10.01", None),
+        ("payment_started", "10.01", Some("10.01")),
+        ("payment_completed", "10.01", Some("10.01")),
+        ("payment_completed", "-1", Some("-")),
+        ("payment_bounced", "10.01", Some("10.01")),
+        ("payment_refunded", "10.01", Some("10.01")),
+        ("payment_frozen", "10.01", Some("10.01")),
+    ] {
+        let mut it = payment(status);
+        it["destination"]["amountUnits"] = amount.into();
+        let wanted: Vec<_> = wanted.map(|amount| ("amount_mismatch", amount)).into_iter().collect();
+        assert_eq!(handed(&of_payment(&it)), wanted, "{status}");
+    }
+    let mut elsewhere = session("succeeded");
+    elsewhere["destination"]["address"] = crate::testing::REFUNDS.into();
+    elsewhere["destination"]["delivery"] = json!({"txHash": "0x1", "receivedUnits": "9.5"});
+    assert_eq!(handed(&of_session(&elsewhere)), [("destination_mismatch", "9.5")]);
+    let mut expired = elsewhere.clone();
+    expired["status"] = "expired".into();
+    assert_eq!(handed(&of_session(&expired)), []);
+}
+
 #[test]
 fn each_word_of_a_payment() {
     let of = |word: &str| short(&of_payment(&payment(word)));

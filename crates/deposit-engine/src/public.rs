@@ -21,4 +21,12 @@ impl Engine {
         let row = self.store().deposit(&id).await?.filter(|row| row.phase == Phase::Open);
         Ok(row.as_ref().and_then(DepositView::of))
     }
+
+    /// Whether money of this deposit waits for an operator: then its payer is told so, whatever the status says.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn is_looked_at(&self, id: &DepositId) -> Result<bool, EngineError> {
+        Ok(self.store().in_review(id).await?)
+    }
 }

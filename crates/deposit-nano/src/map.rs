@@ -1,8 +1,8 @@
 //! From blocks to payments. Pure.
 
 use deposit_core::{
-    Amount, Asset, Concern, IntentRecord, Observation, Observed, OrderState, PaymentReading, PaymentRef,
-    ProviderRef, Snapshot, Taken, Target, Ticker, Timestamp,
+    Amount, Asset, Concern, ConcernedMoney, IntentRecord, Observation, Observed, OrderState, PaymentReading,
+    PaymentRef, ProviderRef, Snapshot, Taken, Target, Ticker, Timestamp,
 };
 
 use crate::address::Address;
@@ -148,8 +148,14 @@ pub(crate) fn snapshot(intent: &IntentRecord, hash: Hash, info: &BlockInfo) -> S
         }
         Err(NoPayment::Undecided(concern)) => concern,
     };
+    // This deposit is there because its payment was seen: what cannot be understood of it now is money that no rule decides on.
+    let money = payment_ref(hash).map_or_else(ConcernedMoney::of_order, ConcernedMoney::of_payment);
+    let money = match info.amount.as_ref().filter(|raw| raw.0 > 0) {
+        Some(raw) => money.amount(Amount::new(raw.0, Asset::XNO)),
+        None => money,
+    };
     snapshot.undecided.extend(payment_ref(hash));
-    snapshot.concerns.push(concern);
+    snapshot.concerns.push(Concern { money: Some(money), ..concern });
     snapshot
 }
 

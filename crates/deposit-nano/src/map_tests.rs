@@ -98,6 +98,13 @@ fn what_cannot_be_right_is_left_as_it_is() {
         let read = snapshot(&intent(), hash(), &change);
         assert!(read.payments.is_empty(), "{code}");
         assert_eq!((read.undecided.len(), read.concerns[0].code.as_str()), (1, code));
+        // To an operator, with how much it is where the block says so.
+        let payment = ConcernedMoney::of_payment(HASH.parse().unwrap());
+        let money = match code {
+            "unreadable_amount" => payment,
+            _ => payment.amount(Amount::parse("1.5", Asset::XNO).unwrap()),
+        };
+        assert_eq!(read.concerns[0].money, Some(money), "{code}");
     }
 }
 

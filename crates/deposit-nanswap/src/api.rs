@@ -37,6 +37,8 @@ pub(crate) struct Order {
     /// May be absent from the answer of a create.
     pub(crate) status: Option<Status>,
     pub(crate) expected_amount_from: Option<NumberText>,
+    /// What was announced for `expected_amount_from`.
+    pub(crate) expected_amount_to: Option<NumberText>,
     pub(crate) amount_from: Option<NumberText>,
     pub(crate) amount_to: Option<NumberText>,
     pub(crate) payin_address: Option<String>,

@@ -2,8 +2,8 @@
 
 use deposit_core::json::NumberText;
 use deposit_core::{
-    Amount, Asset, Concern, Failure, IntentRecord, OrderState, PaymentReading, PaymentRef, Snapshot,
-    Timestamp,
+    Amount, Asset, Concern, ConcernedMoney, Failure, IntentRecord, OrderState, PaymentReading, PaymentRef,
+    Snapshot, Timestamp,
 };
 
 use crate::api::{Order, Status};
@@ -26,15 +26,12 @@ pub(crate) fn snapshot(
     // This provider tells totals only: the order is the payment.
     let Ok(id) = PaymentRef::new(intent.provider_ref.as_str()) else {
         snapshot.complete = false;
-        snapshot.concerns.push(Concern::new("unreadable_payment", "the order's id is no payment reference"));
+        let detail = "the order's id is no payment reference";
+        snapshot.concerns.push(Concern::money("unreadable_payment", detail, ConcernedMoney::of_order()));
         return snapshot;
     };
+    let money = what_came(intent, order, &id);
     let elsewhere = order.payout_address.as_deref() != Some(payout.address);
-    if elsewhere {
-        let detail =
-            "the order pays out to another address than the configured one: nothing is credited for it";
-        snapshot.concerns.push(Concern::new("payout_address_mismatch", detail));
-    }
     // There is no word for an order whose lifetime is over: its `validUntil` is held against the provider's own clock, and told
     // for a paid one too, since what came after it is late.
     let until = order.valid_until().and_then(|text| timestamp(&text));
@@ -43,35 +40,77 @@ pub(crate) fn snapshot(
         Some(Status::Waiting) => waiting(intent, order, id, &mut snapshot),
         Some(Status::Exchanging | Status::Sending) => {
             let reading = seen(intent, order, &mut snapshot.concerns);
-            list(id, reading, &mut snapshot);
+            list(id, reading, &money, &mut snapshot);
         }
         Some(Status::Completed) if elsewhere => snapshot.undecided.push(id),
         Some(Status::Completed) => {
-            let reading = completed(intent, payout.asset, order, &id, &mut snapshot.concerns);
+            let reading = completed(intent, payout.asset, order, &money, &mut snapshot.concerns);
             match reading {
-                Some(reading) => snapshot.payments.push(reading),
-                None => snapshot.undecided.push(id),
+                Ok(reading) => {
+                    snapshot.concerns.extend(paid_out_short(intent, payout.asset, order, &reading));
+                    snapshot.payments.push(reading);
+                }
+                Err(concern) => {
+                    snapshot.concerns.push(concern);
+                    snapshot.undecided.push(id);
+                }
             }
         }
-        Some(Status::Error) => failed(intent, order, id, &mut snapshot),
-        Some(Status::Other(word)) => unknown(&shown(word), id, &mut snapshot),
-        None => unknown("none at all", id, &mut snapshot),
+        Some(Status::Error) => failed(intent, order, id, &money, &mut snapshot),
+        Some(Status::Other(word)) => unknown(&shown(word), id, &money, &mut snapshot),
+        None => unknown("none at all", id, &money, &mut snapshot),
+    }
+    if elsewhere {
+        paid_out_elsewhere(order, money, &mut snapshot.concerns);
     }
     snapshot
 }
 
-fn list(id: PaymentRef, amount: Option<Amount>, snapshot: &mut Snapshot) {
+/// The one payment, with what came of it where that is told.
+fn what_came(intent: &IntentRecord, order: &Order, id: &PaymentRef) -> ConcernedMoney {
+    let money = ConcernedMoney::of_payment(id.clone());
+    let told = figure(order.amount_from.as_ref());
+    match told.and_then(|figure| received(intent, figure, &mut Vec::new())).filter(|told| !told.is_zero()) {
+        Some(amount) => money.amount(amount),
+        None => money,
+    }
+}
+
+/// An order that pays out to another address than ours: money as soon as a coin came. It is the reason for everything else that is wrong
+/// with the payment, so it is what an operator gets.
+fn paid_out_elsewhere(order: &Order, money: ConcernedMoney, concerns: &mut Vec<Concern>) {
+    let came = match &order.status {
+        Some(Status::Exchanging | Status::Sending | Status::Completed | Status::Error) => true,
+        Some(Status::Waiting | Status::Other(_)) | None => figure(order.amount_from.as_ref()).is_some(),
+    };
+    let code = "payout_address_mismatch";
+    let detail = "the order pays out to another address than the configured one: nothing is credited for it";
+    for concern in &mut *concerns {
+        concern.money = concern.money.take().filter(|_| !came);
+    }
+    concerns.insert(0, if came { Concern::money(code, detail, money) } else { Concern::new(code, detail) });
+}
+
+fn list(id: PaymentRef, amount: Option<Amount>, money: &ConcernedMoney, snapshot: &mut Snapshot) {
     match amount {
         Some(amount) => snapshot.payments.push(PaymentReading::in_flight(id, amount)),
-        None => snapshot.undecided.push(id),
+        None => {
+            snapshot.concerns.push(unreadable(money));
+            snapshot.undecided.push(id);
+        }
     }
+}
+
+fn unreadable(money: &ConcernedMoney) -> Concern {
+    Concern::money("unreadable_amount", "an amount is negative or absurdly large", money.clone())
 }
 
 fn waiting(intent: &IntentRecord, order: &Order, id: PaymentRef, snapshot: &mut Snapshot) {
     if figure(order.amount_from.as_ref()).is_some() {
         // Against the documents, but money is money.
         let reading = seen(intent, order, &mut snapshot.concerns);
-        list(id, reading, snapshot);
+        let money = what_came(intent, order, &id);
+        list(id, reading, &money, snapshot);
         return;
     }
     if snapshot.expired_at.is_some() {
@@ -88,35 +127,64 @@ fn seen(intent: &IntentRecord, order: &Order, concerns: &mut Vec<Concern>) -> Op
     }
 }
 
-/// `None`: undecided, with a concern. The expected amounts are never credited.
+/// `Err`: undecided, for this reason. The expected amounts are never credited.
 fn completed(
     intent: &IntentRecord,
     settles: Asset,
     order: &Order,
-    id: &PaymentRef,
+    money: &ConcernedMoney,
     concerns: &mut Vec<Concern>,
-) -> Option<PaymentReading> {
+) -> Result<PaymentReading, Concern> {
+    let missing = |detail: &str| Concern::money("amount_missing", detail, money.clone());
     let (from, to) = (figure(order.amount_from.as_ref()), figure(order.amount_to.as_ref()));
-    let (Some(from), Some(to)) = (from, to) else {
+    let (Some(from), Some(to), Some(id)) = (from, to, &money.payment) else {
         let detail = "the swap is completed, but the provider does not tell what came or what was paid out";
-        concerns.push(Concern::new("amount_missing", detail));
-        return None;
+        return Err(missing(detail));
     };
-    let received = received(intent, from, concerns)?;
-    let settled = amount(to, settles, concerns)?;
+    let received = received(intent, from, concerns).ok_or_else(|| unreadable(money))?;
+    let settled = amount(to, settles, concerns).ok_or_else(|| unreadable(money))?;
     if received.is_zero() || settled.is_zero() {
-        let detail = "the swap is completed, but less than one unit came or was paid out";
-        concerns.push(Concern::new("amount_missing", detail));
-        return None;
+        return Err(missing("the swap is completed, but less than one unit came or was paid out"));
     }
-    Some(PaymentReading { settled: Some(settled), ..PaymentReading::confirmed(id.clone(), received) })
+    Ok(PaymentReading { settled: Some(settled), ..PaymentReading::confirmed(id.clone(), received) })
 }
 
-/// Given up, for people to deal with. Not credited, and not shown as under way: a refund goes by mail.
-fn failed(intent: &IntentRecord, order: &Order, id: PaymentRef, snapshot: &mut Snapshot) {
+/// What came is worth what was paid out, whatever that is. Much less than was announced for it is for a person to take up with the
+/// provider; how much of the difference is anybody's money is not known.
+fn paid_out_short(
+    intent: &IntentRecord,
+    settles: Asset,
+    order: &Order,
+    reading: &PaymentReading,
+) -> Option<Concern> {
+    const STEPS: u128 = 1_000_000;
+    let asked = intent.terms.requested()?;
+    let (expected, _) =
+        Amount::floor_from_decimal(order.expected_amount_to.as_ref()?.decimal(), settles).ok()?;
+    // In millionths, so that nothing overflows and nothing rounds up.
+    let came = reading.confirmed / (asked.minor() / STEPS).max(1);
+    let announced = (expected.minor() / STEPS).saturating_mul(came);
+    let paid_out = reading.settled?;
+    if paid_out.minor() >= announced / 10 * 9 {
+        return None;
+    }
+    let detail = format!(
+        "the swap paid out {paid_out} {settles}, more than a tenth less than was announced for what came: that much is credited"
+    );
+    Some(Concern::money("paid_out_short", detail, ConcernedMoney::of_payment(reading.id.clone())))
+}
+
+/// Given up after the coin came in, for people to deal with. Not credited, and not shown as under way: a refund goes by mail.
+fn failed(
+    intent: &IntentRecord,
+    order: &Order,
+    id: PaymentRef,
+    money: &ConcernedMoney,
+    snapshot: &mut Snapshot,
+) {
     snapshot.state = OrderState::Failed(Failure::ProviderError);
     let detail = "the provider could not finish the swap: its support has to be asked for the money";
-    snapshot.concerns.push(Concern::new("swap_failed", detail));
+    snapshot.concerns.push(Concern::money("swap_failed", detail, money.clone()));
     if order.has_payout_hash() {
         // Perhaps paid out, perhaps credited already.
         let detail = "the failed swap has a pay-out transaction: look whether it arrived";
@@ -127,9 +195,9 @@ fn failed(intent: &IntentRecord, order: &Order, id: PaymentRef, snapshot: &mut S
     }
 }
 
-fn unknown(word: &str, id: PaymentRef, snapshot: &mut Snapshot) {
+fn unknown(word: &str, id: PaymentRef, money: &ConcernedMoney, snapshot: &mut Snapshot) {
     let detail = format!("unknown order status {word}: everything stays as it was");
-    snapshot.concerns.push(Concern::new("unknown_status", detail));
+    snapshot.concerns.push(Concern::money("unknown_status", detail, money.clone()));
     snapshot.undecided.push(id);
 }
 
@@ -139,10 +207,7 @@ fn figure(number: Option<&NumberText>) -> Option<&NumberText> {
 }
 
 fn amount(number: &NumberText, asset: Asset, concerns: &mut Vec<Concern>) -> Option<Amount> {
-    let Ok((amount, exact)) = Amount::floor_from_decimal(number.decimal(), asset) else {
-        concerns.push(Concern::new("unreadable_amount", "an amount is negative or absurdly large"));
-        return None;
-    };
+    let (amount, exact) = Amount::floor_from_decimal(number.decimal(), asset).ok()?;
     if !exact {
         let detail = format!("an amount is finer than {} decimals and was rounded down", asset.scale());
         concerns.push(Concern::new("rounded", detail));

@@ -22,6 +22,81 @@ fn codes(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.concerns.iter().map(|c| c.code.as_str()).collect()
 }
 
+/// What goes to an operator: the code, and how much of the one payment that there is.
+fn handed(snapshot: &Snapshot) -> Vec<(&str, &str)> {
+    let money = snapshot.concerns.iter().filter_map(|c| Some((c.code.as_str(), c.money.as_ref()?)));
+    money
+        .map(|(code, money)| {
+            assert_eq!(money.payment.as_ref().map(PaymentRef::as_str), Some(ORDER));
+            assert_eq!(money.ticker, None);
+            (code, money.amount.as_deref().unwrap_or("-"))
+        })
+        .collect()
+}
+
+#[test]
+fn what_no_rule_credits_is_handed_over_once_with_what_came() {
+    for (json, wanted) in [
+        (r#","status":"error","amountFrom":100"#, ("swap_failed", "100")),
+        (r#","status":"error""#, ("swap_failed", "-")),
+        (r#","status":"error","amountFrom":100,"payoutHash":"AB""#, ("swap_failed", "100")),
+        (r#","status":"completed","amountFrom":100"#, ("amount_missing", "100")),
+        (r#","status":"completed","amountTo":1"#, ("amount_missing", "-")),
+        (r#","status":"completed","amountFrom":100,"amountTo":-1"#, ("unreadable_amount", "100")),
+        (r#","status":"exchanging","amountFrom":-1"#, ("unreadable_amount", "-")),
+        (r#","status":"refunded","amountFrom":100,"amountTo":1"#, ("unknown_status", "100")),
+        (r#","status":"frozen""#, ("unknown_status", "-")),
+    ] {
+        assert_eq!(handed(&read("100", json)), [wanted], "{json}");
+    }
+    for calm in [
+        r#","status":"waiting""#,
+        r#","status":"waiting","amountFrom":1"#,
+        r#","status":"exchanging","amountFrom":50"#,
+        r#","status":"sending""#,
+        r#","status":"completed","amountFrom":50,"amountTo":1"#,
+    ] {
+        assert_eq!(handed(&read("100", calm)), [], "{calm}");
+    }
+}
+
+#[test]
+fn a_swap_to_another_address_is_money_once_the_coin_came() {
+    let elsewhere = |json: &str| {
+        let json = format!(r#"{{"id":"{ORDER}","payoutAddress":"nano_1other"{json}}}"#);
+        snapshot(&kas("100"), PAYOUT, &serde_json::from_str(&json).unwrap(), None)
+    };
+    let code = "payout_address_mismatch";
+    for (json, amount) in [
+        (r#","status":"exchanging","amountFrom":50"#, "50"),
+        (r#","status":"sending""#, "-"),
+        (r#","status":"waiting","amountFrom":50"#, "50"),
+        (r#","status":"completed","amountFrom":100,"amountTo":1"#, "100"),
+        (r#","status":"error","amountFrom":100"#, "100"),
+        (r#","status":"frozen","amountFrom":100"#, "100"),
+    ] {
+        assert_eq!(handed(&elsewhere(json)), [(code, amount)], "{json}");
+    }
+    let unpaid = elsewhere(r#","status":"waiting""#);
+    assert_eq!((codes(&unpaid), handed(&unpaid)), (vec![code], vec![]));
+}
+
+#[test]
+fn a_swap_that_paid_out_much_less_than_announced_is_credited_and_told() {
+    let of = |from: &str, to: &str| {
+        let figures = format!(r#","expectedAmountTo":12.5,"amountFrom":{from},"amountTo":{to}"#);
+        let read = read("100", &format!(r#","status":"completed"{figures}"#));
+        assert_eq!(read.payments.len(), 1, "it is worth what was paid out");
+        handed(&read).first().map(|(code, amount)| format!("{code} {amount}"))
+    };
+    for (from, to) in [("100", "12.5"), ("100", "11.25"), ("100", "99"), ("50", "6.25"), ("150", "17")] {
+        assert_eq!(of(from, to), None, "{from} {to}");
+    }
+    for (from, to) in [("100", "11.24"), ("100", "0.001"), ("50", "5.6"), ("150", "12.5")] {
+        assert_eq!(of(from, to).as_deref(), Some("paid_out_short -"), "{from} {to}");
+    }
+}
+
 /// (in flight, confirmed, settled)
 fn figures(snapshot: &Snapshot) -> Vec<(u128, u128, Option<String>)> {
     let one = |p: &PaymentReading| (p.in_flight, p.confirmed, p.settled.map(|s| s.to_string()));
@@ -49,7 +124,7 @@ fn exchanging_and_sending_are_in_flight() {
 fn completed_is_credited_by_what_was_paid_out() {
     let read = read(
         "100",
-        r#","status":"completed","expectedAmountTo":99,"amountFrom":100,"amountTo":12.598,"payoutHash":"AB""#,
+        r#","status":"completed","expectedAmountTo":13,"amountFrom":100,"amountTo":12.598,"payoutHash":"AB""#,
     );
     assert_eq!(figures(&read), [(0, 10_000_000_000, Some("12.598".to_owned()))]);
     assert_eq!(read.payments[0].id.as_str(), ORDER);

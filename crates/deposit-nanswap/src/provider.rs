@@ -205,7 +205,11 @@ impl PaymentProvider for Nanswap {
         let payout = Payout { asset: settle.asset, address: &self.settle_address };
         let mut snapshot = map::snapshot(intent, payout, &read.order, read.at);
         let swapping = matches!(read.order.status, Some(api::Status::Exchanging | api::Status::Sending));
-        snapshot.concerns.extend(self.stuck.seen(&intent.provider_ref, swapping));
+        let handed = snapshot.concerns.iter().any(|concern| concern.money.is_some());
+        let swapped = snapshot.payments.first().filter(|_| swapping);
+        let stuck = self.stuck.seen(&intent.provider_ref, swapped);
+        // One payment is one matter: what is wrong with it already says more than that it takes long.
+        snapshot.concerns.extend(stuck.filter(|_| !handed));
         Ok(snapshot)
     }
 

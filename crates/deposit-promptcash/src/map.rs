@@ -1,8 +1,8 @@
 //! Wire to domain: pure functions.
 
 use deposit_core::{
-    Amount, Asset, Concern, Failure, IntentRecord, OrderState, PayInstructions, PaymentReading, PaymentRef,
-    Snapshot, Timestamp,
+    Amount, Asset, Concern, ConcernedMoney, Failure, IntentRecord, OrderState, PayInstructions,
+    PaymentReading, PaymentRef, Snapshot, Timestamp,
 };
 
 use crate::api::{self, Payment, Status};
@@ -55,6 +55,8 @@ pub(crate) fn snapshot(intent: &IntentRecord, asked: Asked, payment: &Payment) -
     // Totals only: one payment, under the order's reference.
     let Ok(id) = PaymentRef::new(intent.provider_ref.as_str()) else {
         snapshot.complete = false;
+        let detail = "the order's id is no payment reference";
+        snapshot.concerns.push(if_paid(Concern::new("unreadable_payment", detail), None, payment));
         return snapshot;
     };
     let (state, verdict) = status(&payment.status);
@@ -74,11 +76,36 @@ pub(crate) fn snapshot(intent: &IntentRecord, asked: Asked, payment: &Payment) -
             snapshot.payments.push(reading);
         }
         Err(concern) => {
-            snapshot.concerns.push(concern);
+            snapshot.concerns.push(if_paid(concern, Some(&id), payment));
             snapshot.undecided.push(id);
         }
     }
     snapshot
+}
+
+/// What is undecided means money, which no rule credits or takes back, unless the service says that nothing was paid. How much, as the
+/// service tells it: all that came of the order.
+fn if_paid(concern: Concern, id: Option<&PaymentRef>, payment: &Payment) -> Concern {
+    let paid = &payment.paid_amount_crypto;
+    let unpaid = match &payment.status {
+        Status::Pending | Status::Expired | Status::Cancelled => {
+            paid.decimal().is_zero() && payment.paid.as_deref().and_then(time).is_none()
+        }
+        Status::Confirming | Status::Paid | Status::Hold | Status::Refunded | Status::Other(_) => false,
+    };
+    if unpaid {
+        return concern;
+    }
+    let money = id.cloned().map_or_else(ConcernedMoney::of_order, ConcernedMoney::of_payment);
+    let bch = payment.crypto_currency == api::COIN;
+    let amount = Amount::floor_from_decimal(paid.decimal(), Asset::BCH).ok().map(|(amount, _)| amount);
+    let money = match amount.filter(|amount| bch && !amount.is_zero()) {
+        Some(amount) => money.amount(amount),
+        // In what another coin is counted is not known, but its name says more than ours.
+        None if !bch => ConcernedMoney { ticker: payment.crypto_currency.parse().ok(), ..money },
+        None => money,
+    };
+    Concern { money: Some(money), ..concern }
 }
 
 /// Dossier, section 4; every word by name.

@@ -37,6 +37,56 @@ fn codes(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.concerns.iter().map(|c| c.code.as_str()).collect()
 }
 
+/// What goes to an operator: the code, how much and of what.
+fn handed(snapshot: &Snapshot) -> Vec<String> {
+    let money = snapshot.concerns.iter().filter_map(|c| Some((&c.code, c.money.as_ref()?)));
+    money
+        .map(|(code, money)| {
+            assert_eq!(money.payment, Some(id()));
+            let ticker = money.ticker.map_or("-".to_owned(), |ticker| ticker.to_string());
+            format!("{code} {} {ticker}", money.amount.as_deref().unwrap_or("-"))
+        })
+        .collect()
+}
+
+#[test]
+fn what_no_rule_credits_or_takes_back_is_handed_over() {
+    for (status, paid, confirmations, paid_at, wanted) in [
+        ("HOLD", "0.03125", 0, "", "on_hold 0.03125 -"),
+        ("REFUNDED", "0.03125", 1, PAID_AT, "refund_at_provider 0.03125 -"),
+        ("REFUNDED", "0", 1, PAID_AT, "refund_at_provider - -"),
+        ("FROZEN", "0.01", 1, "", "unknown_status 0.01 -"),
+        ("PAID", "0.03124999", 1, PAID_AT, "paid_short 0.03124999 -"),
+        ("PAID", "0", 1, PAID_AT, "paid_short - -"),
+        ("PAID", "0.03125", 0, PAID_AT, "unconfirmed 0.03125 -"),
+        ("PAID", "-1", 1, PAID_AT, "unreadable_amount - -"),
+        ("EXPIRED", "0.03125", 1, PAID_AT, "was_paid 0.03125 -"),
+        ("CANCELLED", "0", 1, PAID_AT, "was_paid - -"),
+    ] {
+        assert_eq!(handed(&read(status, paid, confirmations, paid_at)), [wanted], "{status} {paid}");
+    }
+    for (status, paid) in
+        [("PENDING", "0"), ("PENDING", "0.01"), ("CONFIRMING", "0.03125"), ("EXPIRED", "0.01")]
+    {
+        assert_eq!(handed(&read(status, paid, 0, "")), [""; 0], "{status}");
+    }
+}
+
+#[test]
+fn another_order_s_payment_is_money_once_something_was_paid() {
+    let of = |status: &str, paid: &str, from: &str, to: &str| {
+        let text = text(status, paid, 1, "").replace(from, to);
+        handed(&snapshot(&intent(), asked(), &payment(&text)))
+    };
+    let (price, coin) = (r#""amount_fiat":12.5"#, r#""crypto_currency":"BCH""#);
+    for status in ["PENDING", "EXPIRED", "CANCELLED"] {
+        assert_eq!(of(status, "0", price, r#""amount_fiat":1.25"#), [""; 0], "{status}");
+    }
+    assert_eq!(of("PENDING", "0.01", price, r#""amount_fiat":1.25"#), ["order_mismatch 0.01 -"]);
+    assert_eq!(of("PAID", "0.01", price, r#""amount_fiat":1.25"#), ["order_mismatch 0.01 -"]);
+    assert_eq!(of("PAID", "0.01", coin, r#""crypto_currency":"SLP""#), ["currency_mismatch - SLP"]);
+}
+
 /// In flight and confirmed, or `None` where nothing is listed.
 fn figures(snapshot: &Snapshot) -> Option<(u128, u128)> {
     snapshot.payments.first().map(|p| (p.in_flight, p.confirmed))

@@ -223,6 +223,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn open_review(&self, review: NewReview) -> StoreResult<()>;
     /// Review items that are not resolved, oldest first.
     async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>>;
+    /// Whether an item about this deposit waits for an operator.
+    async fn in_review(&self, id: &DepositId) -> StoreResult<bool>;
     /// All review items, the resolved ones too, oldest first.
     async fn reviews(&self) -> StoreResult<Vec<ReviewRow>>;
     /// One review item.

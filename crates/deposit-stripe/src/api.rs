@@ -52,6 +52,15 @@ pub(crate) struct Session {
     pub(crate) payment_intent: Option<Expandable<Intent>>,
     /// `null` once the session is no longer open.
     pub(crate) url: Option<String>,
+    /// Until 2025-03-31: the payer was shown another currency, which the session is in then.
+    pub(crate) currency_conversion: Option<CurrencyConversion>,
+}
+
+/// What the session comes to in the currency that was asked for.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct CurrencyConversion {
+    pub(crate) amount_total: Option<u64>,
+    pub(crate) source_currency: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use deposit_core::{
-    Amount, Concern, DepositId, Failure, IntentRecord, OrderState, PayInstructions, PaymentReading,
-    PaymentRef, Snapshot, Taking, TakingId, Timestamp,
+    Amount, Concern, ConcernedMoney, DepositId, Failure, IntentRecord, OrderState, PayInstructions,
+    PaymentReading, PaymentRef, Snapshot, Taking, TakingId, Timestamp,
 };
 use url::Url;
 
@@ -58,7 +58,7 @@ pub(crate) fn intent_id(session: &Session) -> Option<&str> {
 }
 
 /// How the one payment of a session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// Nobody paid.
     Nothing,
@@ -68,8 +68,8 @@ pub(crate) enum Standing {
     Confirmed,
     /// It will not come.
     Failed(Failure),
-    /// In words that we do not know, or that contradict each other.
-    Undecided,
+    /// In words that we do not know, or that contradict each other: a code, and a sentence for the operator.
+    Undecided(&'static str, String),
 }
 
 /// Dossier, section 7: the session says whether it was paid, the PaymentIntent what became of a payment that takes its time.
@@ -87,13 +87,11 @@ pub(crate) fn standing(
     match (payment_status, intent) {
         (PaymentStatus::Other(other), _) => {
             let detail = format!("unknown payment status {}: the payment stays as it was", word(other));
-            note("unknown_status", &detail);
-            Standing::Undecided
+            Standing::Undecided("unknown_status", detail)
         }
         (PaymentStatus::Paid | PaymentStatus::Unpaid, Some(IntentStatus::Other(other))) => {
             let detail = format!("unknown PaymentIntent status {}: the payment stays as it was", word(other));
-            note("unknown_status", &detail);
-            Standing::Undecided
+            Standing::Undecided("unknown_status", detail)
         }
         (PaymentStatus::NoPaymentRequired, _) => {
             note("no_payment_required", "the session asked for no payment: nothing is credited for it");
@@ -106,8 +104,8 @@ pub(crate) fn standing(
             Standing::Confirmed
         }
         (PaymentStatus::Paid, _) => {
-            note("contradiction", "the session is paid, and it or its PaymentIntent says otherwise");
-            Standing::Undecided
+            let detail = "the session is paid, and it or its PaymentIntent says otherwise".to_owned();
+            Standing::Undecided("contradiction", detail)
         }
         // Between the charge and the end of the session.
         (PaymentStatus::Unpaid, Some(IntentStatus::Succeeded)) if open => Standing::InFlight,
@@ -188,20 +186,57 @@ pub(crate) fn snapshot(record: &IntentRecord, currency: &Currency, read: &Read) 
         // Money without a reference: nothing is concluded from this read.
         snapshot.complete = false;
         let detail = "the session speaks of a payment and has no PaymentIntent";
-        snapshot.concerns.push(Concern::new("unreadable_payment", detail));
+        let money = what_came(ConcernedMoney::of_order(), currency, session, intent);
+        snapshot.concerns.push(Concern::money("unreadable_payment", detail, money));
         return snapshot;
     };
     let reading = match standing {
-        Standing::InFlight | Standing::Confirmed => {
-            reading(record, currency, read, intent, &id, standing, &mut snapshot.concerns)
+        Standing::Confirmed => reading(record, currency, read, intent, &id, true, &mut snapshot.concerns),
+        Standing::InFlight => reading(record, currency, read, intent, &id, false, &mut snapshot.concerns),
+        Standing::Undecided(code, detail) => {
+            let money = what_came(ConcernedMoney::of_payment(id.clone()), currency, session, intent);
+            snapshot.concerns.push(Concern::money(code, detail, money));
+            None
         }
-        Standing::Nothing | Standing::Failed(_) | Standing::Undecided => None,
+        Standing::Nothing | Standing::Failed(_) => None,
     };
     match reading {
         Some(reading) => snapshot.payments.push(reading),
         None => snapshot.undecided.push(id),
     }
     snapshot
+}
+
+/// How much a payment is that no rule credits, in the deposit's own currency where that is told and else in the session's; without an
+/// amount where neither is one that we can count.
+fn what_came(
+    money: ConcernedMoney,
+    currency: &Currency,
+    session: &Session,
+    intent: Option<&Intent>,
+) -> ConcernedMoney {
+    let ours = |code: Option<&str>| code.is_some_and(|code| currency.is(code));
+    let received = intent.filter(|intent| ours(intent.currency.as_deref()));
+    // Zero until it succeeded.
+    let received = received.and_then(|intent| intent.amount_received).filter(|cents| *cents > 0);
+    let told = session.amount_total.filter(|_| ours(session.currency.as_deref()));
+    let converted = session.currency_conversion.as_ref().filter(|c| ours(c.source_currency.as_deref()));
+    let converted = converted.and_then(|conversion| conversion.amount_total);
+    if let Some(cents) = received.or(told).or(converted) {
+        return money.amount(currency.amount(cents));
+    }
+    match (session.currency.as_deref(), session.amount_total) {
+        (Some(code), Some(cents)) => in_its_currency(money, code, cents),
+        _ => money,
+    }
+}
+
+/// So much of a currency by its name. Of one that is none of ours only the name is told: how many decimals it has is not known.
+fn in_its_currency(money: ConcernedMoney, code: &str, cents: u64) -> ConcernedMoney {
+    match Currency::ALL.iter().find(|currency| currency.is(code)) {
+        Some(known) => ConcernedMoney { ticker: Some(known.ticker), ..money.amount(known.amount(cents)) },
+        None => ConcernedMoney { ticker: code.to_ascii_uppercase().parse().ok(), ..money },
+    }
 }
 
 /// `None`: undecided, with a concern.
@@ -211,16 +246,24 @@ fn reading(
     read: &Read,
     intent: Option<&Intent>,
     id: &PaymentRef,
-    standing: Standing,
+    confirmed: bool,
     concerns: &mut Vec<Concern>,
 ) -> Option<PaymentReading> {
-    let amount = amount(record, currency, &read.session, intent, standing, concerns)?;
+    let amount = match amount(record, currency, &read.session, intent, confirmed) {
+        Ok(amount) => amount,
+        Err((code, detail)) => {
+            let money = ConcernedMoney::of_payment(id.clone());
+            let money = what_came(money, currency, &read.session, intent);
+            concerns.push(Concern::money(code, detail, money));
+            return None;
+        }
+    };
     let charge = match intent.and_then(|intent| intent.latest_charge.as_ref()) {
         Some(Expandable::Object(charge)) => Some(&**charge),
         Some(Expandable::Id(_)) | None => None,
     };
-    let takings = takings(currency, read, charge, concerns)?;
-    let reading = if standing == Standing::Confirmed {
+    let takings = takings(currency, read, charge, id, concerns)?;
+    let reading = if confirmed {
         PaymentReading::confirmed(id.clone(), amount)
     } else {
         PaymentReading::in_flight(id.clone(), amount)
@@ -232,45 +275,77 @@ fn reading(
     })
 }
 
-/// The figure of the session, which has to be what was asked for: another one is for a person to judge.
+/// The figure of the session, which has to be what was asked for: another one is for a person to judge. `Err`: a code and a sentence.
 fn amount(
     record: &IntentRecord,
     currency: &Currency,
     session: &Session,
     intent: Option<&Intent>,
-    standing: Standing,
-    concerns: &mut Vec<Concern>,
-) -> Option<Amount> {
+    confirmed: bool,
+) -> Result<Amount, (&'static str, String)> {
     let code = session.currency.as_deref().unwrap_or_default();
     if !currency.is(code) {
-        let detail = format!("the session is in {}, not in {}: not credited", word(code), currency.code);
-        concerns.push(Concern::new("currency_mismatch", detail));
-        return None;
+        let converted = if session.currency_conversion.is_some() {
+            " (the payer was shown another currency than was asked for)"
+        } else {
+            ""
+        };
+        let detail =
+            format!("the session is in {}, not in {}{converted}: not credited", word(code), currency.code);
+        return Err(("currency_mismatch", detail));
     }
     let amount = session.amount_total.map(|cents| currency.amount(cents));
     let asked = record.terms.requested();
     // Adaptive Pricing may charge in another currency: then this figure says nothing.
     let received = intent
-        .filter(|intent| {
-            standing == Standing::Confirmed && intent.currency.as_deref().is_some_and(|c| currency.is(c))
-        })
+        .filter(|intent| confirmed && intent.currency.as_deref().is_some_and(|c| currency.is(c)))
         .and_then(|intent| intent.amount_received)
         .map(|cents| currency.amount(cents));
-    let same = amount.is_some()
-        && asked.is_none_or(|asked| Some(asked) == amount)
-        && received.is_none_or(|received| Some(received) == amount);
-    if !same {
-        let show = |amount: Option<Amount>| amount.map_or("nothing".to_owned(), |amount| amount.to_string());
-        let detail = format!(
-            "asked for {}, the session says {}, its PaymentIntent {}: not credited",
-            show(asked),
-            show(amount),
-            show(received)
-        );
-        concerns.push(Concern::new("amount_mismatch", detail));
-        return None;
-    }
     amount
+        .filter(|amount| asked.is_none_or(|asked| asked == *amount))
+        .filter(|amount| received.is_none_or(|received| received == *amount))
+        .ok_or_else(|| {
+            let show =
+                |amount: Option<Amount>| amount.map_or("nothing".to_owned(), |amount| amount.to_string());
+            let detail = format!(
+                "asked for {}, the session says {}, its PaymentIntent {}: not credited",
+                show(asked),
+                show(amount),
+                show(received)
+            );
+            ("amount_mismatch", detail)
+        })
+}
+
+/// Refunds and disputes of a payment that no rule can follow: the payment is held, and a person decides.
+#[derive(Default)]
+struct Odd {
+    reasons: Vec<(&'static str, String)>,
+    /// What was taken in other currencies, by their names.
+    foreign: BTreeMap<String, u64>,
+}
+
+impl Odd {
+    fn note(&mut self, code: &'static str, detail: String) {
+        self.reasons.push((code, detail));
+    }
+
+    /// One item for all of it, since it is about one payment. How much only where all of it is in one other currency: of a figure in
+    /// the payment's own nobody could say whether it is to be credited or to be taken back.
+    fn told(self, id: &PaymentRef, concerns: &mut Vec<Concern>) {
+        let other = |(code, _): &(&str, String)| *code == "currency_mismatch";
+        let one = self.foreign.len() == 1 && self.reasons.iter().all(other);
+        let mut money = Some(ConcernedMoney::of_payment(id.clone()));
+        if let Some((code, cents)) = self.foreign.iter().next().filter(|_| one) {
+            money = money.map(|money| in_its_currency(money, code, *cents));
+        }
+        for (code, detail) in self.reasons {
+            concerns.push(match money.take() {
+                Some(money) => Concern::money(code, detail, money),
+                None => Concern::new(code, detail),
+            });
+        }
+    }
 }
 
 /// Refunds and disputes, each under its own id; `None` where one of them is in words that we do not know.
@@ -278,28 +353,21 @@ fn takings(
     currency: &Currency,
     read: &Read,
     charge: Option<&Charge>,
+    payment: &PaymentRef,
     concerns: &mut Vec<Concern>,
 ) -> Option<BTreeMap<TakingId, Taking>> {
     let mut takings = BTreeMap::new();
-    let mut decided = true;
-    let mut listed = 0_u64;
-    let figures = read
-        .refunds
-        .iter()
-        .map(|refund| (&refund.id, refund.amount, &refund.currency, refund_fate(refund, concerns)))
-        .collect::<Vec<_>>();
-    for (_, cents, _, _) in &figures {
-        listed = listed.saturating_add(*cents);
-    }
-    let disputes = read
-        .disputes
-        .iter()
-        .map(|dispute| (&dispute.id, dispute.amount, &dispute.currency, dispute_fate(dispute, concerns)));
-    for (id, cents, code, fate) in figures.into_iter().chain(disputes.collect::<Vec<_>>()) {
+    let mut odd = Odd::default();
+    let refunds = read.refunds.iter().map(|r| (&r.id, r.amount, &r.currency, refund_fate(r)));
+    let disputes = read.disputes.iter().map(|d| (&d.id, d.amount, &d.currency, dispute_fate(d, concerns)));
+    for (id, cents, code, fate) in refunds.chain(disputes) {
         if !currency.is(code) {
             let detail = format!("a refund or dispute is in {}, not in {}", word(code), currency.code);
-            concerns.push(Concern::new("currency_mismatch", detail));
-            decided = false;
+            odd.note("currency_mismatch", detail);
+            if matches!(fate, Fate::Taken | Fate::Unknown(_)) {
+                let sum = odd.foreign.entry(code.to_ascii_lowercase()).or_default();
+                *sum = sum.saturating_add(cents);
+            }
             continue;
         }
         let taken = currency.amount(cents).minor();
@@ -307,27 +375,31 @@ fn takings(
             Fate::Taken => 0,
             Fate::GivenBack => taken,
             Fate::Untouched => continue,
-            Fate::Unknown => {
-                decided = false;
+            Fate::Unknown(detail) => {
+                odd.note("unknown_status", detail);
                 continue;
             }
         };
         match TakingId::new(id.as_str()) {
             Ok(id) => _ = takings.insert(id, Taking { taken, given_back }),
-            Err(_) => decided = false,
+            Err(_) => odd.note("unreadable_refund", "a refund or dispute has no usable id".to_owned()),
         }
     }
     // The charge adds its refunds up itself; the list may lag behind it.
+    let listed = read.refunds.iter().fold(0_u64, |sum, refund| sum.saturating_add(refund.amount));
     if charge.and_then(|charge| charge.amount_refunded).is_some_and(|refunded| refunded > listed) {
         let detail = "the charge says that more was refunded than the list of refunds has";
-        concerns.push(Concern::new("refunds_missing", detail));
-        decided = false;
+        odd.note("refunds_missing", detail.to_owned());
     }
-    decided.then_some(takings)
+    if odd.reasons.is_empty() {
+        return Some(takings);
+    }
+    odd.told(payment, concerns);
+    None
 }
 
 /// What a refund or dispute has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// The money is gone.
     Taken,
@@ -335,12 +407,12 @@ pub(crate) enum Fate {
     GivenBack,
     /// No money moved.
     Untouched,
-    /// In a word that we do not know.
-    Unknown,
+    /// In a word that we do not know: a sentence for the operator.
+    Unknown(String),
 }
 
 /// A refund on its way counts: Stripe's own total has it too.
-fn refund_fate(refund: &Refund, concerns: &mut Vec<Concern>) -> Fate {
+fn refund_fate(refund: &Refund) -> Fate {
     let other = match &refund.status {
         Some(RefundStatus::Pending | RefundStatus::RequiresAction | RefundStatus::Succeeded) => {
             return Fate::Taken;
@@ -349,9 +421,7 @@ fn refund_fate(refund: &Refund, concerns: &mut Vec<Concern>) -> Fate {
         Some(RefundStatus::Other(other)) => other.as_str(),
         None => "",
     };
-    let detail = format!("unknown refund status {}: the payment stays as it was", word(other));
-    concerns.push(Concern::new("unknown_status", detail));
-    Fate::Unknown
+    Fate::Unknown(format!("unknown refund status {}: the payment stays as it was", word(other)))
 }
 
 fn dispute_fate(dispute: &Dispute, concerns: &mut Vec<Concern>) -> Fate {
@@ -366,9 +436,7 @@ fn dispute_fate(dispute: &Dispute, concerns: &mut Vec<Concern>) -> Fate {
         }
         DisputeStatus::WarningClosed => Fate::Untouched,
         DisputeStatus::Other(other) => {
-            let detail = format!("unknown dispute status {}: the payment stays as it was", word(other));
-            concerns.push(Concern::new("unknown_status", detail));
-            Fate::Unknown
+            Fate::Unknown(format!("unknown dispute status {}: the payment stays as it was", word(other)))
         }
     }
 }

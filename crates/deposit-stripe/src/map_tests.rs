@@ -18,6 +18,17 @@ fn codes(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.concerns.iter().map(|concern| concern.code.as_str()).collect()
 }
 
+/// What goes to an operator: code, payment, amount and ticker.
+fn handed(snapshot: &Snapshot) -> Vec<String> {
+    let text = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let money = snapshot.concerns.iter().filter_map(|c| Some((&c.code, c.money.as_ref()?)));
+    let one = |m: &ConcernedMoney| {
+        let payment = text(m.payment.as_ref().map(ToString::to_string));
+        format!("{payment} {} {}", text(m.amount.clone()), text(m.ticker.map(|t| t.to_string())))
+    };
+    money.map(|(code, money)| format!("{code} {}", one(money))).collect()
+}
+
 /// `confirmed 2500`, `in flight 2500`, `undecided` or `nothing`, in cents.
 fn payment(snapshot: &Snapshot) -> String {
     assert!(snapshot.payments.len() + snapshot.undecided.len() <= 1, "{snapshot:?}");
@@ -92,6 +103,9 @@ fn every_word() {
         assert_eq!(format!("{:?}", read.state), *state, "{what}");
         assert_eq!(codes(&read), *concerns, "{what}");
         assert!(read.complete, "{what}");
+        // Whatever is not decided is money in the hands of nobody; all the rest is not.
+        let undecided = (*wanted == "undecided").then(|| format!("{} {INTENT} 25 -", concerns[0]));
+        assert_eq!(handed(&read), undecided.into_iter().collect::<Vec<_>>(), "{what}");
     }
 }
 
@@ -105,6 +119,7 @@ fn a_payment_without_a_reference_concludes_nothing() {
         let read = plain(changes);
         assert_eq!((read.complete, payment(&read).as_str()), (false, "nothing"));
         assert_eq!(codes(&read), ["unreadable_payment"]);
+        assert_eq!(handed(&read), ["unreadable_payment - 25 -"]);
     }
     // Not expanded: the session's own word counts.
     let mut bare = session(&json!({}));
@@ -116,18 +131,35 @@ fn a_payment_without_a_reference_concludes_nothing() {
 
 #[test]
 fn another_amount_or_currency_is_held_for_a_person() {
-    for (changes, code) in [
-        (json!({"amount_total": 2499}), "amount_mismatch"),
-        (json!({"amount_total": 250000}), "amount_mismatch"),
-        (json!({"amount_total": 0}), "amount_mismatch"),
-        (json!({"amount_total": null}), "amount_mismatch"),
-        (json!({"payment_intent": {"amount_received": 100}}), "amount_mismatch"),
-        (json!({"currency": "eur"}), "currency_mismatch"),
-        (json!({"currency": "jpy"}), "currency_mismatch"),
-        (json!({"currency": null}), "currency_mismatch"),
+    let unconverted = json!({"currency": "jpy", "amount_received": 3900});
+    for (changes, code, known) in [
+        (json!({"amount_total": 2499}), "amount_mismatch", "25 -"),
+        (
+            json!({"amount_total": 2499, "payment_intent": {"amount_received": null}}),
+            "amount_mismatch",
+            "24.99 -",
+        ),
+        (json!({"amount_total": 0}), "amount_mismatch", "25 -"),
+        (json!({"amount_total": null}), "amount_mismatch", "25 -"),
+        (json!({"payment_intent": {"amount_received": 100}}), "amount_mismatch", "1 -"),
+        (json!({"currency": "eur", "payment_intent": {"currency": "eur"}}), "currency_mismatch", "25 EUR"),
+        (json!({"currency": "jpy", "payment_intent": unconverted.clone()}), "currency_mismatch", "- JPY"),
+        (json!({"currency": null}), "currency_mismatch", "25 -"),
+        // Paid in a presentment currency, as versions before 2025-03-31 tell it.
+        (
+            json!({
+                "currency": "jpy", "amount_total": 3900, "payment_intent": unconverted,
+                "currency_conversion": {
+                    "amount_subtotal": 2500, "amount_total": 2500, "fx_rate": "156.2", "source_currency": "usd"
+                }
+            }),
+            "currency_mismatch",
+            "25 -",
+        ),
     ] {
         let read = plain(changes.clone());
         assert_eq!((payment(&read).as_str(), codes(&read)), ("undecided", vec![code]), "{changes}");
+        assert_eq!(handed(&read), [format!("{code} {INTENT} {known}")], "{changes}");
     }
     assert_eq!(payment(&plain(json!({"currency": "USD"}))), "confirmed 2500", "the case is folded");
     let adaptive = json!({"payment_intent": {"currency": "jpy", "amount_received": 3900}});
@@ -161,6 +193,7 @@ fn every_word_of_a_refund() {
         strange["status"] = unknown;
         let read = shown(json!({}), json!([refund("re_1", 1_000, "succeeded"), strange]), json!([]));
         assert_eq!((payment(&read).as_str(), codes(&read)), ("undecided", vec!["unknown_status"]));
+        assert_eq!(handed(&read), [format!("unknown_status {INTENT} - -")]);
     }
 }
 
@@ -183,6 +216,7 @@ fn every_word_of_a_dispute() {
     for word in ["appeal_needs_response", "charge_refunded", ""] {
         let read = shown(json!({}), json!([]), json!([refund("dp_1", 2_500, word)]));
         assert_eq!((payment(&read).as_str(), codes(&read)), ("undecided", vec!["unknown_status"]), "{word}");
+        assert_eq!(handed(&read), [format!("unknown_status {INTENT} - -")]);
     }
 }
 
@@ -196,10 +230,35 @@ fn takings_that_do_not_add_up_are_held() {
     assert_eq!(payment(&shown(refunded(1_000), failed, json!([]))), "confirmed 2500");
     let read = shown(refunded(1_001), one(), json!([]));
     assert_eq!((payment(&read).as_str(), codes(&read)), ("undecided", vec!["refunds_missing"]));
-    let mut foreign = refund("re_1", 1_000, "succeeded");
-    foreign["currency"] = "eur".into();
-    let read = shown(json!({}), json!([foreign]), json!([]));
-    assert_eq!((payment(&read).as_str(), codes(&read)), ("undecided", vec!["currency_mismatch"]));
+    assert_eq!(handed(&read), [format!("refunds_missing {INTENT} - -")]);
+    let read = shown(json!({}), json!([refund("re\n", 1_000, "succeeded")]), json!([]));
+    assert_eq!((payment(&read).as_str(), codes(&read)), ("undecided", vec!["unreadable_refund"]));
+    assert_eq!(handed(&read).len(), 1, "not dropped in silence");
+}
+
+#[test]
+fn a_refund_in_another_currency_is_handed_over_once_with_all_that_was_taken() {
+    let foreign = |id: &str, cents: u64, code: &str, word: &str| {
+        let mut refund = refund(id, cents, word);
+        refund["currency"] = code.into();
+        refund
+    };
+    let of = |refunds: Value| {
+        let read = shown(json!({}), refunds, json!([]));
+        assert_eq!(payment(&read), "undecided");
+        handed(&read)
+    };
+    let one = foreign("re_1", 1_000, "eur", "succeeded");
+    assert_eq!(of(json!([one])), [format!("currency_mismatch {INTENT} 10 EUR")]);
+    let two = foreign("re_2", 500, "EUR", "pending");
+    assert_eq!(of(json!([one, two])), [format!("currency_mismatch {INTENT} 15 EUR")], "cumulative");
+    let failed = foreign("re_2", 500, "eur", "failed");
+    assert_eq!(of(json!([one, failed])), [format!("currency_mismatch {INTENT} 10 EUR")]);
+    let yen = foreign("re_1", 1_000, "jpy", "succeeded");
+    assert_eq!(of(json!([yen])), [format!("currency_mismatch {INTENT} - JPY")]);
+    assert_eq!(of(json!([one, yen])), [format!("currency_mismatch {INTENT} - -")]);
+    let strange = refund("re_3", 500, "reconsidered");
+    assert_eq!(of(json!([one, strange])), [format!("currency_mismatch {INTENT} - -")]);
 }
 
 #[test]

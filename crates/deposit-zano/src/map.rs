@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use deposit_core::{
-    Amount, Concern, IntentRecord, PayInstructions, PaymentReading, PaymentRef, Snapshot, Ticker, Timestamp,
+    Amount, Concern, ConcernedMoney, IntentRecord, PayInstructions, PaymentReading, PaymentRef, Snapshot,
+    Ticker, Timestamp,
 };
 
 use crate::api::Entry;
@@ -111,24 +112,35 @@ pub(crate) fn reading(
     top: Option<u64>,
     rules: Rules<'_>,
 ) -> Result<PaymentReading, Concern> {
-    let undecided = |code, detail: &str| Err(Concern::new(code, detail));
+    // Money that stays undecided whatever comes after. What the wallet lists is all that is known of it.
+    let undecided = |code, detail: &str, money| Err(Concern::money(code, detail, money));
+    let payment = || ConcernedMoney::of_payment(paid.id.clone());
+    let ticker = rules.assets.ticker(&paid.asset);
+    let countable = paid.asset != rules.assets.fusd || rules.fusd_fits;
     if paid.entry.unlock_time != 0 {
         return undecided(
             "locked_payment",
             "a payment is locked by its sender (unlock_time): it is not credited",
+            match rules.assets.amount(&paid.asset, paid.units).filter(|_| !paid.repeated && countable) {
+                Some(amount) => ConcernedMoney { ticker, ..payment().amount(amount) },
+                None => ConcernedMoney { ticker, ..payment() },
+            },
         );
     }
     if paid.repeated {
-        return undecided("repeated_line", "a transaction lists one payment id and asset twice");
+        let detail = "a transaction lists one payment id and asset twice";
+        // Which figure holds is not known.
+        return undecided("repeated_line", detail, ConcernedMoney { ticker, ..payment() });
     }
-    if paid.asset == rules.assets.fusd && !rules.fusd_fits {
+    if !countable {
         return undecided(
             "asset_decimals",
             "FUSD has other decimals than it is counted in: it is not credited",
+            ConcernedMoney { ticker, ..payment() },
         );
     }
     let Some(amount) = rules.assets.amount(&paid.asset, paid.units) else {
-        return undecided("unknown_asset", "a payment is in an asset that cannot be named");
+        return undecided("unknown_asset", "a payment is in an asset that cannot be named", payment());
     };
     let id = paid.id.clone();
     // Beyond what is asked for the number says nothing, and would change with each block.
@@ -137,10 +149,11 @@ pub(crate) fn reading(
         Depth::Confirming(n) => (PaymentReading::in_flight(id, amount), n),
         Depth::Confirmed => (PaymentReading::confirmed(id, amount), rules.required),
         Depth::Unknown => {
-            return undecided(
+            // Of the wallet, not of the payment: with the next height it is decided.
+            return Err(Concern::new(
                 "no_height",
                 "the wallet does not tell its height: confirmations cannot be counted",
-            );
+            ));
         }
     };
     Ok(PaymentReading {

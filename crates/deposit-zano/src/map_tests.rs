@@ -37,6 +37,58 @@ fn codes(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.concerns.iter().map(|c| c.code.as_str()).collect()
 }
 
+/// What goes to an operator: code, how much and of what; each about one payment.
+fn handed(snapshot: &Snapshot) -> Vec<String> {
+    let money = snapshot.concerns.iter().filter_map(|c| Some((&c.code, c.money.as_ref()?)));
+    money
+        .map(|(code, money)| {
+            let payment = money.payment.as_ref().unwrap();
+            assert!(snapshot.undecided.contains(payment), "{payment}");
+            let ticker = money.ticker.map_or("-".to_owned(), |ticker| ticker.to_string());
+            format!("{code} {} {ticker}", money.amount.as_deref().unwrap_or("-"))
+        })
+        .collect()
+}
+
+#[test]
+fn what_stays_undecided_is_handed_over_by_payment() {
+    let locked = |lines: Vec<_>| {
+        let mut entry = entry(1, 100, &[(&ours(), lines)]);
+        entry.unlock_time = 5_000_000;
+        entry
+    };
+    let zano = locked(vec![line(ZANO_ID, 1_500_000_000_000, true)]);
+    assert_eq!(handed(&read(vec![zano])), ["locked_payment 1.5 ZANO"]);
+    let both = locked(vec![line(ZANO_ID, 1, true), line(FUSD_ID, 25_000, true)]);
+    assert_eq!(
+        handed(&read(vec![both.clone()])),
+        ["locked_payment 2.5 FUSD", "locked_payment 0.000000000001 ZANO"]
+    );
+    // In what it is counted is not known; the other one is told all the same.
+    assert_eq!(
+        handed(&read_with(&feed(vec![both]), false)),
+        ["locked_payment - FUSD", "locked_payment 0.000000000001 ZANO"]
+    );
+    // Two transactions are two payments, in the same words.
+    let second = locked(vec![line(ZANO_ID, 1_500_000_000_000, true)]);
+    let mut third = second.clone();
+    third.tx_hash = format!("{:064x}", 7);
+    assert_eq!(handed(&read(vec![second, third])).len(), 2);
+    let twice = entry(1, 100, &[(&ours(), vec![line(ZANO_ID, 5, true), line(ZANO_ID, 6, true)])]);
+    assert_eq!(handed(&read(vec![twice])), ["repeated_line - ZANO"]);
+    let fusd = entry(1, 100, &[(&ours(), vec![line(FUSD_ID, 7, true)])]);
+    assert_eq!(handed(&read_with(&feed(vec![fusd]), false)), ["asset_decimals - FUSD"]);
+    // Another token is evidence that the rules see to, and a height that is missing is the wallet's matter.
+    let other = entry(1, 100, &[(&ours(), vec![line(OTHER_ID, 9, true)])]);
+    assert_eq!(handed(&read(vec![other])), [""; 0]);
+    let mut blind = feed(vec![crate::testing::zano(1, 100, &ours(), 5)]);
+    blind.height = None;
+    assert_eq!(
+        (handed(&read_with(&blind, true)), codes(&read_with(&blind, true))),
+        (vec![], vec!["no_height"])
+    );
+}
+
 #[test]
 fn depths() {
     for (height, top, wanted) in [

@@ -101,6 +101,7 @@ macro_rules! store_suite {
             entries_rise_by_account_and_deposit,
             a_wrong_history_is_reported,
             reviews_are_one_for_each_reason,
+            a_deposit_is_in_review_while_an_item_waits,
             an_assignment_is_an_entry_of_its_own,
             a_review_is_resolved_once,
             assigned_money_is_not_credited_by_rule,

@@ -44,6 +44,18 @@ async fn assigned(store: &dyn Store, command: AssignReview) -> i64 {
     entry
 }
 
+pub async fn a_deposit_is_in_review_while_an_item_waits(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    let (ours, other) = (id(1), id(2));
+    assert!(!store.in_review(&ours).await.unwrap());
+    let about = |deposit| NewReview { deposit: Some(deposit), ..review("tx-1", ReviewReason::WrongAsset, 5) };
+    let first = item(&*store, about(ours.clone())).await;
+    assert!(store.in_review(&ours).await.unwrap());
+    assert!(!store.in_review(&other).await.unwrap());
+    store.dismiss_review(dismiss(first)).await.unwrap();
+    assert!(!store.in_review(&ours).await.unwrap());
+}
+
 async fn is_assigned(store: &dyn Store, deposit: &DepositId, of: &str) -> bool {
     store.assignment(deposit, PROVIDER, &payment(of), None).await.unwrap().is_some()
 }

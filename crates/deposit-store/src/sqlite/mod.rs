@@ -399,6 +399,10 @@ impl Store for SqliteStore {
         reviews::all(&mut *self.reader().await?, true).await
     }
 
+    async fn in_review(&self, id: &DepositId) -> StoreResult<bool> {
+        reviews::waits(&mut *self.reader().await?, id).await
+    }
+
     async fn reviews(&self) -> StoreResult<Vec<ReviewRow>> {
         reviews::all(&mut *self.reader().await?, false).await
     }

@@ -96,6 +96,14 @@ pub(super) async fn read(connection: &mut SqliteConnection, id: i64) -> StoreRes
         .transpose()
 }
 
+/// By the index of what is open, so that what was resolved costs nothing.
+pub(super) async fn waits(connection: &mut SqliteConnection, id: &DepositId) -> StoreResult<bool> {
+    let open = "SELECT EXISTS (SELECT 1 FROM reviews WHERE resolved_at IS NULL AND deposit = ?)";
+    let found: i64 =
+        sqlx::query_scalar(open).bind(id.as_str()).fetch_one(connection).await.doing("look for a review")?;
+    Ok(found != 0)
+}
+
 /// The assigned item about this very reference.
 async fn assigned_item(
     connection: &mut SqliteConnection,

@@ -50,9 +50,13 @@ const BROKEN: Notice = Notice {
 /// `GET /pay/{txId}`
 pub(crate) async fn page(State(app): State<App>, request: Request) -> Response {
     let uri = request.uri().clone();
-    match find(&app, &uri).await {
-        Ok(Some(view)) => html(StatusCode::OK, &Page::of(&view, &app.public_url, app.engine.now())),
-        Ok(None) => html(StatusCode::NOT_FOUND, &UNKNOWN),
+    let view = match find(&app, &uri).await {
+        Ok(Some(view)) => view,
+        Ok(None) => return html(StatusCode::NOT_FOUND, &UNKNOWN),
+        Err(error) => return failed(&error),
+    };
+    match app.engine.is_looked_at(&view.id).await {
+        Ok(looked_at) => html(StatusCode::OK, &Page::of(&view, looked_at, &app.public_url, app.engine.now())),
         Err(error) => failed(&error),
     }
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use deposit_core::{Amount, PayInstructions, Stage, Status, Ticker, Timestamp};
-use deposit_engine::DepositView;
+use deposit_engine::{DepositView, PaymentView};
 
 use super::link::{self, Payload};
 use crate::http::wire;
@@ -68,6 +68,10 @@ struct Fact {
 enum Situation {
     /// Nothing paid, time left.
     Open,
+    /// A payment was seen and is gone again; nothing else was paid, time left.
+    Gone,
+    /// Money was seen that no rule credits, at least for now: a person looks at it.
+    LookedAt,
     /// Paid in part, time left.
     Part,
     /// Paid in part, the time is over.
@@ -87,15 +91,22 @@ enum Situation {
 }
 
 impl Situation {
-    fn of(view: &DepositView, now: Timestamp) -> Self {
+    /// `looked_at`: whether an operator was asked about money of this deposit.
+    fn of(view: &DepositView, looked_at: bool, now: Timestamp) -> Self {
         // The clock counts, not only the status, which follows a moment later.
         let over = view.expires_at.is_some_and(|end| end <= now);
+        // Something came, but not what was asked for.
+        let other = view.paid.is_zero() && seen(view).next().is_some();
         match view.status {
+            Status::New | Status::Pending | Status::Paid | Status::Expired if looked_at => Self::LookedAt,
+            Status::New | Status::Pending | Status::Expired if other => Self::LookedAt,
             Status::New | Status::Pending if view.paid.is_zero() => {
                 if over {
                     Self::Over
-                } else {
+                } else if view.payments.is_empty() {
                     Self::Open
+                } else {
+                    Self::Gone
                 }
             }
             // All of it is there, and the status follows with the next reading.
@@ -127,6 +138,8 @@ impl Situation {
     fn plain_heading(self) -> &'static str {
         match self {
             Self::Open => "Waiting for your payment",
+            Self::Gone => "Your payment was seen, and is not there any more",
+            Self::LookedAt => "Payment seen, and being looked at",
             Self::Part => "Paid in part",
             Self::PartOver => "Paid in part, and the time to pay is over",
             Self::Seen => "Payment seen, waiting for its confirmation",
@@ -141,7 +154,7 @@ impl Situation {
     fn tone(self) -> &'static str {
         match self {
             Self::Open => "",
-            Self::Part | Self::PartOver | Self::Over => "warn",
+            Self::Gone | Self::LookedAt | Self::Part | Self::PartOver | Self::Over => "warn",
             Self::Seen | Self::Confirmed | Self::Done => "good",
             Self::Undone | Self::Failed => "bad",
         }
@@ -149,16 +162,17 @@ impl Situation {
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn of(view: &'a DepositView, public_url: &str, now: Timestamp) -> Self {
-        let situation = Situation::of(view, now);
+    pub(super) fn of(view: &'a DepositView, looked_at: bool, public_url: &str, now: Timestamp) -> Self {
+        let situation = Situation::of(view, looked_at, now);
         Self {
             id: view.id.as_str(),
             ticker: view.ticker.as_str(),
             name: name(view),
             tone: situation.tone(),
             heading: situation.heading(&view.instructions),
-            lines: lines(view, situation),
-            invite: invite(view, situation, public_url, now),
+            lines: lines(view, situation, looked_at),
+            // While a person looks at what came, nobody is asked for more.
+            invite: if looked_at { None } else { invite(view, situation, public_url, now) },
             facts: facts(view, situation, now),
             refresh: wire::poll_after_secs(view).map(|secs| secs.max(REFRESH_SECS)),
         }
@@ -203,12 +217,36 @@ fn credited(view: &DepositView) -> Option<String> {
     Some(format!("{credited} {}{}", credited.asset(), bonus.unwrap_or_default()))
 }
 
-fn lines(view: &DepositView, situation: Situation) -> Vec<String> {
+/// Payments that are still there.
+fn seen(view: &DepositView) -> impl Iterator<Item = &PaymentView> {
+    view.payments.iter().filter(|payment| payment.stage != Stage::Reversed && !payment.amount.is_zero())
+}
+
+/// What was seen, in whatever it was paid.
+fn what_was_seen(view: &DepositView) -> String {
+    let amounts: Vec<String> = seen(view)
+        .map(|payment| {
+            let ours = payment.amount.asset() == view.paid.asset();
+            if ours {
+                with_unit(view, payment.amount)
+            } else {
+                format!("{} {}", payment.amount, payment.amount.asset())
+            }
+        })
+        .collect();
+    if amounts.is_empty() {
+        "A payment was seen that cannot be credited without a person.".to_owned()
+    } else {
+        format!("Seen so far: {}.", amounts.join(", "))
+    }
+}
+
+fn lines(view: &DepositView, situation: Situation, looked_at: bool) -> Vec<String> {
     let due = link::due(view).map(|rest| with_unit(view, rest));
     let paid = with_unit(view, view.paid);
     let mut lines = Vec::new();
     match situation {
-        Situation::Open => {
+        Situation::Open | Situation::Gone => {
             let asked = view.amount.map(|amount| with_unit(view, amount));
             lines.push(match (&view.instructions, asked) {
                 (PayInstructions::HostedPage { .. }, Some(amount)) => {
@@ -222,12 +260,18 @@ fn lines(view: &DepositView, situation: Situation) -> Vec<String> {
                 ),
                 (_, None) => "Any amount can be sent to the address below.".to_owned(),
             });
-            if view.payments.iter().any(|payment| payment.stage != Stage::Reversed) {
-                // Something came, but not what was asked for.
-                lines.extend(view.reason.clone());
-            } else if !view.payments.is_empty() {
+            if situation == Situation::Gone {
                 lines.push("A payment that was seen before is not there any more.".to_owned());
             }
+        }
+        Situation::LookedAt => {
+            lines.push(what_was_seen(view));
+            lines.extend(view.reason.clone());
+            lines.extend(credited(view).map(|credited| format!("Credited: {credited}.")));
+            lines.push(
+                "It is not lost: a person looks at it. Do not pay any more here until that is done."
+                    .to_owned(),
+            );
         }
         Situation::Part => {
             let due = due.unwrap_or_default();
@@ -289,6 +333,12 @@ fn lines(view: &DepositView, situation: Situation) -> Vec<String> {
             lines.push("If you have paid already, the payment is not lost: when it arrives it is credited or looked at.".to_owned());
         }
     }
+    if looked_at && situation != Situation::LookedAt {
+        lines.push(
+            "Some of what was seen cannot be credited without a person: it is not lost, and is being looked at."
+                .to_owned(),
+        );
+    }
     if view.late {
         lines.push(
             "The payment came after the time to pay was over: the rate of the time at which it came counts."
@@ -306,7 +356,7 @@ fn invite<'a>(
 ) -> Option<Invite<'a>> {
     let how = &view.instructions;
     let wanted = match (situation, how) {
-        (Situation::Open, _) => true,
+        (Situation::Open | Situation::Gone, _) => true,
         (Situation::Part, PayInstructions::LightningInvoice { .. }) => false,
         (Situation::Part, _) => true,
         // What is being confirmed is less than was asked for: the rest need not wait for that.
@@ -315,7 +365,8 @@ fn invite<'a>(
         }
         (Situation::Seen, _) => false,
         (
-            Situation::PartOver
+            Situation::LookedAt
+            | Situation::PartOver
             | Situation::Confirmed
             | Situation::Done
             | Situation::Undone
@@ -388,7 +439,7 @@ fn facts(view: &DepositView, situation: Situation, now: Timestamp) -> Vec<Fact> 
     );
     let seen = !view.payments.is_empty() || !view.paid.is_zero();
     fact("Paid so far", seen.then(|| with_unit(view, view.paid)));
-    let open = matches!(situation, Situation::Open | Situation::Part | Situation::Seen);
+    let open = matches!(situation, Situation::Open | Situation::Gone | Situation::Part | Situation::Seen);
     fact("Still due", link::due(view).filter(|_| seen && open).map(|rest| with_unit(view, rest)));
     let counted = wire::least_confirmed(&view.payments).filter(|_| situation == Situation::Seen);
     fact(
@@ -399,11 +450,14 @@ fn facts(view: &DepositView, situation: Situation, now: Timestamp) -> Vec<Fact> 
             (None, _) => None,
         }),
     );
-    let reached =
-        matches!(situation, Situation::Seen | Situation::Confirmed | Situation::Done | Situation::Undone);
+    let reached = matches!(
+        situation,
+        Situation::LookedAt | Situation::Seen | Situation::Confirmed | Situation::Done | Situation::Undone
+    );
     fact("Paid to", paid_to(view).filter(|_| reached));
     fact("Credited", credited(view));
-    let ended = matches!(situation, Situation::Over | Situation::PartOver | Situation::Failed);
+    let ended =
+        matches!(situation, Situation::LookedAt | Situation::Over | Situation::PartOver | Situation::Failed);
     // Where the provider ended the order before our time was over, the page says that it has ended and not a time that is still to come.
     let over = |at: &Timestamp| ended && *at <= now;
     fact("Time to pay ended", view.expires_at.filter(over).map(human_time));

@@ -232,7 +232,12 @@ fn states(kind: &Kind) -> Vec<(&'static str, DepositView, i64)> {
 }
 
 fn rendered(view: &DepositView, secs_after: i64) -> String {
-    Page::of(view, URL, at(secs_after)).render().unwrap()
+    Page::of(view, false, URL, at(secs_after)).render().unwrap()
+}
+
+/// The same, where an operator was asked about money of the deposit.
+fn looked_at(view: &DepositView, secs_after: i64) -> String {
+    Page::of(view, true, URL, at(secs_after)).render().unwrap()
 }
 
 /// The page without what all pages share, each thing on a line of its own.
@@ -334,6 +339,45 @@ fn who_is_invited_to_pay() {
     }
 }
 
+/// Where an operator has money of it, no page waits for a payment, promises a credit or asks for more.
+#[test]
+fn money_in_review_is_said_to_be_looked_at_in_every_state() {
+    let kinds = kinds();
+    for kind in &kinds {
+        for (state, view, secs) in states(kind) {
+            let page = looked_at(&view, secs);
+            parsed(&page);
+            assert!(page.contains("looked at"), "{} {state}:\n{page}", kind.name);
+            assert!(!page.contains("<a ") && !page.contains("readonly"), "{} {state}:\n{page}", kind.name);
+            for promise in ["Waiting for your payment", "about to be credited", "please send the rest"] {
+                assert!(!page.contains(promise), "{} {state}:\n{page}", kind.name);
+            }
+        }
+    }
+    let mut text = String::new();
+    for (state, view, secs) in states(&kinds[0]) {
+        text.push_str(&format!("===== {state}\n{}\n\n", shown(&looked_at(&view, secs))));
+    }
+    insta::assert_snapshot!("looked_at", text);
+}
+
+/// A page waits for a payment only while none was ever seen.
+#[test]
+fn no_page_waits_where_money_was_seen() {
+    for kind in kinds() {
+        for (state, view, secs) in states(&kind) {
+            let waits = rendered(&view, secs).contains("Waiting for your payment");
+            assert_eq!(waits, state == "new", "{} {state}", kind.name);
+        }
+        for stage in [Stage::Seen, Stage::Confirmed, Stage::Reversed] {
+            let paid = amount(kind.half, kind.asset);
+            let view = DepositView { payments: vec![payment(paid, stage, None)], ..fresh(&kind) };
+            let page = rendered(&view, 10);
+            assert!(!page.contains("Waiting for your payment"), "{} {stage:?}:\n{page}", kind.name);
+        }
+    }
+}
+
 #[test]
 fn a_payment_in_something_else_is_not_said_to_be_gone() {
     let reason = "A payment came in another currency than asked for; it is being looked at.";
@@ -344,6 +388,8 @@ fn a_payment_in_something_else_is_not_said_to_be_gone() {
     };
     let page = rendered(&view, 10);
     assert!(page.contains(reason) && !page.contains("not there any more"), "{page}");
+    assert!(page.contains("Payment seen, and being looked at") && page.contains("Seen so far: 3 FUSD."));
+    assert!(!page.contains("<a ") && !page.contains("readonly"), "nobody is asked to pay again: {page}");
 }
 
 #[test]
