@@ -208,7 +208,10 @@ pub(crate) fn of_nobody(message: &Message, name: impl FnOnce() -> String, at: Ti
         }
         Observed::Payment(payment) => {
             let paid = Amount::new(payment.confirmed.max(payment.in_flight), payment.asset);
-            let order = named(&message.target).filter(|order| *order != payment.id.as_str());
+            let order = match &message.target {
+                Target::Order(order) if order.as_str() != payment.id.as_str() => Some(order.to_string()),
+                Target::Order(_) | Target::Deposit(_) | Target::Address(_) | Target::Unknown => None,
+            };
             (payment.id.to_string(), order, SightedDue::Amount(paid))
         }
     };

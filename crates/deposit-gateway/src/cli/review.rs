@@ -185,11 +185,13 @@ fn cells(item: &ReviewRow, all: bool) -> Vec<String> {
         Some(seen) => format!("{amount} of {seen}"),
         None => amount.clone(),
     });
-    let words = [item.code.clone(), item.detail.clone()].into_iter().flatten().collect::<Vec<_>>().join(": ");
+    let payment = Some(&item.reference).filter(|payment| *payment != reference(item));
+    let words = [payment.map(|payment| format!("payment {payment}")), item.code.clone(), item.detail.clone()];
+    let words = words.into_iter().flatten().collect::<Vec<_>>().join(": ");
     let mut cells = vec![
         item.id.to_string(),
         item.provider.to_string(),
-        item.reference.clone(),
+        reference(item).to_owned(),
         dash(amount),
         dash(item.ticker.map(|ticker| ticker.to_string())),
         item.reason.to_string(),
@@ -317,23 +319,32 @@ async fn dismiss(
     Ok(ExitCode::SUCCESS)
 }
 
-/// An item as `review list --json` prints it; with how it was resolved where that is asked for.
+/// What an item is known by: where no deposit is known, the order, which is what an operator finds at the provider.
+fn reference(item: &ReviewRow) -> &str {
+    match (&item.order, item.reason) {
+        (Some(order), ReviewReason::NoDeposit) => order,
+        _ => &item.reference,
+    }
+}
+
+/// An item as `review list --json` prints it; with all that is known of it, and how it was resolved, where that is asked for.
 fn line(item: &ReviewRow, resolution: bool) -> Value {
     let mut line = json!({
         "id": item.id,
         "provider": item.provider,
-        "ref": item.reference,
+        "ref": reference(item),
         "amount": item.amount,
         "ticker": item.ticker,
         "reason": item.reason.to_string(),
         "since": rfc3339(item.since),
-        "seen": item.seen,
-        "order": item.order,
-        "deposit": item.deposit,
-        "code": item.code,
-        "detail": item.detail,
     });
     if resolution && let Some(members) = line.as_object_mut() {
+        members.insert("payment".to_owned(), json!(item.reference));
+        members.insert("order".to_owned(), json!(item.order));
+        members.insert("deposit".to_owned(), json!(item.deposit));
+        members.insert("seen".to_owned(), json!(item.seen));
+        members.insert("code".to_owned(), json!(item.code));
+        members.insert("detail".to_owned(), json!(item.detail));
         let how = item.resolution.as_ref().map(|how| {
             json!({
                 "kind": how.kind.to_string(),
