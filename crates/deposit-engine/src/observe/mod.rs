@@ -295,7 +295,7 @@ impl Engine {
             // Only the first posting is withheld: what is posted follows its payment, down as well as up.
             if lifecycle::net(payment) > 0 && entry.postings == 0 {
                 if owner.is_none() {
-                    owner = self.store().accounts().await?.into_iter().find(|a| a.id == row.account);
+                    owner = self.store().account(row.account).await?;
                 }
                 if owner.as_ref().is_none_or(|a| a.closed_at.is_some()) {
                     // Money for a closed account stays unpriced, so unposted, and an operator sees it; also where a price was

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deposit_core::{
-    AccountIndex, Amount, Observation as Message, Observed, PaymentProvider, Target, Timestamp,
-};
+use deposit_core::{Amount, Observation as Message, Observed, PaymentProvider, Target, Timestamp};
 use deposit_store::Phase;
 
 use super::{Difference, DifferenceKind, Doubts};
@@ -33,8 +31,7 @@ impl Engine {
         doubts: &mut Doubts,
     ) -> Result<(), EngineError> {
         if provider.capabilities().standing_address {
-            let accounts = self.store().accounts().await?;
-            provider.watch(&accounts.iter().map(|account| account.index).collect::<Vec<AccountIndex>>());
+            self.tell(provider).await?;
         }
         let reviewed = self.reviewed(provider.id()).await?;
         let unread = |why: String| Difference {
