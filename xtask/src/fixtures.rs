@@ -26,3 +26,12 @@ pub(crate) fn live(provider: &str, config: &Path, orders: &[String]) -> Result<(
     command.args(orders.iter().map(|order| format!("--order={order}")));
     run(command)
 }
+
+/// The simulation of the watch, a binary of its own because it is built with the adapters.
+pub(crate) fn watch(deposits: &[u32], provider: Option<&str>) -> Result<()> {
+    let mut command =
+        cargo(["run", "--quiet", "--package", "xtask", "--features", "watch", "--bin", "watch", "--"]);
+    command.args(deposits.iter().map(|count| format!("--deposits={count}")));
+    command.args(provider.map(|name| format!("--provider={name}")));
+    run(command)
+}

@@ -62,6 +62,15 @@ enum Task {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// What the schedule of reads promises for each provider's budget, and what a simulation of it measures: the table of docs/watch.md.
+    Watch {
+        /// Deposits in the window; several times for several.
+        #[arg(long)]
+        deposits: Vec<u32>,
+        /// This provider alone.
+        #[arg(long)]
+        provider: Option<String>,
+    },
     /// Scaffolds an adapter: crate, emulator module, fixtures folder, suite, and its lines where adapters are listed.
     NewAdapter {
         /// Its name: 2-16 of a-z and 0-9, a letter first.
@@ -82,6 +91,7 @@ fn main() -> ExitCode {
         }
         Task::Fixtures { check, .. } => fixtures::record(check),
         Task::Fuzz { examples, seed } => fuzz::all(examples, seed),
+        Task::Watch { deposits, provider } => fixtures::watch(&deposits, provider.as_deref()),
         Task::NewAdapter { name, check: false } => new_adapter::new_adapter(&name),
         Task::NewAdapter { name, check: true } => new_adapter::trial(&name),
     };

@@ -60,6 +60,19 @@ pub(crate) struct Invoice {
     pub(crate) checkout: Option<Checkout>,
 }
 
+/// Which invoice an item of a list is: readable where the rest of it is not.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ListedId {
+    pub(crate) id: String,
+}
+
+/// The payment methods in an item of a list; a server that does not know the parameter (before 2.3.6) lists none.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListedMethods {
+    pub(crate) payment_methods: Option<Vec<PaymentMethod>>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Checkout {

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod batch;
+mod check;
 mod client;
 mod coin;
 mod config;

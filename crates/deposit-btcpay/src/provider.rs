@@ -6,20 +6,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::{
-    Amount, Capabilities, ConfigError, Delivery, DepositId, DepositIntent, ErrorKind, IntentRecord,
-    LookUpRequest, OpenRequest, Operation, PayInstructions, PaymentProvider, Price, ProviderError,
-    ProviderId, RawDelivery, Replay, RequestBudget, Snapshot, Terms, Ticker, Timestamp, WebhookError,
+    Amount, Capabilities, CheckContext, CheckItem, ConfigError, Delivery, DepositId, DepositIntent,
+    ErrorKind, IntentRecord, LookUpRequest, OpenRequest, Operation, PayInstructions, PaymentProvider, Price,
+    ProviderError, ProviderId, RawDelivery, ReadOutcome, Replay, RequestBudget, Snapshot, Terms, Ticker,
+    Timestamp, WebhookError,
 };
 use deposit_transport::HttpConfig;
+use futures_util::stream::{self, StreamExt as _};
 
 use crate::client::Client;
 use crate::coin::{Coin, Method, Methods};
 use crate::config::{Checked, Config, SpeedPolicy};
 use crate::webhook::Webhooks;
-use crate::{api, map, rates};
+use crate::{api, batch, check, map, rates};
 
 /// How long after its expiry an invoice that was paid in time may wait for its confirmations: a week.
 const MONITORING_MINUTES: i64 = 7 * 24 * 60;
+
+/// Of a batch, so many orders that no list showed are read at once.
+const ALONE_AT_ONCE: usize = 8;
 
 /// BTCPay Server as a payment provider.
 ///
@@ -115,14 +120,14 @@ fn capabilities(open_timeout: Duration) -> Capabilities {
         standing_address: false,
         webhooks: true,
         bounds: false,
-        read_batch: 1,
+        read_batch: batch::READ_BATCH,
         // The server has no limit for API keys; this is what a small one bears.
         budget: RequestBudget { requests: 50, per: Duration::from_secs(1), concurrency: 8 },
         requests_per_read: 2,
     }
 }
 
-fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
+pub(crate) fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
     ProviderError::new(BtcPay::ID, operation, kind)
 }
 
@@ -240,8 +245,47 @@ impl PaymentProvider for BtcPay {
         Ok(map::snapshot(intent, method, &invoice, &methods))
     }
 
+    /// One list. What it does not answer for is read alone: an invoice whose order id was edited away, or one that is gone.
+    async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<ReadOutcome>, ProviderError> {
+        if intents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lists = batch::read(&self.client, intents).await?;
+        let lists = &lists;
+        let one = |(place, intent): (usize, &IntentRecord)| {
+            // Owned, so that the whole is `Send` for any caller.
+            let intent = intent.clone();
+            async move {
+                if lists.unreadable.contains(&place) {
+                    return Err(error(Operation::Read, ErrorKind::Protocol));
+                }
+                match lists.found.get(intent.provider_ref.as_str()) {
+                    Some((invoice, methods)) => {
+                        let method = self.method(intent.terms.ticker, Operation::Read)?;
+                        Ok(map::snapshot(&intent, method, invoice, methods))
+                    }
+                    // The key has just listed the store's invoices, so a refusal is about this one: servers answer 403 for one that they
+                    // do not know (dossier, section 14).
+                    None => self.read(&intent).await.map_err(|refused| {
+                        if *refused.kind() == ErrorKind::Authentication {
+                            error(Operation::Read, ErrorKind::NotFound).with_source(refused)
+                        } else {
+                            refused
+                        }
+                    }),
+                }
+            }
+        };
+        let reads: Vec<_> = intents.iter().enumerate().map(one).collect();
+        Ok(stream::iter(reads).buffered(ALONE_AT_ONCE).collect().await)
+    }
+
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
         self.webhooks.take(delivery)
+    }
+
+    async fn check(&self, context: &CheckContext) -> Vec<CheckItem> {
+        check::run(&self.client, &self.methods, context).await
     }
 }
 

@@ -35,11 +35,10 @@ async fn what_is_not_declared_is_unsupported() {
     let caps = provider.capabilities();
     assert_eq!(
         (caps.replay, caps.scan, caps.standing_address, caps.read_batch),
-        (Replay::LookUp, false, false, 1)
+        (Replay::LookUp, false, false, 100)
     );
     for error in [
         provider.scan(None).await.unwrap_err(),
-        provider.read_many(&[]).await.unwrap_err(),
         provider.standing_address(deposit_core::AccountIndex(0)).unwrap_err(),
     ] {
         assert_eq!(*error.kind(), ErrorKind::Unsupported);

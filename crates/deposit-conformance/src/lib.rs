@@ -74,7 +74,6 @@ macro_rules! for_each_case {
             capabilities_are_consistent,
             undeclared_capabilities_are_unsupported,
             a_declared_scan_comes_to_an_end,
-            a_declared_batch_read_answers_in_order,
             a_standing_address_stands,
             the_harness_can_do_what_any_provider_suffers,
             declared_bounds_are_held_by_open,
@@ -120,6 +119,7 @@ macro_rules! for_each_case {
             a_stranger_is_not_ours,
             an_authentic_body_that_is_no_event_is_malformed,
             no_secret_is_printed,
+            a_check_tells_what_is_wrong,
             a_standing_payment_is_scanned,
             standing_amounts_are_exact,
             standing_payments_are_each_their_own,
@@ -131,6 +131,11 @@ macro_rules! for_each_case {
             an_unknown_word_of_a_standing_payment_changes_nothing,
             an_unknown_standing_payment_is_not_found,
             standing_webhooks_are_each_their_own,
+            a_batch_answers_as_single_reads_do,
+            a_full_batch_is_answered_whole,
+            an_unknown_order_spoils_no_batch,
+            a_batch_does_not_count_what_was_undone,
+            a_batch_under_a_fault_is_no_verdict,
         }
     };
 }
@@ -156,7 +161,9 @@ mod tests {
             include_str!("cases/faults.rs"),
             include_str!("cases/webhooks.rs"),
             include_str!("cases/secrets.rs"),
+            include_str!("cases/check.rs"),
             include_str!("cases/standing.rs"),
+            include_str!("cases/batches.rs"),
         ];
         let lines = files.iter().flat_map(|file| file.lines());
         let written: Vec<_> =

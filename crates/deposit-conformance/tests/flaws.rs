@@ -36,6 +36,7 @@ macro_rules! flaws {
 }
 
 flaws! {
+    a_check_that_finds_nothing: FindsAllRight, LookUp => a_check_tells_what_is_wrong;
     a_ticker_twice: TwoOfOneTicker, LookUp => capabilities_are_consistent;
     a_pretended_scan: PretendsToScan, LookUp => undeclared_capabilities_are_unsupported;
     a_blind_repeat: RepeatsOpenBlindly, LookUp => a_lost_answer_is_found_again, a_slow_answer_is_given_up_in_time;

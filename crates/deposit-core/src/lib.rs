@@ -3,6 +3,7 @@
 
 mod amount;
 mod asset;
+mod check;
 mod config_error;
 mod decimal;
 mod error;
@@ -20,6 +21,7 @@ mod time;
 
 pub use amount::{Amount, ParseAmountError, Signed};
 pub use asset::{Asset, AssetCode, InvalidAsset, InvalidCode, MAX_SCALE, ProviderId, Ticker};
+pub use check::{CheckContext, CheckItem, CheckOutcome};
 pub use config_error::ConfigError;
 pub use decimal::{DecimalText, NotADecimal, ScaleError, plain_decimal};
 pub use error::{ErrorKind, Operation, ProviderError, WebhookError};
@@ -34,8 +36,8 @@ pub use intent::{DepositIntent, IntentRecord, PayInstructions};
 pub use limits::{InvalidLimits, LimitError, Limits, UsdLimits};
 pub use price::{InvalidPrice, Overflow, Price, Rounding, percent_of, share};
 pub use provider::{
-    Capabilities, Delivery, LookUpRequest, OpenRequest, PaymentProvider, RawDelivery, Received, Replay,
-    RequestBudget, ScanCursor, ScanPage, Taken, TickerKind, TickerSpec,
+    Capabilities, Delivery, LookUpRequest, OpenRequest, PaymentProvider, RawDelivery, ReadOutcome, Received,
+    Replay, RequestBudget, ScanCursor, ScanPage, Taken, TickerKind, TickerSpec,
 };
 pub use secret::Secret;
 pub use status::{Stage, Status};

@@ -10,6 +10,7 @@ use strum::{Display, EnumIter, EnumString};
 
 use crate::amount::Amount;
 use crate::asset::{Asset, ProviderId, Ticker};
+use crate::check::{CheckContext, CheckItem};
 use crate::error::{Operation, ProviderError, WebhookError};
 use crate::evidence::{Observation, Snapshot};
 use crate::ids::{AccountIndex, DeliveryId, DepositId, PaymentRef, ProviderRef};
@@ -209,6 +210,9 @@ pub struct Received {
     pub waiting: usize,
 }
 
+/// What became of one order of [`PaymentProvider::read_many`].
+pub type ReadOutcome = Result<Snapshot, ProviderError>;
+
 /// The ways of paying through one provider. Object-safe; made once, shared by all tasks.
 ///
 /// Optional capabilities answer [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) unless an adapter
@@ -259,11 +263,14 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
     /// An error changes no evidence.
     async fn read(&self, intent: &IntentRecord) -> Result<Snapshot, ProviderError>;
 
-    /// Reads several orders in one request; answers in the order of `intents`.
+    /// Reads several orders in as few requests as it takes; answers in the order of `intents`, one outcome each: an order that cannot be read
+    /// (it is gone, or its part of the answer makes no sense) is an error of its own and spoils no other. Each snapshot is what `read` would
+    /// have shown, but for payments that are gone: where the provider's list leaves them out, they are missing. So a caller that knows of
+    /// money that a batch does not show asks `read` before it believes that the money is gone.
     ///
     /// # Errors
-    /// `Unsupported` where `capabilities().read_batch` is 1.
-    async fn read_many(&self, _intents: &[IntentRecord]) -> Result<Vec<Snapshot>, ProviderError> {
+    /// `Unsupported` where `capabilities().read_batch` is 1; else what kept all of them from being read.
+    async fn read_many(&self, _intents: &[IntentRecord]) -> Result<Vec<ReadOutcome>, ProviderError> {
         Err(ProviderError::unsupported(self.id(), Operation::Read))
     }
 
@@ -323,5 +330,11 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
     /// See [`WebhookError`].
     fn webhook(&self, _delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
         Err(WebhookError::Unsupported)
+    }
+
+    /// Asks the provider whether all is set up as a payment needs it: credentials, rights one by one, settings that matter, the
+    /// webhook. Asks only: nothing at the provider changes, no money moves. Callers bound its time.
+    async fn check(&self, _context: &CheckContext) -> Vec<CheckItem> {
+        vec![CheckItem::unknown("provider", "this adapter has no check: the first deposit will tell")]
     }
 }

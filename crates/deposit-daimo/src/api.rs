@@ -335,3 +335,14 @@ impl ApiError {
         self.error.get("param").and_then(Value::as_str)
     }
 }
+/// `GET /webhooks` of the sessions API.
+#[derive(Debug, Deserialize)]
+pub(crate) struct WebhookList {
+    #[serde(default)]
+    pub(crate) webhooks: Vec<WebhookEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct WebhookEntry {
+    pub(crate) url: Option<String>,
+}

@@ -18,6 +18,10 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     async fn read(&self, id: &str) -> Result<Seen, ProviderError>;
     /// Verifies and reads a webhook.
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError>;
+    /// Whether the key is taken, and the addresses of webhooks where the API lists them.
+    async fn look(&self) -> Result<Option<Vec<String>>, ProviderError>;
+    /// Where bounced money goes.
+    fn refund_address(&self) -> &str;
     /// Longest time that a call of `open` may stay unanswered.
     fn patience(&self) -> Duration;
 }

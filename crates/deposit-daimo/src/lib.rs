@@ -3,6 +3,7 @@
 
 mod api;
 mod backend;
+mod check;
 mod client;
 mod config;
 mod evm;

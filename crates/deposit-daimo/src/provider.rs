@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::{
-    Amount, Asset, Capabilities, ConfigError, CreditRule, Delivery, DepositIntent, ErrorKind, IntentRecord,
-    OpenRequest, Operation, PayInstructions, PaymentProvider, ProviderError, ProviderId, RawDelivery, Replay,
-    RequestBudget, Snapshot, Ticker, TickerKind, TickerSpec, WebhookError,
+    Amount, Asset, Capabilities, CheckContext, CheckItem, ConfigError, CreditRule, Delivery, DepositIntent,
+    ErrorKind, IntentRecord, OpenRequest, Operation, PayInstructions, PaymentProvider, ProviderError,
+    ProviderId, RawDelivery, Replay, RequestBudget, Snapshot, Ticker, TickerKind, TickerSpec, WebhookError,
 };
 use deposit_transport::HttpConfig;
 
@@ -160,6 +160,10 @@ impl PaymentProvider for Daimo {
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
         self.backend.webhook(delivery)
+    }
+
+    async fn check(&self, context: &CheckContext) -> Vec<CheckItem> {
+        crate::check::run(self.backend.as_ref(), self.api, &self.destination, context).await
     }
 }
 

@@ -8,7 +8,7 @@ use deposit_core::{Delivery, ErrorKind, Operation, ProviderError, RawDelivery, S
 use deposit_transport::{BuildError, HttpConfig};
 use url::Url;
 
-use crate::api::{CreateSession, Metadata, SessionAnswer, SessionDestination, SessionDisplay};
+use crate::api::{CreateSession, Metadata, SessionAnswer, SessionDestination, SessionDisplay, WebhookList};
 use crate::backend::{Asked, Backend, Opened, Seen};
 use crate::client::{Client, error};
 use crate::config::Checked;
@@ -100,6 +100,21 @@ impl Backend for Sessions {
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
         webhook::of_sessions(&self.webhook_secret, delivery)
+    }
+
+    async fn look(&self) -> Result<Option<Vec<String>>, ProviderError> {
+        let answer: WebhookList = self
+            .client
+            .get(Operation::Check, &["webhooks"])
+            .secret_header("authorization", "Bearer ", &self.api_key)
+            .send()
+            .await?
+            .json()?;
+        Ok(Some(answer.webhooks.into_iter().filter_map(|webhook| webhook.url).collect()))
+    }
+
+    fn refund_address(&self) -> &str {
+        &self.refund_address
     }
 
     fn patience(&self) -> Duration {

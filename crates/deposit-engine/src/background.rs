@@ -1,16 +1,13 @@
-//! What runs without being asked: polling, expiry, pricing, deliveries, rates, tidying. Each provider has a task of its own, so that a slow or
-//! dead one harms its own tickers alone.
+//! What runs without being asked: expiry, pricing, deliveries, rates, tidying, and the polling of each provider, in a task of its own, so that a
+//! slow or dead one harms its own tickers alone.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use deposit_core::{DepositId, PaymentProvider};
-use futures_util::stream::{self, StreamExt};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
-use crate::budget::Budget;
 use crate::error::EngineError;
 
 /// How often timers look.
@@ -27,9 +24,6 @@ const RATES_MARGIN_DAYS: i64 = 7;
 const TIDY_BATCH: u32 = 500;
 /// How often is tidied up.
 const TIDY_EVERY: Duration = Duration::from_secs(600);
-/// How long a poller keeps a deposit to itself, in seconds. After a crash a deposit goes unasked for so long; where a queue of slow reads
-/// outlasts it, another process reads the deposit too, which costs a request and changes nothing.
-const LEASE_SECS: i64 = 30;
 /// How many deposits one round takes.
 const BATCH: u32 = 64;
 /// A create that nobody has finished for so long is given up, in seconds: as long as its idempotency key lives.
@@ -118,91 +112,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// Reads the deposits of one provider whose check is due, at most `limit`; returns how many.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn poll(&self, provider: &dyn PaymentProvider, limit: u32) -> Result<usize, EngineError> {
-        let now = self.now();
-        if self.is_quiet(provider.id(), now) {
-            return Ok(0);
-        }
-        let due = self.store().claim_checks(provider.id(), now, now.plus_secs(LEASE_SECS), limit).await?;
-        let at_once = usize::try_from(provider.capabilities().budget.concurrency.max(1)).unwrap_or(1);
-        self.read_all(provider, &due, at_once, &CancellationToken::new()).await;
-        Ok(due.len())
-    }
-
-    async fn read_all(
-        &self,
-        provider: &dyn PaymentProvider,
-        due: &[DepositId],
-        at_once: usize,
-        stop: &CancellationToken,
-    ) {
-        let batch = provider.capabilities().read_batch;
-        if batch > 1 {
-            for ids in due.chunks(batch) {
-                if let Err(error) = self.observe_batch(provider, ids).await {
-                    tracing::error!(provider = %provider.id(), %error, "observation of a batch failed");
-                }
-            }
-            return;
-        }
-        stream::iter(due)
-            .for_each_concurrent(at_once, |id| async move {
-                // What is not begun at a stop is left to whoever comes next.
-                let read = if stop.is_cancelled() {
-                    self.store().check_at(id, self.now()).await.map_err(EngineError::from)
-                } else {
-                    self.observe(id, None).await.map(|_| ())
-                };
-                if let Err(error) = read {
-                    tracing::error!(deposit = %id, %error, "observation failed");
-                }
-            })
-            .await;
-    }
-
-    async fn poll_loop(self, provider: Arc<dyn PaymentProvider>, stop: CancellationToken) {
-        let budget = Budget::new(provider.capabilities());
-        loop {
-            let round = async {
-                let now = self.now();
-                if self.is_quiet(provider.id(), now) {
-                    return Ok(0);
-                }
-                // One request of a batch answers for many deposits.
-                let at_once = provider.capabilities().read_batch.max(1);
-                let wanted = budget.concurrency().saturating_mul(4).max(at_once);
-                let wanted = u32::try_from(wanted).unwrap_or(BATCH).min(BATCH);
-                // Claimed first, paid for after: what does not fit the budget is given back at once.
-                let due =
-                    self.store().claim_checks(provider.id(), now, now.plus_secs(LEASE_SECS), wanted).await?;
-                let reads = u32::try_from(due.len().div_ceil(at_once)).unwrap_or(0);
-                let fits = usize::try_from(budget.take(reads)).unwrap_or(0).saturating_mul(at_once);
-                let (now_read, later) = due.split_at_checked(fits).unwrap_or((&due, &[]));
-                for id in later {
-                    self.store().check_at(id, now).await?;
-                }
-                self.read_all(&*provider, now_read, budget.concurrency(), &stop).await;
-                Ok::<_, EngineError>(now_read.len())
-            };
-            let read = match round.await {
-                Ok(read) => read,
-                Err(error) => {
-                    tracing::error!(provider = %provider.id(), %error, "polling failed");
-                    0
-                }
-            };
-            let pause = if read == 0 { TICK } else { Duration::from_millis(20) };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
     }
 
     async fn every(self, name: &'static str, every: Duration, stop: CancellationToken, work: Work) {

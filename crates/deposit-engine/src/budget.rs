@@ -1,12 +1,15 @@
 //! A provider's request budget: polling never takes more than the provider allows.
 
 use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use deposit_core::{Capabilities, RequestBudget};
+use deposit_core::{Capabilities, RequestBudget, Timestamp};
+use deposit_lifecycle::watch::Tokens;
 use governor::clock::MonotonicClock;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
+use tokio::time::Instant;
 
 /// How often is looked whether a read fits.
 const LOOK: Duration = Duration::from_millis(20);
@@ -61,6 +64,71 @@ impl Budget {
         }
         taken
     }
+}
+
+/// A provider's budget, shared by all that this process asks of it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    cost: u32,
+    filled: Mutex<Filled>,
+}
+
+#[derive(Debug)]
+struct Filled {
+    tokens: Tokens,
+    at: Timestamp,
+    since: Instant,
+}
+
+impl Shared {
+    pub(crate) fn new(capabilities: &Capabilities, now: Timestamp) -> Self {
+        let RequestBudget { requests, per, .. } = capabilities.budget;
+        let tokens = Tokens::full(requests, millis(per));
+        Self {
+            cost: capabilities.requests_per_read,
+            filled: Mutex::new(Filled { tokens, at: now, since: Instant::now() }),
+        }
+    }
+
+    /// Fills up by the time that has passed on either clock: one that is set back stops no polling, and one that leaps fills one bucket at most.
+    fn with<T>(&self, now: Timestamp, then: impl FnOnce(&mut Tokens, u32) -> T) -> T {
+        // Whoever panicked in here left a whole bucket.
+        let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
+        let ran = millis(filled.since.elapsed());
+        let told = u64::try_from(now.millis_since(filled.at)).unwrap_or(0);
+        let passed = ran.max(told);
+        // What is less than a millisecond is not lost: it counts from the same beginning the next time.
+        if passed > 0 {
+            filled.tokens.pass(passed);
+            filled.since = Instant::now();
+            filled.at = now;
+        }
+        then(&mut filled.tokens, self.cost)
+    }
+
+    /// Whether it pays for a read now.
+    pub(crate) fn pays(&self, now: Timestamp) -> bool {
+        self.with(now, |tokens, cost| { *tokens }.take(1, cost) > 0)
+    }
+
+    /// Takes up to `wanted` reads off it; how many it paid for.
+    pub(crate) fn take(&self, wanted: u32, now: Timestamp) -> u32 {
+        self.with(now, |tokens, cost| tokens.take(wanted, cost))
+    }
+
+    /// Gives reads back that were not made.
+    pub(crate) fn give_back(&self, reads: u32, now: Timestamp) {
+        self.with(now, |tokens, cost| tokens.give_back(reads, cost));
+    }
+
+    /// Takes requests without asking.
+    pub(crate) fn spend(&self, requests: u32, now: Timestamp) {
+        self.with(now, |tokens, _| tokens.spend(requests));
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ use deposit_store::RateLimit;
 pub struct EngineConfig {
     /// Lifetime of a quote, in seconds.
     pub lifetime_secs: i64,
-    /// How many days after the end of its quote a deposit is still asked about often; later once a day, for ever.
+    /// How many days after the end of its quote, or after its last movement, a deposit is asked about; then its watch ends.
     pub watch_days: i64,
-    /// How often a young deposit, or one with a payment under way, is asked about, in seconds.
+    /// How often a deposit that can be paid, or whose payment was just seen, is asked about, in seconds.
     pub young_secs: i64,
-    /// How often an older one is, in seconds.
+    /// How often an older one is at most, in seconds; see `docs/watch.md`.
     pub old_secs: i64,
     /// How many days the bodies of handled deliveries are kept.
     pub body_days: i64,

@@ -4,6 +4,7 @@
 mod background;
 mod bounds;
 mod budget;
+mod check;
 mod clock;
 mod config;
 mod create;
@@ -13,6 +14,7 @@ mod follow;
 mod health;
 pub mod keys;
 mod observe;
+mod polling;
 mod prices;
 mod pricing;
 mod public;
@@ -27,12 +29,14 @@ mod scan;
 mod view;
 
 pub use background::Running;
+pub use check::{ProviderCheck, check_providers};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::EngineConfig;
 pub use create::{AmountInput, CreateOutcome, CreateRequest};
 pub use error::{CreateError, DeliveryError, EngineError, LimitsError, ReceiveError, Refusal};
 pub use follow::{Follower, State};
 pub use observe::Observation;
+pub use polling::WatchBacklog;
 pub use prices::FiatPrice;
 pub use query::{Balances, Caller, LimitsView};
 pub use receive::Receipt;
@@ -87,6 +91,8 @@ pub(crate) struct Inner {
     failing: Mutex<BTreeMap<ProviderId, Failing>>,
     /// What providers themselves take.
     bounds: Mutex<BTreeMap<Ticker, Bounds>>,
+    /// Budgets, and whose turn it is.
+    watches: polling::Watches,
     /// One scan of a provider at a time.
     scans: BTreeMap<ProviderId, ScanTurn>,
     /// Whose each standing address is.
@@ -111,6 +117,7 @@ impl Engine {
     ) -> Self {
         let (changes, _) = broadcast::channel(1024);
         let scans = registry.providers().map(|provider| (provider.id(), ScanTurn::default())).collect();
+        let watches = polling::Watches::new(&registry, clock.now());
         let inner = Inner {
             store,
             registry,
@@ -123,6 +130,7 @@ impl Engine {
             down_until: Mutex::new(BTreeMap::new()),
             failing: Mutex::new(BTreeMap::new()),
             bounds: Mutex::new(BTreeMap::new()),
+            watches,
             scans,
             standing: Mutex::new(BTreeMap::new()),
         };

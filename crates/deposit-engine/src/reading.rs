@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use deposit_core::{
-    ErrorKind, IntentRecord, Operation, PaymentProvider, ProviderError, ProviderId, Snapshot,
+    ErrorKind, Evidence, IntentRecord, Operation, PaymentProvider, PaymentRef, ProviderError, ProviderId,
+    ReadOutcome, Snapshot,
 };
+use deposit_lifecycle::watch::{self, Failure, Watch};
+use deposit_lifecycle::{self as lifecycle};
 use deposit_store::{DepositRow, Touch};
 
 use crate::error::EngineError;
@@ -14,24 +17,33 @@ use crate::{Engine, random};
 const LONGEST_READ: Duration = Duration::from_secs(30);
 
 impl Engine {
-    /// Reads several orders in one request.
+    /// Reads several orders in one request, with an outcome for each.
     pub(crate) async fn read_batch(
         &self,
         provider: &dyn PaymentProvider,
         intents: &[IntentRecord],
-    ) -> Result<Vec<Snapshot>, ProviderError> {
+    ) -> Result<Vec<ReadOutcome>, ProviderError> {
         complete(provider, intents, in_time(provider.id(), provider.read_many(intents)).await?)
     }
 
     /// Reads the shown order and every other one that carries our id.
-    pub(crate) async fn read_orders(&self, intent: &IntentRecord) -> Result<Vec<Snapshot>, ProviderError> {
+    /// `paid`: the first read is taken off the provider's budget already.
+    pub(crate) async fn read_orders(
+        &self,
+        intent: &IntentRecord,
+        paid: bool,
+    ) -> Result<Vec<Snapshot>, ProviderError> {
         let unconfigured = || ProviderError::new(intent.provider, Operation::Read, ErrorKind::Configuration);
         let provider = self.registry().provider(&intent.provider).ok_or_else(unconfigured)?;
         let orders =
             self.store().orders_of(&intent.deposit_id).await.map_err(|e| unconfigured().with_source(e))?;
+        if !paid {
+            self.spend_read(&**provider);
+        }
         let mut snapshots = vec![in_time(provider.id(), provider.read(intent)).await?];
         for order in orders.into_iter().filter(|order| *order != intent.provider_ref) {
             let other = IntentRecord { provider_ref: order, ..intent.clone() };
+            self.spend_read(&**provider);
             // One that nobody was shown (and that may be gone) never holds back what is known of the one that was.
             let mut snapshot = match in_time(provider.id(), provider.read(&other)).await {
                 Ok(snapshot) => snapshot,
@@ -59,12 +71,28 @@ impl Engine {
     ) -> Result<(), EngineError> {
         tracing::warn!(deposit = %row.id, %error, "deposit not read");
         let now = self.now();
-        let secs = self.note_read_failed(error, now);
-        // Spread out, but never before the provider is willing.
-        let wait = random::jittered_millis(secs).max(secs.saturating_mul(1000));
-        let next_check_at = Some(now.plus_millis(wait));
+        let pause = self.note_read_failed(error, now);
+        let pace = self.pace(row.provider);
+        let view = lifecycle::status(&row.terms, &row.evidence, &row.credit, now);
+        let watched = self.watched(row, &view, row.updated_at);
+        let passing = matches!(error.kind(), ErrorKind::Transient { .. } | ErrorKind::OutcomeUnknown);
+        let watch = if passing {
+            // Spread out, but never before the provider is willing.
+            let wait = random::jittered_millis(pause).max(pause.saturating_mul(1000));
+            let lane = watch::lane(&watched, &pace, now);
+            let Watch { failures, gone_since, .. } = row.watch;
+            Watch { failures, gone_since, ..Watch::at(now.plus_millis(wait), lane) }
+        } else {
+            let failures = row.watch.failures.saturating_add(1);
+            let gone = matches!(error.kind(), ErrorKind::NotFound);
+            let gone_since = gone.then(|| row.watch.gone_since.unwrap_or(now));
+            let knows_others = gone_since.is_some_and(|since| self.answered_since(row.provider, since));
+            let failure = Failure { failures, gone_since, knows_others };
+            let next = watch::after_failure(&watched, &pace, &failure, now);
+            self.scheduled(row, next, failures, gone_since, now)
+        };
         // `false`: somebody else's read has told more meanwhile and has set the next check.
-        self.store().touch(Touch { id: row.id.clone(), snapshot: number, next_check_at, now }).await?;
+        self.store().touch(Touch { id: row.id.clone(), snapshot: number, watch, now }).await?;
         Ok(())
     }
 }
@@ -79,14 +107,27 @@ async fn in_time<T>(
     tokio::time::timeout(LONGEST_READ, read).await.map_err(silent)?
 }
 
-/// As many snapshots as orders, or none: an answer that cannot be told apart says nothing.
+/// Whether a snapshot of a batch lacks money that is known of: a provider's list may leave out what a read of the one order tells apart
+/// (a payment that is gone from one that is undecided), so that is asked before anything is taken back.
+pub(crate) fn shows_less(evidence: &Evidence, snapshot: &Snapshot) -> bool {
+    let shown = |id: &PaymentRef| {
+        let read = snapshot.payments.iter().any(|p| p.id == *id && (p.in_flight > 0 || p.confirmed > 0));
+        read || snapshot.undecided.contains(id)
+    };
+    evidence.payments.iter().any(|(id, known)| lifecycle::paid(known) > 0 && !shown(id))
+}
+
+/// As many outcomes as orders, each of its own order, or none: an answer that cannot be told apart says nothing.
 fn complete(
     provider: &dyn PaymentProvider,
     intents: &[IntentRecord],
-    snapshots: Vec<Snapshot>,
-) -> Result<Vec<Snapshot>, ProviderError> {
-    if snapshots.len() == intents.len() {
-        return Ok(snapshots);
+    outcomes: Vec<ReadOutcome>,
+) -> Result<Vec<ReadOutcome>, ProviderError> {
+    let theirs = |(intent, outcome): (&IntentRecord, &ReadOutcome)| {
+        outcome.as_ref().map_or(true, |snapshot| snapshot.order == intent.provider_ref)
+    };
+    if outcomes.len() == intents.len() && intents.iter().zip(&outcomes).all(theirs) {
+        return Ok(outcomes);
     }
     Err(ProviderError::new(provider.id(), Operation::Read, ErrorKind::Protocol))
 }

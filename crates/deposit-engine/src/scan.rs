@@ -127,6 +127,7 @@ impl Engine {
         }
         let mut cursor = self.store().scan_cursor(provider.id()).await?;
         for _ in 0..PAGES {
+            self.spend(provider.id(), 1);
             let page = match provider.scan(cursor.as_ref()).await {
                 Ok(page) => page,
                 Err(error) => {

@@ -91,7 +91,8 @@ async fn a_provider_that_never_answers_keeps_nobody_else_waiting() {
 
 #[tokio::test]
 async fn polling_takes_no_more_than_the_provider_allows() {
-    let budget = RequestBudget { requests: 3, per: Duration::from_secs(3600), concurrency: 2 };
+    // Eight of them go into opening the orders.
+    let budget = RequestBudget { requests: 11, per: Duration::from_secs(3600), concurrency: 2 };
     let limited = Till::new("till", Ticker::BTC, Asset::BTC, Replay::Key).with_budget(budget);
     let free = Till::new("other", Ticker::LTC, Asset::LTC, Replay::Key);
     let bench = Setup::of(vec![limited, free]).bench().await;

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use deposit_core::{
     AccountIndex, Asset, Capabilities, CreditRule, Delivery, DepositIntent, IntentRecord, LookUpRequest,
-    OpenRequest, PayInstructions, PaymentProvider, ProviderError, ProviderId, RawDelivery, Replay,
-    RequestBudget, Snapshot, Ticker, TickerKind, TickerSpec, WebhookError, async_trait,
+    OpenRequest, PayInstructions, PaymentProvider, ProviderError, ProviderId, RawDelivery, ReadOutcome,
+    Replay, RequestBudget, Snapshot, Ticker, TickerKind, TickerSpec, WebhookError, async_trait,
 };
 use deposit_facade::{COMPILED_IN, RegisterError, Registry, RouteError};
 
@@ -27,7 +27,7 @@ mockall::mock! {
         async fn open(&self, request: &OpenRequest) -> Result<Box<dyn DepositIntent>, ProviderError>;
         async fn look_up(&self, request: &LookUpRequest) -> Result<Vec<Box<dyn DepositIntent>>, ProviderError>;
         async fn read(&self, intent: &IntentRecord) -> Result<Snapshot, ProviderError>;
-        async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<Snapshot>, ProviderError>;
+        async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<ReadOutcome>, ProviderError>;
         fn standing_address(&self, index: AccountIndex) -> Result<PayInstructions, ProviderError>;
         fn webhook<'a>(&self, delivery: &RawDelivery<'a>) -> Result<Delivery, WebhookError>;
     }

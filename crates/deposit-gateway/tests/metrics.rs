@@ -46,6 +46,7 @@ async fn requests_and_what_waits_are_shown_and_nobody_is_named() {
     assert_eq!(value(&text, "deposit_deliveries_unhandled"), Some(0));
     assert_eq!(value(&text, r#"deposit_rate_usable{ticker="BTC"}"#), Some(1), "{text}");
     assert_eq!(value(&text, r#"deposit_provider_failing_seconds{provider="btcpay"}"#), Some(0), "{text}");
+    assert_eq!(value(&text, r#"deposit_watch_oldest_unread_seconds{provider="btcpay"}"#), Some(0), "{text}");
     assert!(text.ends_with("# EOF\n"));
     for secret in [id.as_str(), gateway.key.as_str(), "4711", "unknown-to-everybody"] {
         assert!(!text.contains(secret), "{secret} in {text}");

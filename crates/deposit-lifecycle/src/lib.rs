@@ -9,6 +9,7 @@ mod reason;
 mod snapshot;
 mod status;
 mod transition;
+pub mod watch;
 
 pub use advance::{Advance, advance, completes};
 pub use credit::{

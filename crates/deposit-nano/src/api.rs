@@ -237,6 +237,21 @@ pub(crate) struct Version {
     pub(crate) network: String,
 }
 
+/// `block_count`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct BlockCount {
+    pub(crate) count: Raw,
+    pub(crate) unchecked: Option<Raw>,
+    pub(crate) cemented: Option<Raw>,
+}
+
+/// `confirmation_quorum`, in raw.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Quorum {
+    pub(crate) quorum_delta: Option<Raw>,
+    pub(crate) online_stake_total: Option<Raw>,
+}
+
 /// Any answer: an error comes with HTTP 200.
 #[derive(Debug, Deserialize)]
 pub(crate) struct MaybeError {

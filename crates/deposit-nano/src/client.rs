@@ -85,7 +85,11 @@ impl Client {
         }
     }
 
-    async fn call<T: DeserializeOwned>(&self, operation: Operation, body: Value) -> Result<T, Failed> {
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        operation: Operation,
+        body: Value,
+    ) -> Result<T, Failed> {
         self.send(&self.http, &self.rpc_url, operation, &body).await
     }
 
@@ -302,6 +306,17 @@ impl Client {
             },
         });
         self.call::<api::Processed>(Operation::Receive, body).await.map(|answer| answer.hash)
+    }
+
+    /// Whether the work server, or else the node, makes work: asked for one that any nonce is enough for.
+    pub(crate) async fn offers_work(&self) -> Result<(), Failed> {
+        let body = json!({
+            "action": "work_generate",
+            "hash": Hash::ZERO,
+            "difficulty": "0000000000000000",
+        });
+        let url = self.work_url.as_ref().unwrap_or(&self.rpc_url);
+        self.send::<Value>(&self.http, url, Operation::Check, &body).await.map(|_| ())
     }
 
     /// Work for a receive or open block: from the work server, else the node, else this CPU. What others give is checked.

@@ -5,6 +5,7 @@ mod address;
 mod api;
 mod block;
 mod book;
+mod check;
 mod client;
 mod config;
 mod error;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::{
-    AccountIndex, Asset, Capabilities, ConfigError, CreditRule, Delivery, DepositIntent, ErrorKind,
-    IntentRecord, OpenRequest, Operation, PayInstructions, PaymentProvider, ProviderError, ProviderId,
-    ProviderRef, RawDelivery, Received, Replay, RequestBudget, ScanCursor, ScanPage, Secret, Snapshot,
-    Ticker, TickerKind, TickerSpec, WebhookError,
+    AccountIndex, Asset, Capabilities, CheckContext, CheckItem, ConfigError, CreditRule, Delivery,
+    DepositIntent, ErrorKind, IntentRecord, OpenRequest, Operation, PayInstructions, PaymentProvider,
+    ProviderError, ProviderId, ProviderRef, RawDelivery, Received, Replay, RequestBudget, ScanCursor,
+    ScanPage, Secret, Snapshot, Ticker, TickerKind, TickerSpec, WebhookError,
 };
 use deposit_transport::HttpConfig;
 use tokio::task::AbortHandle;
@@ -48,7 +48,7 @@ pub struct Nano {
     /// One account's blocks are made one after the other.
     pub(crate) turns: Mutex<HashMap<AccountIndex, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) progress: Mutex<scan::Progress>,
-    ws_url: Option<Url>,
+    pub(crate) ws_url: Option<Url>,
     listener: OnceLock<AbortHandle>,
     capabilities: Capabilities,
 }
@@ -219,6 +219,10 @@ impl PaymentProvider for Nano {
             return Err(WebhookError::Unauthenticated);
         }
         self.take(delivery)
+    }
+
+    async fn check(&self, _context: &CheckContext) -> Vec<CheckItem> {
+        self.look().await
     }
 }
 

@@ -23,6 +23,15 @@ pub(crate) struct Client {
     pace: Pace,
 }
 
+/// What a request with the key was refused for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyAnswer {
+    /// Anything but the key.
+    Taken,
+    /// The key.
+    Refused,
+}
+
 /// An order and the provider's own clock when it answered.
 #[derive(Debug)]
 pub(crate) struct Read {
@@ -126,6 +135,30 @@ impl Client {
             return Err(error(Operation::Open, ErrorKind::Rejected("refused")));
         }
         answer.json()
+    }
+
+    /// The currencies, to see whether anybody answers.
+    pub(crate) async fn look(&self) -> Result<(), ProviderError> {
+        let answer: Result<(BTreeMap<String, Box<RawValue>>, _), _> =
+            self.get(Operation::Check, "all-currencies", &[], refusal_of_list).await;
+        answer.map(|_| ())
+    }
+
+    /// Only `create-order` looks at the key. Asked without a currency, an amount and an address there is nothing that it could make: the
+    /// refusal tells whether the key was the reason.
+    pub(crate) async fn try_key(&self) -> Result<KeyAnswer, ProviderError> {
+        let request = self
+            .request(Operation::Check, Safety::Once, Method::POST, "create-order")
+            .secret_header("nanswap-api-key", "", &self.api_key)
+            .refine(|status, body| own(status, body, ErrorKind::Rejected("refused")))
+            .json(&serde_json::Map::new());
+        match self.send(Operation::Check, request).await {
+            Err(failure) if *failure.kind() == ErrorKind::Authentication => Ok(KeyAnswer::Refused),
+            Err(failure) if matches!(failure.kind(), ErrorKind::Rejected(_)) => Ok(KeyAnswer::Taken),
+            Err(failure) => Err(failure),
+            Ok(answer) if api::is_refusal(answer.bytes()) => Ok(KeyAnswer::Taken),
+            Ok(_) => Err(error(Operation::Check, ErrorKind::Protocol)),
+        }
     }
 
     pub(crate) async fn order(&self, id: &str) -> Result<Read, ProviderError> {

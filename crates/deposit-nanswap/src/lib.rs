@@ -3,6 +3,7 @@
 
 mod api;
 mod catalog;
+mod check;
 mod client;
 mod coin;
 mod config;

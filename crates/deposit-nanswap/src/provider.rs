@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::{
-    Amount, Capabilities, ConfigError, DepositIntent, ErrorKind, IntentRecord, Limits, OpenRequest,
-    Operation, PayInstructions, PaymentProvider, ProviderError, ProviderId, ProviderRef, Replay,
-    RequestBudget, Snapshot, Ticker,
+    Amount, Capabilities, CheckContext, CheckItem, ConfigError, DepositIntent, ErrorKind, IntentRecord,
+    Limits, OpenRequest, Operation, PayInstructions, PaymentProvider, ProviderError, ProviderId, ProviderRef,
+    Replay, RequestBudget, Snapshot, Ticker,
 };
 use deposit_transport::HttpConfig;
 
@@ -68,8 +68,20 @@ impl Nanswap {
         Ok(Self { client, catalog, stuck, settle, settle_address, capabilities })
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn settle(&self) -> &'static Settle {
+        self.settle
+    }
+
+    pub(crate) fn settle_address(&self) -> &str {
+        &self.settle_address
+    }
+
     /// What the provider offers for this coin now; nothing was ordered yet, whatever goes wrong.
-    async fn pair(&self, coin: &Coin) -> Result<Pair, ProviderError> {
+    pub(crate) async fn pair(&self, coin: &Coin) -> Result<Pair, ProviderError> {
         let pair = self.catalog.pair(&self.client, coin, self.settle);
         tokio::time::timeout(self.client.patience(), pair)
             .await
@@ -195,6 +207,10 @@ impl PaymentProvider for Nanswap {
         let swapping = matches!(read.order.status, Some(api::Status::Exchanging | api::Status::Sending));
         snapshot.concerns.extend(self.stuck.seen(&intent.provider_ref, swapping));
         Ok(snapshot)
+    }
+
+    async fn check(&self, context: &CheckContext) -> Vec<CheckItem> {
+        self.look(context).await
     }
 }
 

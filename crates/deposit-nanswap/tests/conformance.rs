@@ -10,8 +10,8 @@ use deposit_conformance::{Ability, Fault, Harness, PayStage, Played, Scenario, V
 use deposit_core::{
     AccountIndex, Amount, Capabilities, Delivery, DepositId, DepositIntent, IntentRecord, Limits,
     LookUpRequest, OpenRequest, PayInstructions, PaymentProvider, PaymentRef, ProviderError, ProviderId,
-    ProviderRef, RawDelivery, ScanCursor, ScanPage, Secret, Snapshot, Ticker, TickerSpec, Timestamp,
-    WebhookError,
+    ProviderRef, RawDelivery, ReadOutcome, ScanCursor, ScanPage, Secret, Snapshot, Ticker, TickerSpec,
+    Timestamp, WebhookError,
 };
 use deposit_nanswap::{Config, Nanswap};
 use deposit_testkit::{World, impatient, unreachable_url};
@@ -71,7 +71,7 @@ impl PaymentProvider for Watched {
     async fn read(&self, intent: &IntentRecord) -> Result<Snapshot, ProviderError> {
         self.inner.read(intent).await
     }
-    async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<Snapshot>, ProviderError> {
+    async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<ReadOutcome>, ProviderError> {
         self.inner.read_many(intents).await
     }
     async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {

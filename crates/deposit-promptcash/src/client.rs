@@ -8,6 +8,9 @@ use crate::api::{self, Created, Got, Payment};
 use crate::config::Checked;
 use crate::provider::PromptCash;
 
+/// A 404 that may be anybody's.
+pub(crate) const UNTOLD: &str = "untold";
+
 #[derive(Debug)]
 pub(crate) struct Client {
     http: HttpClient,
@@ -70,6 +73,24 @@ impl Client {
             .send()
             .await?
             .json()
+    }
+
+    /// Whether the service takes the secret: asks for a payment that nobody made. How it says that it knows none is not documented, so
+    /// a 404 that is not its own form (JSON) proves nothing.
+    pub(crate) async fn look(&self, tx_id: &str) -> Result<(), ProviderError> {
+        let answer = self
+            .request(Operation::Check, Safety::Idempotent, Method::GET, &["get-payment", tx_id])
+            .refine(|status, body| {
+                let own = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body).is_ok();
+                (status == StatusCode::NOT_FOUND && !own).then_some(ErrorKind::Rejected(UNTOLD))
+            })
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => answer.json::<Got>().map(|_| ()),
+            Err(error) if *error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// `None`: the service does not know it.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::{
-    Amount, Asset, Capabilities, ConfigError, CreditRule, Delivery, DepositIntent, ErrorKind, IntentRecord,
-    OpenRequest, Operation, PaymentProvider, ProviderError, ProviderId, ProviderRef, RawDelivery, Replay,
-    RequestBudget, Snapshot, Terms, Ticker, TickerKind, TickerSpec, Timestamp, WebhookError,
+    Amount, Asset, Capabilities, CheckContext, CheckItem, ConfigError, CreditRule, Delivery, DepositIntent,
+    ErrorKind, IntentRecord, OpenRequest, Operation, PaymentProvider, ProviderError, ProviderId, ProviderRef,
+    RawDelivery, Replay, RequestBudget, Snapshot, Terms, Ticker, TickerKind, TickerSpec, Timestamp,
+    WebhookError,
 };
 use deposit_transport::HttpConfig;
 
@@ -211,6 +212,10 @@ impl PaymentProvider for PromptCash {
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
         self.webhooks.take(delivery)
+    }
+
+    async fn check(&self, context: &CheckContext) -> Vec<CheckItem> {
+        crate::check::run(&self.client, &self.callback_url, self.confirmations, context).await
     }
 
     fn journalled<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {

@@ -4,6 +4,7 @@ use deposit_core::{
     Amount, DepositId, Evidence, IntentRecord, PaymentRef, ProviderId, ProviderRef, Signed, Status, Terms,
     Ticker, Timestamp,
 };
+use deposit_lifecycle::watch::Watch;
 use deposit_lifecycle::{Credit, PostingKind};
 
 use crate::model::{AccountId, DepositRow, Lease, ReviewReason, ReviewRow, StoredRate};
@@ -251,12 +252,12 @@ pub struct Commit {
     pub rates: Vec<StoredRate>,
     /// Whether a confirmed payment still has no price.
     pub unpriced: bool,
-    /// Whether a payment is under way (asked first).
+    /// Whether a payment is under way.
     pub under_way: bool,
     /// Whether the expiry is still to be committed.
     pub expiry_pending: bool,
-    /// When to read next; `None`: never.
-    pub next_check_at: Option<Timestamp>,
+    /// When to read next, or why no more.
+    pub watch: Watch,
     /// Now.
     pub now: Timestamp,
 }
@@ -298,8 +299,8 @@ pub struct Touch {
     pub id: DepositId,
     /// The number of the snapshot.
     pub snapshot: u64,
-    /// When to read next; `None`: never.
-    pub next_check_at: Option<Timestamp>,
+    /// When to read next, or why no more.
+    pub watch: Watch,
     /// Now.
     pub now: Timestamp,
 }

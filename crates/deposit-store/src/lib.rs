@@ -30,6 +30,7 @@ use deposit_core::{
     AccountIndex, AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken,
     Ticker, Timestamp,
 };
+use deposit_lifecycle::watch::{Lane, Lanes};
 
 /// Durable state: whole use cases with commands as data, never a transaction handle. So SQLite can have one writer that commits
 /// many commands at once, and another database one statement.
@@ -178,16 +179,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn commit(&self, command: Commit) -> StoreResult<Committed>;
     /// A read that changed nothing: only the schedule moves. `false`: a newer snapshot has committed.
     async fn touch(&self, command: Touch) -> StoreResult<bool>;
-    /// Open deposits of a provider whose next check is due, payments under way first, then the longest unasked; each is pushed to
-    /// `lease_until` so that no other process takes it meanwhile.
+    /// How many deposits of a provider are due in each lane, counted up to `most`. Writes nothing.
+    async fn due_checks(&self, provider: ProviderId, now: Timestamp, most: u32) -> StoreResult<Lanes<u32>>;
+    /// Deposits of a provider whose next check is due, those that were due first, at most so many of each lane; each is pushed to
+    /// `lease_until` so that no other process takes it meanwhile. In one transaction.
     async fn claim_checks(
         &self,
         provider: ProviderId,
         now: Timestamp,
         lease_until: Timestamp,
-        limit: u32,
+        limits: Lanes<u32>,
     ) -> StoreResult<Vec<DepositId>>;
-    /// Brings a deposit's next check forward to `at` (a webhook hinted at it).
+    /// Gives back what was claimed and not read: due at `at`. In one transaction.
+    async fn release_checks(&self, ids: Vec<DepositId>, at: Timestamp) -> StoreResult<()>;
+    /// When the deposit that has been due for longest in this lane was due; in the future where none is due yet, `None` where there is none.
+    async fn first_due(&self, provider: ProviderId, lane: Lane) -> StoreResult<Option<Timestamp>>;
+    /// Brings a deposit's next check forward to `at` (a webhook hinted at it); one whose watch has ended is watched again.
     async fn check_at(&self, id: &DepositId, at: Timestamp) -> StoreResult<()>;
     /// Open deposits whose expiry is due and not yet committed.
     async fn due_expiries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DepositId>>;

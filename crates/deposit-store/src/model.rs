@@ -4,6 +4,7 @@ use deposit_core::{
     AccountIndex, AccountName, Asset, DeliveryId, DepositId, Evidence, IntentRecord, PaymentRef, Price,
     ProviderId, Signed, Status, Terms, Ticker, Timestamp,
 };
+use deposit_lifecycle::watch::Watch;
 use deposit_lifecycle::{Credit, PostingKind};
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +130,8 @@ pub struct DepositRow {
     pub snapshot: u64,
     /// The number of the newest history row.
     pub history: u64,
+    /// When it is read next, or why no more.
+    pub watch: Watch,
     /// When the row was written.
     pub created_at: Timestamp,
     /// When it last changed as seen from outside.

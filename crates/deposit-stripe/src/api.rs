@@ -170,6 +170,8 @@ pub(crate) struct Event {
     pub(crate) object: Option<String>,
     #[serde(rename = "type")]
     pub(crate) kind: String,
+    /// Unix seconds.
+    pub(crate) created: Option<i64>,
     /// Left out: nothing speaks against it, and the session that is read has its own.
     pub(crate) livemode: Option<bool>,
     /// Of a connected account: not ours.

@@ -52,6 +52,16 @@ impl Client {
         self.request(operation, Safety::Idempotent, Method::GET, path).refine(refusal_of_read)
     }
 
+    /// A read of a check. A right that is missing is no refused key.
+    pub(crate) fn look(&self, path: &[&str]) -> Request<'_> {
+        self.request(Operation::Check, Safety::Idempotent, Method::GET, path).refine(refusal_of_look)
+    }
+
+    /// Whether the key has only the rights that it was given.
+    pub(crate) fn is_restricted(&self) -> bool {
+        self.secret_key.expose().starts_with("rk_")
+    }
+
     /// Longest time of one create.
     pub(crate) fn patience(&self) -> Duration {
         self.http.config().timeout
@@ -147,18 +157,22 @@ impl Client {
         Ok(list.data.into_iter().next())
     }
 
-    /// Events of these types; newest first.
+    /// Events of these types made since (Unix seconds) and listed after this one; newest first.
     pub(crate) async fn events(
         &self,
         kinds: &[&str],
-        place: Option<(&'static str, &str)>,
+        since: Option<i64>,
+        after: Option<&str>,
     ) -> Result<api::List<api::Event>, ProviderError> {
         let mut request = self.get(Operation::Scan, &["events"]).query("limit", PAGE);
         for (n, kind) in kinds.iter().enumerate() {
             request = request.query(&format!("types[{n}]"), kind);
         }
-        if let Some((name, id)) = place {
-            request = request.query(name, id);
+        if let Some(since) = since {
+            request = request.query("created[gte]", &since.to_string());
+        }
+        if let Some(id) = after {
+            request = request.query("starting_after", id);
         }
         request.send().await?.json()
     }
@@ -187,6 +201,16 @@ fn refusal_of_read(status: StatusCode, body: &[u8]) -> Option<ErrorKind> {
         // A place in a list that is not there any more.
         StatusCode::BAD_REQUEST if known => Some(ErrorKind::NotFound),
         _ => passing(status, error.as_ref(), ErrorKind::Transient { retry_after: None }),
+    }
+}
+
+/// A key without the right to a question of a check.
+pub(crate) const NO_RIGHT: &str = "no_right";
+
+fn refusal_of_look(status: StatusCode, body: &[u8]) -> Option<ErrorKind> {
+    match status {
+        StatusCode::FORBIDDEN => Some(ErrorKind::Rejected(NO_RIGHT)),
+        _ => refusal_of_read(status, body),
     }
 }
 

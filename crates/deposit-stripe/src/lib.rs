@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod check;
 mod client;
 mod config;
 mod currency;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::{
-    Capabilities, ConfigError, Delivery, DepositIntent, ErrorKind, IntentRecord, OpenRequest, Operation,
-    PaymentProvider, ProviderError, ProviderId, ProviderRef, RawDelivery, Replay, RequestBudget, ScanCursor,
-    ScanPage, Snapshot, Ticker, Timestamp, WebhookError,
+    Capabilities, CheckContext, CheckItem, ConfigError, Delivery, DepositIntent, ErrorKind, IntentRecord,
+    OpenRequest, Operation, PaymentProvider, ProviderError, ProviderId, ProviderRef, RawDelivery, Replay,
+    RequestBudget, ScanCursor, ScanPage, Snapshot, Ticker, Timestamp, WebhookError,
 };
 use deposit_transport::HttpConfig;
 
@@ -198,8 +198,17 @@ impl PaymentProvider for Stripe {
         scan::scan(&self.client, self.livemode, cursor).await
     }
 
+    /// Every event that changes a session, a refund or a dispute is asked for; one that enters the list late is found within the overlap.
+    fn feed_shows_changes(&self) -> bool {
+        true
+    }
+
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
         self.webhooks.take(delivery)
+    }
+
+    async fn check(&self, context: &CheckContext) -> Vec<CheckItem> {
+        crate::check::run(&self.client, self.livemode, context).await
     }
 }
 

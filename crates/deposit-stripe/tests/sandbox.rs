@@ -111,10 +111,11 @@ fn net(snapshot: &Snapshot) -> u128 {
 async fn a_scan_finds_what_no_webhook_told() {
     let w = World::new().await;
     w.sandbox.set_faults("stripe", Faults { webhooks: WebhookMode::Lost, ..Faults::default() });
-    assert_eq!(w.scan(None).await, (vec![], ScanCursor("start".into())));
+    let (seen, start) = w.scan(None).await;
+    assert_eq!(seen, []);
     let order = w.open(1).await;
     w.pay(&order);
-    let (seen, cursor) = w.scan(Some(ScanCursor("start".into()))).await;
+    let (seen, cursor) = w.scan(Some(start)).await;
     assert_eq!(orders(&seen), BTreeSet::from([name(&Target::Order(order.provider_ref.clone()))]));
     assert!(seen.iter().all(|observation| observation.ours == Some(true)));
     assert_eq!(w.scan(Some(cursor.clone())).await, (vec![], cursor.clone()));
@@ -129,6 +130,34 @@ async fn a_scan_finds_what_no_webhook_told() {
     let (seen, _) = w.scan(Some(cursor)).await;
     assert_eq!(orders(&seen).len(), 1);
     assert_eq!(net(&w.read(&order).await), 2_500);
+}
+
+/// The list is by whole seconds, and an event may enter it after a younger one was seen.
+#[tokio::test]
+async fn an_event_that_appears_behind_the_cursor_is_found() {
+    let w = World::new().await;
+    let (first, second) = (w.open(1).await, w.open(2).await);
+    w.pay(&first);
+    let (_, cursor) = w.scan(None).await;
+    let emulator = &w.sandbox.emulators().stripe;
+    emulator.withhold_events(&["charge.refunded", "refund.created", "refund.updated"]);
+    w.sandbox.advance(60);
+    w.play(&first, ScenarioName::Refund);
+    w.sandbox.advance(60);
+    w.pay(&second);
+    let (seen, cursor) = w.scan(Some(cursor)).await;
+    assert_eq!(orders(&seen), BTreeSet::from([name(&Target::Order(second.provider_ref.clone()))]));
+    // Now they are there, older than what was seen.
+    emulator.withhold_events(&[]);
+    w.sandbox.advance(600);
+    let (seen, cursor) = w.scan(Some(cursor)).await;
+    let refunded = [Target::Order(first.provider_ref.clone()), Target::Deposit(first.deposit_id.clone())];
+    assert!(
+        orders(&seen).iter().any(|order| refunded.iter().any(|target| name(target) == *order)),
+        "{seen:?}"
+    );
+    assert!(!orders(&seen).contains(&name(&Target::Order(second.provider_ref))), "shown once");
+    assert_eq!(w.scan(Some(cursor.clone())).await, (vec![], cursor));
 }
 
 #[tokio::test]

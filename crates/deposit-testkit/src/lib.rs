@@ -9,9 +9,11 @@
 )]
 
 mod recorded;
+mod told;
 mod world;
 
 pub use recorded::{Answer, Exchange, Recorded};
+pub use told::{told, wrong};
 pub use world::World;
 
 use std::net::TcpListener;

@@ -44,6 +44,37 @@ pub(crate) struct OwnAddress {
 }
 
 #[derive(Debug, Serialize)]
+pub(crate) struct GetWalletInfo {
+    pub(crate) collect_utxo_data: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct WalletInfo {
+    /// Of the wallet's top block.
+    pub(crate) current_height: Option<u64>,
+    /// Spelt so.
+    #[serde(rename = "is_whatch_only")]
+    pub(crate) is_watch_only: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Balances {
+    #[serde(default)]
+    pub(crate) balances: Vec<Balance>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Balance {
+    pub(crate) asset_info: BalanceAsset,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct BalanceAsset {
+    pub(crate) asset_id: String,
+    pub(crate) decimal_point: u8,
+}
+
+#[derive(Debug, Serialize)]
 pub(crate) struct AssetQuestion<'a> {
     pub(crate) asset_id: &'a str,
 }

@@ -86,6 +86,16 @@ impl Client {
         self.wallet.call(operation, Safety::Idempotent, "getaddress", &api::Nothing {}).await
     }
 
+    pub(crate) async fn wallet_info(&self, operation: Operation) -> Result<api::WalletInfo, ProviderError> {
+        let params = api::GetWalletInfo { collect_utxo_data: false };
+        self.wallet.call(operation, Safety::Idempotent, "get_wallet_info", &params).await
+    }
+
+    /// Assets on the wallet's whitelist alone.
+    pub(crate) async fn balances(&self, operation: Operation) -> Result<api::Balances, ProviderError> {
+        self.wallet.call(operation, Safety::Idempotent, "getbalance", &api::Nothing {}).await
+    }
+
     pub(crate) async fn feed(
         &self,
         operation: Operation,

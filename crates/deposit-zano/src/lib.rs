@@ -4,9 +4,11 @@
 mod address;
 mod api;
 mod asset;
+mod check;
 mod client;
 mod config;
 mod feed;
+mod history;
 mod map;
 mod provider;
 mod scan;

@@ -9,7 +9,7 @@ use crate::testing::{DEPOSIT, OTHER_ID, assets, entry, intent, line, rules, zano
 const TOP: u64 = 5_000;
 
 fn feed(entries: Vec<Entry>) -> Feed {
-    Feed { height: Some(TOP), total: 0, entries, complete: true, cut_at: None, concerns: Vec::new() }
+    Feed { height: Some(TOP), entries, complete: true, ..Feed::default() }
 }
 
 /// The snapshot of the usual deposit, made by `change` into what the wallet lists.

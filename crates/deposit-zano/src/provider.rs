@@ -1,30 +1,33 @@
 //! The adapter.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use deposit_core::{
-    Amount, Capabilities, ConfigError, DepositIntent, ErrorKind, IntentRecord, OpenRequest, Operation,
-    PaymentProvider, ProviderError, ProviderId, ProviderRef, Replay, RequestBudget, ScanCursor, ScanPage,
-    Snapshot, Ticker,
+    Amount, Capabilities, CheckContext, CheckItem, ConfigError, DepositIntent, ErrorKind, IntentRecord,
+    OpenRequest, Operation, PaymentProvider, ProviderError, ProviderId, ProviderRef, ReadOutcome, Replay,
+    RequestBudget, ScanCursor, ScanPage, Snapshot, Ticker,
 };
 use deposit_transport::HttpConfig;
 
 use crate::address::{Address, Keys, payment_id};
 use crate::api::{Info, Status};
 use crate::asset::{self, Assets};
+use crate::check;
 use crate::client::{self, Client};
 use crate::config::Config;
 use crate::feed::{self, Feed};
+use crate::history::History;
 use crate::map::{self, Rules};
 use crate::scan::{self, Position};
 
 /// The decimals of FUSD are looked up again after so long.
 const ASSET_CHECK_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// Blocks by which a wallet may be behind its daemon.
-const MAX_LAG: u64 = 3;
+pub(crate) const MAX_LAG: u64 = 3;
 /// Orders of one reading of the feed.
 const READ_BATCH: usize = 500;
 
@@ -53,6 +56,8 @@ struct Known {
     /// The highest top block, and the length of the list then.
     height: u64,
     total: u64,
+    /// What of its list is final.
+    history: History,
     /// When the decimals of FUSD were last found right.
     fusd_checked: Option<Instant>,
 }
@@ -148,16 +153,31 @@ impl Zano {
     }
 
     /// The feed, back to when the oldest of the orders was made, with what speaks against believing what is missing from it.
-    async fn feed(&self, intents: &[&IntentRecord]) -> Result<Feed, ProviderError> {
+    async fn feed(&self, intents: &[IntentRecord]) -> Result<Feed, ProviderError> {
         let Some(since) = intents.iter().map(|intent| intent.terms.created_at).min() else {
             return Ok(Feed::default());
         };
-        let mut feed = feed::read(&self.client, Operation::Read, since).await?;
+        let (span, full, epoch) =
+            self.known(|known| (known.history.span(), known.history.is_full(), known.history.epoch()));
+        let mut feed = feed::read(&self.client, Operation::Read, since, span.as_ref(), full).await?;
         let behind = self.known(|known| {
             let height = feed.height.unwrap_or(0);
+            let current = known.history.epoch() == epoch;
             if height < known.height || feed.total < known.total {
                 // Another wallet may have taken its place.
                 known.keys = None;
+            }
+            if current && feed.height.is_some() {
+                known.history.learn(&feed.news, feed.height, self.required);
+            }
+            if feed.with_kept && current {
+                let ids = intents.iter().map(|intent| intent.provider_ref.as_str());
+                let news: HashSet<String> = feed.entries.iter().map(|entry| entry.tx_hash.clone()).collect();
+                let kept = known.history.paid_to(ids).into_iter();
+                feed.entries.extend(kept.filter(|entry| !news.contains(&entry.tx_hash)));
+            } else if feed.with_kept {
+                // Another reading found that it is another list: this one is asked again.
+                feed.complete = false;
             }
             let behind = height.saturating_add(u64::from(self.required)) < known.height;
             if height >= known.height {
@@ -182,35 +202,35 @@ impl Zano {
         Ok(feed)
     }
 
-    async fn snapshots(&self, intents: &[&IntentRecord]) -> Result<Vec<Snapshot>, ProviderError> {
+    async fn snapshots(&self, intents: &[IntentRecord]) -> Result<Vec<ReadOutcome>, ProviderError> {
+        if intents.is_empty() {
+            return Ok(Vec::new());
+        }
         let feed = self.feed(intents).await?;
         // After the feed, which notices a wallet that took another one's place.
         let keys = self.keys().await?;
+        let ids: HashSet<&str> = intents.iter().map(|intent| intent.provider_ref.as_str()).collect();
         let mut payments = Vec::new();
         for entry in &feed.entries {
             let paid = map::paid(entry)
                 .map_err(|cause| error(Operation::Read, ErrorKind::Protocol).with_source(cause))?;
-            payments.extend(
-                paid.into_iter().filter(|paid| {
-                    intents.iter().any(|intent| intent.provider_ref.as_str() == paid.payment_id)
-                }),
-            );
+            payments.extend(paid.into_iter().filter(|paid| ids.contains(paid.payment_id.as_str())));
         }
         let fusd = payments.iter().any(|paid| paid.asset == self.assets.fusd);
         let fusd_fits = if fusd { self.fusd_fits(Operation::Read).await? } else { true };
         let rules = Rules { assets: &self.assets, required: self.required, fusd_fits };
-        let one = |intent: &&IntentRecord| {
+        let one = |intent: &IntentRecord| {
             if !is_ours(intent) {
-                return map::doubtful(intent, "order_mismatch", "the payment id is not the deposit's");
+                return Err(error(Operation::Read, ErrorKind::NotFound));
             }
             let address = intent.instructions.address().and_then(Address::parse);
-            match address {
+            Ok(match address {
                 Some(address) if address.keys == keys => map::snapshot(intent, &feed, &payments, rules),
                 Some(_) => {
                     map::doubtful(intent, "other_wallet", "the deposit's address is of another wallet")
                 }
                 None => map::doubtful(intent, "address_mismatch", "the deposit's address cannot be read"),
-            }
+            })
         };
         Ok(intents.iter().map(one).collect())
     }
@@ -292,23 +312,26 @@ impl PaymentProvider for Zano {
         if !is_ours(intent) {
             return Err(error(Operation::Read, ErrorKind::NotFound));
         }
-        let mut read = self.snapshots(&[intent]).await?;
-        read.pop().ok_or_else(|| error(Operation::Read, ErrorKind::Protocol))
+        let mut read = self.snapshots(std::slice::from_ref(intent)).await?;
+        read.pop().unwrap_or_else(|| Err(error(Operation::Read, ErrorKind::Protocol)))
     }
 
     /// One reading of the feed answers for all of them.
-    async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<Snapshot>, ProviderError> {
-        self.snapshots(&intents.iter().collect::<Vec<_>>()).await
+    async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<ReadOutcome>, ProviderError> {
+        self.snapshots(intents).await
     }
 
     /// A page of the feed, oldest first; at its end also what is in the pool.
     async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
         let operation = Operation::Scan;
         let position = Position::of(cursor);
-        let listed = self.client.feed(operation, &position.question()).await?;
+        let mut listed = vec![self.client.feed(operation, &position.question()).await?];
+        while let Some(question) = scan::goes_on(&position, &listed, self.required) {
+            listed.push(self.client.feed(operation, &question).await?);
+        }
         // Asked for only where there is any: a wallet without FUSD is not bothered.
-        let mut lines =
-            listed.transfers.iter().flat_map(|e| &e.subtransfers_by_pid).flat_map(|g| &g.subtransfers);
+        let entries = listed.iter().flat_map(|page| &page.transfers);
+        let mut lines = entries.flat_map(|e| &e.subtransfers_by_pid).flat_map(|g| &g.subtransfers);
         let fusd = lines.any(|line| line.asset_id.eq_ignore_ascii_case(self.assets.fusd.as_str()));
         let fusd_fits = if fusd { self.fusd_fits(operation).await? } else { true };
         let rules = Rules { assets: &self.assets, required: self.required, fusd_fits };
@@ -321,6 +344,15 @@ impl PaymentProvider for Zano {
         }
         page.observations = scan::once(page.observations);
         Ok(page)
+    }
+
+    /// Money comes by the list alone, and what a reorganisation undoes within the overlap is hinted at.
+    fn feed_shows_changes(&self) -> bool {
+        true
+    }
+
+    async fn check(&self, _context: &CheckContext) -> Vec<CheckItem> {
+        check::run(&self.client, &self.assets, self.required).await
     }
 }
 

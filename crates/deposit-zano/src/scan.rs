@@ -1,8 +1,11 @@
 //! The feed from a cursor: oldest first, where an entry keeps its place until a reorganisation.
 //!
-//! The cursor stands behind the last entry that is final, and remembers its hash. Entries that are not final come again with each scan. Where
-//! another entry stands in the remembered place, or none (a wallet that was restored, a deep reorganisation), the scan begins anew;
-//! payments have ids of their own, so that does no harm.
+//! The cursor stands behind the last entry that is [`OVERLAP_BLOCKS`] deeper than final, and remembers its hash, and the payments behind it
+//! that were shown as confirmed: those are shown once, and one that is not listed any more is hinted at, since a reorganisation has undone it.
+//! Entries that are not final come again with each scan. Where another entry stands in the remembered place, or none (a wallet that was
+//! restored, a deeper reorganisation), the scan begins anew; payments have ids of their own, so that does no harm.
+
+use std::collections::BTreeSet;
 
 use deposit_core::{
     ErrorKind, Observation, Observed, Operation, ProviderError, ProviderRef, ScanCursor, ScanPage, Target,
@@ -11,8 +14,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{Entry, FeedPage, FeedQuestion, Order};
 use crate::feed::PAGE;
+use crate::history::OVERLAP_BLOCKS;
 use crate::map::{self, Depth, Paid, Rules};
 use crate::provider::{Zano, error};
+
+/// Pages of one round.
+const MOST_PAGES: usize = 20;
+/// Transactions that a cursor remembers; one more is shown again with each round, and not missed when it goes.
+const MOST_SHOWN: usize = 1_000;
 
 /// Behind the last final entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +30,28 @@ pub(crate) struct Position {
     next: u64,
     /// Hash of the entry before it.
     after: Option<String>,
+    /// What lies behind it and was shown as confirmed.
+    #[serde(default)]
+    shown: Vec<Shown>,
+}
+
+/// A transaction whose payments were shown as confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shown {
+    /// The end of its hash.
+    tx: String,
+    height: u64,
+    /// The payment ids in it.
+    ids: Vec<String>,
+}
+
+impl Shown {
+    fn of(entry: &Entry) -> Self {
+        let groups = entry.subtransfers_by_pid.iter();
+        let paid = groups.filter(|group| group.subtransfers.iter().any(|line| line.is_income));
+        let ids = paid.map(|group| group.payment_id.to_ascii_lowercase()).filter(|id| !id.is_empty());
+        Self { tx: entry.tx_hash.chars().skip(40).collect(), height: entry.height, ids: ids.collect() }
+    }
 }
 
 impl Position {
@@ -66,33 +97,89 @@ pub(crate) fn pool_question() -> FeedQuestion {
     }
 }
 
-/// A page of the feed as observations.
+/// What to ask for next, if these pages do not end the round. A page of entries that are all beyond the overlap is a round of its own.
+pub(crate) fn goes_on(position: &Position, pages: &[FeedPage], required: u32) -> Option<FeedQuestion> {
+    let (first, last) = (pages.first()?, pages.last()?);
+    let beyond = |entry: &Entry| is_beyond(entry, last, required);
+    let listed_to = last.last_item_index.saturating_add(1);
+    if ends(last) || pages.len() >= MOST_PAGES || !position.holds(first) || last.transfers.iter().all(beyond)
+    {
+        return None;
+    }
+    Some(FeedQuestion { offset: listed_to, ..position.question() })
+}
+
+/// Whether nothing comes behind this page. What mines is counted and not listed, so a page that is not full is the last.
+fn ends(page: &FeedPage) -> bool {
+    let full = u64::try_from(page.transfers.len()).is_ok_and(|listed| listed >= PAGE);
+    !full || page.last_item_index.saturating_add(1) >= page.total_transfers
+}
+
+/// Deeper than a reorganisation is followed.
+fn is_beyond(entry: &Entry, page: &FeedPage, required: u32) -> bool {
+    let top = page.pi.map(|pi| pi.height);
+    map::depth(entry.height, top, required.saturating_add(OVERLAP_BLOCKS)) == Depth::Confirmed
+}
+
+/// The pages of a round as observations.
 pub(crate) fn page(
     position: &Position,
-    page: &FeedPage,
+    pages: &[FeedPage],
     rules: Rules<'_>,
 ) -> Result<ScanPage, ProviderError> {
     let wrong = || error(Operation::Scan, ErrorKind::Protocol);
-    if !position.holds(page) {
-        let next = Position::default().cursor();
+    let (first, last) = pages.first().zip(pages.last()).ok_or_else(wrong)?;
+    if !position.holds(first) {
+        // What was shown is kept: what does not come again is gone.
+        let next = Position { shown: position.shown.clone(), ..Position::default() }.cursor();
         return Ok(ScanPage { observations: Vec::new(), taken: Vec::new(), next, more: true });
     }
-    let top = Some(page.pi.ok_or_else(wrong)?.height);
-    let news = page.transfers.get(usize::from(position.after.is_some())..).unwrap_or_default();
-    let mut behind = position.clone();
+    let mut behind = Position { shown: Vec::new(), ..position.clone() };
     let mut settled = true;
     let mut observations = Vec::new();
-    for entry in news {
-        let depth = map::depth(entry.height, top, rules.required);
-        settled &= depth == Depth::Confirmed;
-        if let (true, Some(index)) = (settled, entry.transfer_internal_index) {
-            behind = Position { next: index.saturating_add(1), after: Some(entry.tx_hash.clone()) };
+    let mut listed = BTreeSet::new();
+    for (number, page) in pages.iter().enumerate() {
+        let top = Some(page.pi.ok_or_else(wrong)?.height);
+        let known = usize::from(number == 0 && position.after.is_some());
+        for entry in page.transfers.get(known..).unwrap_or_default() {
+            let beyond = is_beyond(entry, page, rules.required);
+            settled &= beyond;
+            if let (true, Some(index)) = (settled, entry.transfer_internal_index) {
+                (behind.next, behind.after) = (index.saturating_add(1), Some(entry.tx_hash.clone()));
+            }
+            let shown = Shown::of(entry);
+            listed.insert(shown.tx.clone());
+            let again = position.shown.contains(&shown);
+            if !again {
+                observations.extend(observed(entry, top, rules)?);
+            }
+            let confirmed = map::depth(entry.height, top, rules.required) == Depth::Confirmed;
+            if confirmed && !beyond && behind.shown.len() < MOST_SHOWN {
+                behind.shown.push(shown);
+            }
         }
-        observations.extend(observed(entry, top, rules)?);
     }
-    let listed_to = page.last_item_index.saturating_add(1);
-    let more = settled && behind.next > position.next && listed_to < page.total_transfers;
+    // The length is not told where nothing is listed.
+    let same = |page: &FeedPage| {
+        page.pi.map(|pi| pi.height) == first.pi.map(|pi| pi.height)
+            && (page.transfers.is_empty() || page.total_transfers == first.total_transfers)
+    };
+    let whole = ends(last) && pages.iter().all(same);
+    for gone in position.shown.iter().filter(|shown| !listed.contains(&shown.tx)) {
+        if whole {
+            observations.extend(gone.ids.iter().filter_map(|id| hint(id)));
+        } else if behind.shown.len() < MOST_SHOWN {
+            behind.shown.push(gone.clone());
+        }
+    }
+    let more = settled && behind.next > position.next && !ends(last);
     Ok(ScanPage { observations, taken: Vec::new(), next: behind.cursor(), more })
+}
+
+/// Something about this order may have changed.
+fn hint(id: &str) -> Option<Observation> {
+    let target = Target::Order(ProviderRef::new(id).ok()?);
+    Some(Observation { provider: Zano::ID, target, ticker: None, ours: None, observed: Observed::Hint })
 }
 
 /// The payments of one transaction as observations. Only what is confirmed speaks of money: what is not may never come.

@@ -24,7 +24,7 @@ fn listed(entries: Vec<Entry>, first: u64, total: u64) -> FeedPage {
 }
 
 fn scanned(position: &Position, listed: &FeedPage) -> ScanPage {
-    page(position, listed, rules(&assets())).unwrap()
+    page(position, std::slice::from_ref(listed), rules(&assets())).unwrap()
 }
 
 fn position(page: &ScanPage) -> Position {
@@ -39,7 +39,7 @@ fn the_cursor_stands_behind_what_is_final() {
     let first = scanned(&start, &list);
     assert_eq!((first.observations.len(), first.more), (3, false));
     let next = position(&first);
-    assert_eq!(next, Position { next: 2, after: Some(format!("{:064x}", 2)) });
+    assert_eq!(next, Position { next: 2, after: Some(format!("{:064x}", 2)), shown: vec![] });
     // The last final one again, to see that it is there.
     assert_eq!(next.question().offset, 1);
     let again = scanned(&next, &listed(vec![zano(2, 20, ID, 6), zano(3, 995, ID, 7)], 1, 3));
@@ -61,7 +61,7 @@ fn full_pages_say_that_there_is_more() {
 
 #[test]
 fn another_entry_in_the_remembered_place_begins_anew() {
-    let after = Position { next: 2, after: Some(format!("{:064x}", 2)) };
+    let after = Position { next: 2, after: Some(format!("{:064x}", 2)), shown: vec![] };
     for list in [listed(vec![zano(9, 20, ID, 6)], 1, 2), listed(vec![], 1, 0)] {
         let page = scanned(&after, &list);
         assert_eq!((page.observations.len(), page.more, position(&page)), (0, true, Position::default()));
@@ -73,7 +73,7 @@ fn cursors_that_are_none_begin_anew() {
     for text in ["", "1", "{}", r#"{"next":5,"after":null}"#, r#"{"next":0,"after":"x"}"#] {
         assert_eq!(Position::of(Some(&ScanCursor(text.to_owned()))), Position::default(), "{text}");
     }
-    let kept = Position { next: 5, after: Some("ab".into()) };
+    let kept = Position { next: 5, after: Some("ab".into()), shown: vec![] };
     assert_eq!(Position::of(Some(&kept.cursor())), kept);
 }
 
@@ -81,7 +81,7 @@ fn cursors_that_are_none_begin_anew() {
 fn without_a_height_nothing_is_scanned() {
     let mut list = listed(vec![zano(1, 10, ID, 5)], 0, 1);
     list.pi = None;
-    assert!(page(&Position::default(), &list, rules(&assets())).is_err());
+    assert!(page(&Position::default(), &[list], rules(&assets())).is_err());
 }
 
 #[test]
@@ -124,4 +124,46 @@ fn one_hint_for_an_order() {
     let all: Vec<_> = entries.iter().flat_map(of).collect();
     let kept = once(all.clone());
     assert_eq!(kept, [all[0].clone(), all[2].clone(), all[3].clone(), all[4].clone()]);
+}
+
+#[test]
+fn a_confirmed_payment_is_shown_once_and_missed_when_it_goes() {
+    // Depths 980, 60 and 20: the first is beyond the overlap.
+    let all = || vec![zano(1, 20, ID, 5), zano(2, 940, ID, 6), zano(3, 980, "aaaaaaaaaaaaaaaa", 7)];
+    let first = scanned(&Position::default(), &listed(all(), 0, 3));
+    assert_eq!((first.observations.len(), first.more), (3, false));
+    let held = position(&first);
+    assert_eq!((held.next, held.shown.len()), (1, 2));
+    let again = scanned(&held, &listed(all(), 0, 3));
+    assert_eq!((again.observations.len(), position(&again)), (0, held.clone()));
+    // The newest block is gone, and a payment with it.
+    let mut left = all();
+    left.pop();
+    let gone = scanned(&held, &listed(left, 0, 2));
+    let order = Target::Order("aaaaaaaaaaaaaaaa".parse().unwrap());
+    assert_eq!(
+        gone.observations.iter().map(|o| (&o.target, &o.observed)).collect::<Vec<_>>(),
+        [(&order, &Observed::Hint)]
+    );
+    assert_eq!(position(&gone).shown.len(), 1, "told once");
+    // A list that moved between two pages tells nothing of what is gone.
+    let (one, mut two) = (listed(all().drain(..2).collect(), 0, 3), listed(vec![], 2, 0));
+    two.pi = Some(Provision { height: TOP + 1 });
+    let moved = page(&held, &[one, two], rules(&assets())).unwrap();
+    assert_eq!((moved.observations.len(), position(&moved).shown.len()), (0, 2));
+    // One that begins anew still knows what there was.
+    let anew = position(&scanned(&held, &listed(vec![], 0, 0)));
+    assert_eq!((anew.next, anew.shown.len()), (0, 2));
+}
+
+#[test]
+fn a_round_goes_on_to_the_end_of_what_is_not_final() {
+    let many = |from: u64, height: u64| (from..from + 100).map(|n| zano(n, height, ID, 5)).collect();
+    let start = Position::default();
+    let one = listed(many(0, 995), 0, 250);
+    assert_eq!(goes_on(&start, std::slice::from_ref(&one), 10).map(|q| q.offset), Some(100));
+    let two = listed((200..250).map(|n| zano(n, 999, ID, 5)).collect(), 200, 250);
+    assert!(goes_on(&start, &[one, two], 10).is_none());
+    // All of it beyond the overlap: the cursor moves first.
+    assert!(goes_on(&start, &[listed(many(0, 100), 0, 250)], 10).is_none());
 }

@@ -60,6 +60,11 @@ impl World {
         IntentRecord::from(self.zano.open(&self.request(deposit, ticker)).await.unwrap().as_ref())
     }
 
+    async fn read_many(&self, orders: &[IntentRecord]) -> Vec<Snapshot> {
+        let read = self.zano.read_many(orders).await.unwrap();
+        read.into_iter().map(|outcome| outcome.unwrap()).collect()
+    }
+
     async fn read(&self, order: &IntentRecord) -> Snapshot {
         self.zano.read(order).await.unwrap()
     }
@@ -145,7 +150,7 @@ async fn one_transaction_for_two_deposits_and_two_assets() {
     let (a, b) = (w.open("a", Ticker::ZANO).await, w.open("b", Ticker::FUSD).await);
     let hash = w.send(&[(&a, ZANO_ID, 5), (&b, FUSD_ID, 10_000), (&a, FUSD_ID, 7)]);
     w.confirm(&hash);
-    let read = w.zano.read_many(&[a, b]).await.unwrap();
+    let read = w.read_many(&[a, b]).await;
     assert_eq!(figures(&read[0]), [("FUSD".into(), 0, 7), ("ZANO".into(), 0, 5)]);
     assert_eq!(figures(&read[1]), [("FUSD".into(), 0, 10_000)]);
     assert_eq!(Amount::new(10_000, Asset::FUSD).to_string(), "1");
@@ -210,7 +215,7 @@ async fn many_transfers_between_two_polls() {
     for _ in 0..120 {
         w.send(&[(&order, ZANO_ID, 1)]);
     }
-    let read = w.zano.read_many(&[order, other]).await.unwrap();
+    let read = w.read_many(&[order, other]).await;
     assert!(read.iter().all(|r| r.complete));
     let sum = |n: usize| {
         let payments = read[n].payments.iter();
@@ -393,14 +398,27 @@ async fn a_scan_shows_every_payment_and_what_is_nobody_s() {
     // Nothing new but the pool; then a new one, and nothing else.
     let page = w.zano.scan(cursor.as_ref()).await.unwrap();
     assert_eq!(page.observations.len(), 1);
-    let hash = w.send(&[(&order, ZANO_ID, 1_000)]);
+    let late = w.open("late", Ticker::ZANO).await;
+    let hash = w.send(&[(&late, ZANO_ID, 1_000)]);
     w.confirm(&hash);
     let page = w.zano.scan(cursor.as_ref()).await.unwrap();
     assert_eq!(page.observations.len(), 2);
-    // The last final one vanishes: from the beginning.
+    let again = w.zano.scan(Some(&page.next)).await.unwrap();
+    assert_eq!(again.observations.len(), 1, "shown once, however often the overlap is read");
+    // A reorganisation undoes it after it was final: its order is to be read, and that shows it.
     w.wallet().shift(&[&hash], Move::Drop);
     let page = w.zano.scan(Some(&page.next)).await.unwrap();
-    assert!(page.more && page.observations.is_empty());
+    let hinted = |o: &&deposit_core::Observation| o.target == Target::Order(late.provider_ref.clone());
+    assert_eq!(
+        page.observations.iter().filter(hinted).map(|o| &o.observed).collect::<Vec<_>>(),
+        [&Observed::Hint]
+    );
+    let read = w.read(&late).await;
+    assert!(read.complete && read.payments.is_empty());
+    assert!(
+        !w.zano.scan(Some(&page.next)).await.unwrap().observations.iter().any(|o| hinted(&o)),
+        "told once"
+    );
 }
 
 #[tokio::test]

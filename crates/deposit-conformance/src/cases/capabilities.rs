@@ -9,7 +9,7 @@ use deposit_core::{
 
 use crate::harness::{Ability, Fault, Harness, Variant};
 use crate::support::{
-    UNSUPPORTED, cannot, chain, first_ticker, open_usual, order_tickers, request, request_for, snapshot,
+    UNSUPPORTED, cannot, chain, first_ticker, open_usual, order_tickers, request, request_for,
 };
 
 /// Tickers are unique and make sense, numbers are above zero, and it is the same after a restart.
@@ -104,29 +104,6 @@ pub async fn a_declared_scan_comes_to_an_end(harness: &dyn Harness) {
         cursor = Some(page.next);
     }
     panic!("a scan of 1000 pages says that there is more");
-}
-
-/// Declared batch reads answer in the order of the question, and what single reads answer.
-pub async fn a_declared_batch_read_answers_in_order(harness: &dyn Harness) {
-    let provider = harness.provider();
-    let batch = provider.capabilities().read_batch;
-    let Some(spec) = first_ticker(provider.as_ref()) else { return };
-    if batch == 1 {
-        return;
-    }
-    let mut orders = Vec::new();
-    for _ in 0..batch.min(5) {
-        orders.push(open_usual(harness, &spec).await);
-    }
-    orders.reverse();
-    let read = match provider.read_many(&orders).await {
-        Ok(read) => read,
-        Err(error) => panic!("read_many failed: {}", chain(&error)),
-    };
-    assert_eq!(read.len(), orders.len(), "answers of read_many");
-    for (order, read) in orders.iter().zip(read) {
-        assert_eq!(read, snapshot(provider.as_ref(), order).await, "read_many and read differ");
-    }
 }
 
 /// A standing address is the same for the same account, another for another, and needs nobody's answer.

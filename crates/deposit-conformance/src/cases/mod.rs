@@ -2,7 +2,9 @@
 //!
 //! Every case takes a harness that no other case used before.
 
+mod batches;
 mod capabilities;
+mod check;
 mod faults;
 mod opening;
 mod payments;
@@ -10,7 +12,9 @@ mod secrets;
 mod standing;
 mod webhooks;
 
+pub use batches::*;
 pub use capabilities::*;
+pub use check::*;
 pub use faults::*;
 pub use opening::*;
 pub use payments::*;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deposit_conformance::{Fault, PlayedStage};
 use deposit_core::{
-    Amount, Asset, Capabilities, Concern, CreditRule, Delivery, DeliveryId, DepositIntent, ErrorKind,
-    Failure, IntentRecord, LookUpRequest, Observation, Observed, OpenRequest, Operation, OrderState,
-    PayInstructions, PaymentProvider, PaymentReading, PaymentRef, ProviderError, ProviderId, ProviderRef,
-    RawDelivery, Replay, RequestBudget, ScanCursor, ScanPage, Secret, Snapshot, Target, Ticker, TickerKind,
-    TickerSpec, Timestamp, WebhookError,
+    Amount, Asset, Capabilities, CheckContext, CheckItem, Concern, CreditRule, Delivery, DeliveryId,
+    DepositIntent, ErrorKind, Failure, IntentRecord, LookUpRequest, Observation, Observed, OpenRequest,
+    Operation, OrderState, PayInstructions, PaymentProvider, PaymentReading, PaymentRef, ProviderError,
+    ProviderId, ProviderRef, RawDelivery, Replay, RequestBudget, ScanCursor, ScanPage, Secret, Snapshot,
+    Target, Ticker, TickerKind, TickerSpec, Timestamp, WebhookError,
 };
 
 use super::world::{KEY, Order, State, Word, World, signature};
@@ -20,6 +20,7 @@ use super::world::{KEY, Order, State, Word, World, signature};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     TwoOfOneTicker,
+    FindsAllRight,
     PretendsToScan,
     RepeatsOpenBlindly,
     LostIsTransient,
@@ -376,6 +377,15 @@ impl PaymentProvider for Paper {
             Some(read) => Ok(read),
             None if self.has(Flaw::UnknownOrderIsEmpty) => Ok(Snapshot::empty(reference.clone())),
             None => Err(ProviderError::new(ID, Operation::Read, ErrorKind::NotFound)),
+        }
+    }
+
+    async fn check(&self, _context: &CheckContext) -> Vec<CheckItem> {
+        match self.call(Operation::Check, |_| ()).await {
+            Err(error) if !self.has(Flaw::FindsAllRight) => {
+                vec![CheckItem::of_first(&error, "base_url", "api_key")]
+            }
+            _ => vec![CheckItem::right("credentials")],
         }
     }
 

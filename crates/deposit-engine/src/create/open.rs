@@ -109,6 +109,7 @@ impl Engine {
             expires_at: terms.expires_at().unwrap_or(now),
             attempt,
         };
+        self.spend(provider.id(), 1);
         match provider.open(&request).await {
             Ok(intent) => Ok(Opened::only(&*intent)),
             // The answer was lost, the order may be there. Finding it is conclusive at any time; not finding it is not.
@@ -134,6 +135,7 @@ impl Engine {
         old: &[ProviderRef],
     ) -> Result<Option<Opened>, ProviderError> {
         let request = LookUpRequest { deposit_id: id.clone(), terms: *terms };
+        self.spend(job.route.provider.id(), 1);
         let found = job.route.provider.look_up(&request).await?;
         let Some(shown) = found.iter().find(|order| !old.contains(order.provider_ref())) else {
             return Ok(None);

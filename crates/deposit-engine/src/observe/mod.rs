@@ -1,6 +1,7 @@
 //! Observe: from what a provider shows to evidence, status and postings, in one commit.
 
 mod reviews;
+mod watching;
 
 use deposit_core::{
     DepositId, Evidence, Facts, PayInstructions, PaymentProvider, PaymentRef, Snapshot, Timestamp,
@@ -11,9 +12,10 @@ use deposit_store::{
 };
 
 use self::reviews::{Reviews, never_confirmed};
+use crate::Engine;
 use crate::error::EngineError;
+use crate::reading::shows_less;
 use crate::view::DepositView;
-use crate::{Engine, random};
 
 /// How often a commit is tried again after somebody else's came first.
 const TRIES: u32 = 8;
@@ -56,12 +58,26 @@ impl Engine {
         id: &DepositId,
         heard_at: Option<Timestamp>,
     ) -> Result<Observation, EngineError> {
+        self.observe_now(id, heard_at, false).await
+    }
+
+    /// As [`Engine::observe`], for a read that polling has taken off the provider's budget already.
+    pub(crate) async fn observe_claimed(&self, id: &DepositId) -> Result<Observation, EngineError> {
+        self.observe_now(id, None, true).await
+    }
+
+    async fn observe_now(
+        &self,
+        id: &DepositId,
+        heard_at: Option<Timestamp>,
+        mut paid: bool,
+    ) -> Result<Observation, EngineError> {
         for _ in 0..TRIES {
             let Some((row, number)) = self.store().begin_read(id).await? else {
                 return Ok(Observation::NotOpen);
             };
             let Some(intent) = row.intent.clone() else { return Ok(Observation::NotOpen) };
-            let snapshots = match self.read_orders(&intent).await {
+            let snapshots = match self.read_orders(&intent, std::mem::take(&mut paid)).await {
                 Ok(snapshots) => snapshots,
                 Err(error) => {
                     self.read_failed(&row, number, &error).await?;
@@ -69,6 +85,7 @@ impl Engine {
                 }
             };
             self.note_read(row.provider);
+            self.note_answer(row.provider, self.now());
             crash_point("observe.read");
             let news = News::Read { number, snapshots: &snapshots };
             match self.commit_news(row, &news, heard_at).await? {
@@ -81,8 +98,8 @@ impl Engine {
         Ok(Observation::Contended)
     }
 
-    /// Reads many deposits of one provider in as few requests as it takes, and commits what that shows. Those that a batch cannot
-    /// serve (further orders, a newer read meanwhile) are read alone.
+    /// Reads many deposits of one provider in as few requests as it takes, and commits what that shows; one that cannot be read fails alone.
+    /// Those that a batch cannot serve (further orders, a newer read meanwhile, money that it does not show) are read alone.
     pub(crate) async fn observe_batch(
         &self,
         provider: &dyn PaymentProvider,
@@ -103,8 +120,8 @@ impl Engine {
         if intents.is_empty() {
             return Ok(());
         }
-        let snapshots = match self.read_batch(provider, &intents).await {
-            Ok(snapshots) => snapshots,
+        let outcomes = match self.read_batch(provider, &intents).await {
+            Ok(outcomes) => outcomes,
             Err(error) => {
                 for (row, number) in &begun {
                     self.read_failed(row, *number, &error).await?;
@@ -113,9 +130,24 @@ impl Engine {
             }
         };
         self.note_read(provider.id());
-        for ((row, number), snapshot) in begun.into_iter().zip(&snapshots) {
+        if outcomes.iter().any(Result::is_ok) {
+            self.note_answer(provider.id(), self.now());
+        }
+        for ((row, number), outcome) in begun.into_iter().zip(outcomes) {
             let id = row.id.clone();
-            let news = News::Read { number, snapshots: std::slice::from_ref(snapshot) };
+            let snapshot = match outcome {
+                Ok(snapshot) => snapshot,
+                Err(error) => {
+                    self.read_failed(&row, number, &error).await?;
+                    continue;
+                }
+            };
+            if shows_less(&row.evidence, &snapshot) {
+                self.spend_read(provider);
+                self.observe(&id, None).await?;
+                continue;
+            }
+            let news = News::Read { number, snapshots: std::slice::from_ref(&snapshot) };
             if self.commit_news(row, &news, None).await?.is_none() {
                 self.observe(&id, None).await?;
             }
@@ -193,12 +225,7 @@ impl Engine {
                     self.store().open_review(review).await?;
                 }
                 let Some(number) = step.commit.snapshot else { return Ok(Some(Observation::Unchanged)) };
-                let touch = Touch {
-                    id,
-                    snapshot: number,
-                    next_check_at: step.commit.next_check_at,
-                    now: step.commit.now,
-                };
+                let touch = Touch { id, snapshot: number, watch: step.commit.watch, now: step.commit.now };
                 return Ok(self.store().touch(touch).await?.then_some(Observation::Unchanged));
             }
             crash_point("observe.before_commit");
@@ -346,12 +373,24 @@ impl Engine {
                 deposit = %row.id, from = %row.status, to = %advance.view.status, "a status change is not in the table"
             );
         }
+        let changed_at = after.updated_at;
         after.updated_at = now;
         let view = match (DepositView::of(row), DepositView::of(&after)) {
             (Some(before), Some(new)) if new.differs_from(&before) => serde_json::to_string(&new).ok(),
             _ => None,
         };
         let moved = view.is_some();
+        let moved_at = if moved { now } else { changed_at };
+        let watch = self.watch_after(&after, &advance.view, moved_at, now);
+        let watch = match (news, row.watch.next) {
+            // Nobody has asked the provider: the read that was due goes first, so that a payment in the last moments of a quote is seen in time.
+            (News::Facts(_) | News::Time { .. }, Some(before))
+                if watch.next.is_none_or(|next| before.at <= next.at) =>
+            {
+                row.watch
+            }
+            _ => watch,
+        };
         let unchanged = !moved
             && after.evidence == row.evidence
             && after.credit == row.credit
@@ -365,7 +404,7 @@ impl Engine {
                 News::Read { number, .. } => Some(*number),
                 News::Facts(_) | News::Time { .. } => None,
             },
-            next_check_at: Some(self.next_check(&after, advance.view.in_flight > 0, now)),
+            watch,
             intent: (after.intent != row.intent).then(|| after.intent.clone()).flatten(),
             evidence: after.evidence,
             credit: after.credit,
@@ -389,26 +428,6 @@ impl Engine {
             now,
         };
         Step { commit, unchanged }
-    }
-
-    /// When to read a deposit next: young ones and payments under way often, older ones less, and once a day after the watch; never
-    /// not at all, since expiry ends the quote and not the watch.
-    fn next_check(&self, row: &DepositRow, under_way: bool, now: Timestamp) -> Timestamp {
-        let config = self.config();
-        let age_secs = now.millis_since(row.terms.created_at) / 1000;
-        let end = row.terms.expires_at().unwrap_or(row.terms.created_at);
-        // A payment to a standing address is all of its deposit: once credited, only a taking-back could come.
-        let whole = row.terms.quote.is_none() && row.credit.completed_at.is_some();
-        let secs = if whole {
-            config.old_secs.max(86_400)
-        } else if under_way || age_secs < 3600 {
-            config.young_secs
-        } else if now.millis_since(end) < config.watch_days.saturating_mul(86_400_000) {
-            config.old_secs
-        } else {
-            config.old_secs.max(86_400)
-        };
-        now.plus_millis(random::jittered_millis(secs))
     }
 }
 

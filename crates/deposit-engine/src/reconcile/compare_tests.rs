@@ -59,6 +59,7 @@ fn row() -> DepositRow {
         status: Status::New,
         version: 1,
         snapshot: 1,
+        watch: deposit_lifecycle::watch::Watch::default(),
         history: 1,
         created_at: now,
         updated_at: now,

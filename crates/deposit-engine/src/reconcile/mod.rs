@@ -19,6 +19,7 @@ use self::compare::{Known, compare};
 use crate::Engine;
 use crate::budget::Budget;
 use crate::error::EngineError;
+use crate::reading::shows_less;
 
 /// Deposits that are listed at once.
 const PAGE: u32 = 200;
@@ -205,20 +206,27 @@ impl Engine {
         }
         let intents: Vec<_> = batch.iter().map(|(_, intent)| intent.clone()).collect();
         budget.turn().await;
-        let snapshots = match self.read_batch(provider, &intents).await {
-            Ok(snapshots) => snapshots,
+        let outcomes = match self.read_batch(provider, &intents).await {
+            Ok(outcomes) => outcomes,
             Err(error) => {
                 looked.extend(batch.iter().map(|(row, _)| (row.id.clone(), vec![unreadable(row, &error)])));
                 return Ok(looked);
             }
         };
-        for ((row, _), snapshot) in batch.into_iter().zip(&snapshots) {
+        for ((row, _), outcome) in batch.into_iter().zip(outcomes) {
+            let snapshot = match outcome {
+                Ok(snapshot) => snapshot,
+                Err(error) => {
+                    looked.push((row.id.clone(), vec![unreadable(row, &error)]));
+                    continue;
+                }
+            };
             let entries = self.store().deposit_entries(&row.id).await?;
             let now = self.store().deposit(&row.id).await?;
             let still = now.is_some_and(|now| now.version == row.version);
-            let differences = if still {
+            let differences = if still && !shows_less(&row.evidence, &snapshot) {
                 let known = Known { row, entries: &entries, reviewed };
-                compare(&known, std::slice::from_ref(snapshot), self.now())
+                compare(&known, std::slice::from_ref(&snapshot), self.now())
             } else {
                 self.look(&row.id, budget, reviewed).await?
             };
@@ -240,7 +248,7 @@ impl Engine {
             let Some(row) = row else { return Ok(Vec::new()) };
             let Some(intent) = &row.intent else { return Ok(Vec::new()) };
             budget.turn().await;
-            let snapshots = match self.read_orders(intent).await {
+            let snapshots = match self.read_orders(intent, true).await {
                 Ok(snapshots) => snapshots,
                 Err(error) => return Ok(vec![unreadable(&row, &error)]),
             };

@@ -57,6 +57,8 @@ pub struct State {
     pub batches: usize,
     /// Answers a batch with one snapshot too few.
     pub loses_one: bool,
+    /// Payments that a batch leaves out and a single read shows.
+    pub list_hides: Vec<PaymentRef>,
     /// What it says that it takes; `None`: it does not answer.
     pub bounds: Option<Limits>,
     /// Every read waits here.
@@ -300,16 +302,22 @@ impl PaymentProvider for Till {
         found.ok_or_else(|| self.error(Operation::Read, ErrorKind::NotFound))
     }
 
-    async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<Snapshot>, ProviderError> {
+    async fn read_many(&self, intents: &[IntentRecord]) -> Result<Vec<ReadOutcome>, ProviderError> {
         self.state().batches += 1;
-        let mut snapshots = Vec::new();
+        let mut outcomes = Vec::new();
         for intent in intents {
-            snapshots.push(self.read(intent).await?);
+            outcomes.push(self.read(intent).await);
         }
-        if self.state().loses_one {
-            snapshots.pop();
+        // Lists of some providers leave out what is gone.
+        let loses_one = self.state().loses_one;
+        let hides = self.state().list_hides.clone();
+        for snapshot in outcomes.iter_mut().flatten() {
+            snapshot.payments.retain(|payment| !hides.contains(&payment.id));
         }
-        Ok(snapshots)
+        if loses_one {
+            outcomes.pop();
+        }
+        Ok(outcomes)
     }
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {

@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use deposit_core::Ticker;
+use deposit_engine::{ProviderCheck, check_providers};
 use deposit_facade::RouteError;
 use serde_json::json;
 
-use super::{Global, load, print};
+use super::{Global, load, online, print};
 
-pub(super) fn run(global: &Global, json: bool) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(global: &Global, online: bool, json: bool) -> anyhow::Result<ExitCode> {
     let built = load(global, None).and_then(|loaded| Ok(loaded.build()?));
     let built = match built {
         Ok(built) => built,
@@ -29,11 +30,21 @@ pub(super) fn run(global: &Global, json: bool) -> anyhow::Result<ExitCode> {
         .map(Ticker::to_string)
         .collect();
     let sources: Vec<&str> = built.rates.source_names().collect();
+    let found = if online {
+        let context = online::context(&built.server.public_url, built.server.listen);
+        Some(check_providers(&built.registry, &context).await)
+    } else {
+        None
+    };
+    let wrong = found.iter().flatten().any(ProviderCheck::is_wrong);
     if json {
-        let line = json!({
-            "ok": true, "listen": built.server.listen.to_string(), "store": store_kind(&built.store_url),
+        let mut line = json!({
+            "ok": !wrong, "listen": built.server.listen.to_string(), "store": store_kind(&built.store_url),
             "providers": providers, "tickers": tickers, "off": off, "rateSources": sources,
         });
+        if let (Some(found), Some(line)) = (&found, line.as_object_mut()) {
+            line.insert("online".to_owned(), online::object(found).into());
+        }
         print::line(line)?;
     } else {
         print::line(format_args!("listen        {}", built.server.listen))?;
@@ -42,9 +53,14 @@ pub(super) fn run(global: &Global, json: bool) -> anyhow::Result<ExitCode> {
         print::line(format_args!("tickers       {}", listed(&tickers)))?;
         print::line(format_args!("switched off  {}", listed(&off)))?;
         print::line(format_args!("rate sources  {}", sources.join(", ")))?;
-        print::line("nothing is wrong")?;
+        if let Some(found) = &found {
+            online::show(found)?;
+        }
+        if !wrong {
+            print::line("nothing is wrong")?;
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// A database URL may hold a password: only its kind and path are shown.

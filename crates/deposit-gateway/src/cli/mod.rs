@@ -6,6 +6,7 @@ mod completions;
 mod config_check;
 mod journal;
 mod keys;
+mod online;
 mod openapi;
 mod operator;
 pub(crate) mod print;
@@ -34,7 +35,7 @@ const EXAMPLES: &str = "Examples:
   deposit keys create --account shop           an API key, printed once
   deposit reconcile                            compares the providers with the ledger
   deposit review list                          money that no rule could credit
-  deposit config check --config deposit.toml   what is configured, and what is wrong
+  deposit config check --online                what is configured, and what is wrong, at the providers too
   deposit create BTC 0.0004 --watch            a deposit at a running gateway, followed until it is credited
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.
@@ -137,8 +138,22 @@ Example:
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Say what is configured, which tickers that enables, and what is wrong
-    #[command(after_help = "Examples:\n  deposit config check\n  deposit config check --json | jq .ok")]
+    #[command(
+        after_help = "With --online each provider is asked, reading only: whether it takes the credentials, which rights they have, settings that matter, and
+whether its webhook is there, enabled, and was answered last time. States: right; advice (it works, something is not covered); unknown (could
+not be looked at); WRONG (payers would find it, the text says what to change). `deposit serve` does the same at start and logs what is wrong.
+
+Exit codes: 0 nothing is wrong, 1 otherwise.
+
+Examples:
+  deposit config check
+  deposit config check --online
+  deposit config check --online --json | jq '.online[] | select(.state == \"wrong\")'"
+    )]
     Check {
+        /// Ask the providers too
+        #[arg(long)]
+        online: bool,
         /// One JSON object
         #[arg(long)]
         json: bool,
@@ -204,7 +219,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Review(command) => review::run(&global, command).await,
         Command::Journal(command) => journal::run(&global, command).await,
         Command::Reconcile(args) => reconcile::run(&global, args).await,
-        Command::Config(ConfigCommand::Check { json }) => config_check::run(&global, json),
+        Command::Config(ConfigCommand::Check { online, json }) => {
+            config_check::run(&global, online, json).await
+        }
         Command::Remote(command) => remote::run(command).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Openapi { json: _ } => openapi::run(),

@@ -46,10 +46,14 @@ async fn serve(global: &Global, emulators: Option<&Emulators>) -> anyhow::Result
     if let Some(emulators) = emulators {
         emulators.set_gateways(vec![format!("http://{}", listener.local_addr()?)]);
     }
+    let public_url = built.server.public_url.clone();
     let mut gateway = Gateway::start(built, listener).await?;
+    // In the background: a provider that is slow or wrong keeps no gateway from serving.
+    let context = super::online::context(&public_url, gateway.address());
+    let check = tokio::spawn(super::online::log(gateway.engine().clone(), context));
     // A gateway serves whether or not anybody reads this.
     let _ = super::print::line(format_args!("listening on http://{}", gateway.address()));
-    tokio::select! {
+    let ended = tokio::select! {
         ended = gateway.failed() => {
             ended?;
             Ok(ExitCode::FAILURE)
@@ -59,5 +63,7 @@ async fn serve(global: &Global, emulators: Option<&Emulators>) -> anyhow::Result
             gateway.stop().await;
             Ok(ExitCode::SUCCESS)
         }
-    }
+    };
+    check.abort();
+    ended
 }

@@ -208,5 +208,15 @@ async fn count_what_waits(app: &App, registry: &mut Registry) -> Result<(), ApiE
         "How long reads of a provider have failed",
         failing,
     );
+    let behind: Family<ByProvider, Gauge<i64, AtomicI64>> = Family::default();
+    for backlog in engine.watch_backlog().await.map_err(|error| ApiError::from_engine(&error))? {
+        let secs = i64::try_from(backlog.oldest_secs).unwrap_or(i64::MAX);
+        behind.get_or_create(&ByProvider { provider: backlog.provider.to_string() }).set(secs);
+    }
+    registry.register(
+        "deposit_watch_oldest_unread_seconds",
+        "How long the deposit has been due for a read that has waited longest of those that can be paid",
+        behind,
+    );
     Ok(())
 }

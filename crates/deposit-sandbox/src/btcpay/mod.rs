@@ -33,6 +33,7 @@ mod method;
 mod play;
 mod rates;
 mod server;
+mod setup;
 mod view;
 
 pub use server::{BtcPay, STORE_PERMISSIONS};

@@ -25,9 +25,9 @@ pub const STORE_PERMISSIONS: &[&str] = &[
 ];
 
 #[derive(Debug)]
-struct Key {
-    token: String,
-    permissions: Vec<String>,
+pub(super) struct Key {
+    pub(super) token: String,
+    pub(super) permissions: Vec<String>,
 }
 
 impl Key {
@@ -48,7 +48,9 @@ impl Key {
 }
 
 pub(super) struct State {
-    keys: Vec<Key>,
+    pub(super) keys: Vec<Key>,
+    /// What the store's settings say of network fees.
+    pub(super) fee_mode: &'static str,
     pub(super) invoices: Vec<Invoice>,
     pub(super) subscriptions: Vec<Subscription>,
     /// Everything sent to a subscription, for its list of deliveries.
@@ -88,8 +90,14 @@ impl BtcPay {
             webhook_secret.clone(),
         );
         hooks::open(&context.webhooks, &subscription);
-        let state =
-            State { keys, invoices: vec![], subscriptions: vec![subscription], sent: vec![], counter: 0 };
+        let state = State {
+            keys,
+            fee_mode: "Never",
+            invoices: vec![],
+            subscriptions: vec![subscription],
+            sent: vec![],
+            counter: 0,
+        };
         Arc::new_cyclic(|this| Self {
             context,
             store_id,
@@ -184,7 +192,7 @@ impl BtcPay {
 }
 
 /// `token KEY` or `Bearer KEY`; the scheme word ignores case.
-fn key_of<'a>(state: &'a State, headers: &HeaderMap) -> Option<&'a Key> {
+pub(super) fn key_of<'a>(state: &'a State, headers: &HeaderMap) -> Option<&'a Key> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("token") && !scheme.eq_ignore_ascii_case("bearer") {
@@ -199,7 +207,9 @@ impl Emulator for BtcPay {
     }
 
     fn router(self: Arc<Self>) -> axum::Router {
-        super::api::router(self.clone()).merge(super::hooks_api::router(self))
+        super::api::router(self.clone())
+            .merge(super::setup::router(self.clone()))
+            .merge(super::hooks_api::router(self))
     }
 
     fn server_error(&self) -> Response {

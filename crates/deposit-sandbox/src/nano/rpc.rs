@@ -141,6 +141,9 @@ fn act(node: &Nano, state: &mut State, action: &str, args: &Args<'_>) -> Answer 
     let behind = faults.not_synchronized;
     let dialect = state.dialect;
     match action {
+        forbidden if state.forbidden.iter().any(|other| other == forbidden) => {
+            Err(Refusal::unprocessable("Unknown command"))
+        }
         "version" => Ok(answers::version(dialect)),
         "block_count" => Ok(answers::block_count(&state.ledger, behind)),
         "receivable" => answers::receivable(&state.ledger, args, dialect, behind),

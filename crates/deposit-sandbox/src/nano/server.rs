@@ -43,6 +43,8 @@ pub(super) struct State {
     pub(super) payers: u64,
     pub(super) dialect: Dialect,
     pub(super) control: bool,
+    /// Actions that a proxy before the node lets nobody ask for.
+    pub(super) forbidden: Vec<String>,
 }
 
 /// The emulator of a Nano node. See the [module](super).
@@ -70,7 +72,14 @@ impl Nano {
         hooks::open(&context.webhooks, &callback_token);
         let ledger = Ledger::new(context.clock.now());
         let representative = codec::address(&Signer::new(&random.bytes::<32>("nano/representative")).key());
-        let state = State { ledger, payments: vec![], payers: 0, dialect: Dialect::Cpp, control: false };
+        let state = State {
+            ledger,
+            payments: vec![],
+            payers: 0,
+            dialect: Dialect::Cpp,
+            control: false,
+            forbidden: vec![],
+        };
         Arc::new(Self {
             authorization: format!("Bearer {}", random.base58("nano/authorization", 28)),
             callback_token,
@@ -90,6 +99,11 @@ impl Nano {
     /// Whether `work_generate` does something (`enable_control` of a node).
     pub fn allow_control(&self, allowed: bool) {
         self.state().control = allowed;
+    }
+
+    /// From now on nobody may ask for this action.
+    pub fn forbid(&self, action: &str) {
+        self.state().forbidden.push(action.to_owned());
     }
 
     /// Drops every websocket without a close frame.

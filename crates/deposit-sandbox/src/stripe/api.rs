@@ -15,7 +15,7 @@ use super::hooks::{self, Cause, Endpoint};
 use super::list::{Of, Window, events, newest_first};
 use super::model::{Charge, PaymentStatus, Session, SessionStatus};
 use super::server::{Kept, State as Account, Stripe, Version};
-use super::view::{self, Expand};
+use super::view::Expand;
 use crate::json::Json;
 
 pub(super) fn router(server: Arc<Stripe>) -> Router {
@@ -259,11 +259,8 @@ fn route(server: &Stripe, state: &mut Account, call: &Call<'_>) -> Outcome<Json>
             event.map(|event| event.json(event.kind)).ok_or_else(|| Refusal::no_such("event", id, "id"))
         }
         ["v1", "webhook_endpoints"] if post => create_endpoint(server, state, call),
-        ["v1", "webhook_endpoints"] if get => {
-            Params::read(&call.pairs)?.finish()?;
-            let all = state.endpoints.iter().rev().map(|e| e.view(&server.context.webhooks, false)).collect();
-            Ok(view::list("/v1/webhook_endpoints", all, false))
-        }
+        ["v1", "webhook_endpoints"] if get => super::setup::endpoints(server, state, &call.pairs),
+        ["v1", "account"] if get => super::setup::account(state, &call.pairs),
         ["v1", "balance"] if get => {
             Params::read(&call.pairs)?.finish()?;
             Ok(balance(state))

@@ -26,8 +26,9 @@ pub(super) struct Cause {
 
 pub(super) struct Endpoint {
     pub(super) id: String,
-    target: Target,
+    pub(super) target: Target,
     pub(super) secret: String,
+    pub(super) disabled: bool,
     /// `*` for all.
     pub(super) events: Vec<String>,
 }
@@ -36,15 +37,15 @@ impl Endpoint {
     /// The one that is there from the start.
     pub(super) fn of_gateways(secret: String) -> Self {
         let target = Target::Gateways(GATEWAY_PATH);
-        Self { id: "we_1Gateways".to_owned(), target, secret, events: vec!["*".to_owned()] }
+        Self { id: "we_1Gateways".to_owned(), target, secret, disabled: false, events: vec!["*".to_owned()] }
     }
 
     pub(super) fn to(id: String, url: String, secret: String, events: Vec<String>) -> Self {
-        Self { id, target: Target::Url(url), secret, events }
+        Self { id, target: Target::Url(url), secret, disabled: false, events }
     }
 
     fn wants(&self, kind: &str) -> bool {
-        self.events.iter().any(|event| event == "*" || event == kind)
+        !self.disabled && self.events.iter().any(|event| event == "*" || event == kind)
     }
 
     /// The secret is shown by the answer to its creation, and never again.
@@ -59,7 +60,7 @@ impl Endpoint {
         if with_secret {
             members.push(("secret", Json::text(&self.secret)));
         }
-        members.push(("status", Json::text("enabled")));
+        members.push(("status", Json::text(if self.disabled { "disabled" } else { "enabled" })));
         members.push(("url", Json::text(webhooks.url_of(&self.target).unwrap_or_default())));
         Json::object(members)
     }

@@ -40,6 +40,7 @@ pub(super) fn events(server: &Stripe, state: &State, pairs: &[Pair]) -> Outcome<
     let kept = server.now().saturating_sub(EVENT_LIFE);
     let wanted = |event: &&Arc<Event>| {
         event.created >= since.unwrap_or(kept).max(kept)
+            && !state.withheld.iter().any(|kind| kind == event.kind)
             && until.is_none_or(|until| event.created <= until)
             && kind.as_deref().is_none_or(|kind| event.kind == kind)
             && kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|kind| kind == event.kind))

@@ -30,6 +30,7 @@ mod model;
 mod page;
 mod play;
 mod server;
+mod setup;
 mod view;
 
 pub use server::Stripe;

@@ -61,6 +61,10 @@ pub(super) struct State {
     pub(super) endpoints: Vec<Endpoint>,
     /// Everything that happened, oldest first.
     pub(super) events: Vec<Arc<Event>>,
+    /// Kinds of events that the list does not show yet.
+    pub(super) withheld: Vec<String>,
+    /// The account may not take cards.
+    pub(super) charges_off: bool,
     kept: BTreeMap<String, Kept>,
     held: BTreeSet<String>,
     counters: BTreeMap<&'static str, u64>,
@@ -146,6 +150,11 @@ impl Stripe {
         } else {
             state.held.remove(key);
         }
+    }
+
+    /// Events of these kinds are not listed until this is called without them: then they stand in their place, behind younger ones.
+    pub fn withhold_events(&self, kinds: &[&str]) {
+        self.state().withheld = kinds.iter().map(|kind| (*kind).to_owned()).collect();
     }
 
     /// An endpoint that was made earlier, for all events, with a secret that is known.

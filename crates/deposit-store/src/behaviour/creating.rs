@@ -5,6 +5,7 @@ use super::fixtures::{
 use crate::{BeginCreate, Begun, FinishCreate, Finished, Phase, ResumeCreate, Resumed};
 use deposit_core::{Evidence, Status, Ticker};
 use deposit_lifecycle::Credit;
+use deposit_lifecycle::watch::Lanes;
 
 fn resume(n: u32, owner: &str, now: i64) -> ResumeCreate {
     ResumeCreate { id: id(n), lease: lease(owner, now + 30), now: at(now) }
@@ -27,7 +28,7 @@ pub async fn a_deposit_opens(fixture: &dyn Fixture) {
     assert_eq!(store.begin_read(&id(1)).await.unwrap(), None);
     assert!(store.history(&id(1), 0).await.unwrap().is_empty());
     assert!(store.due_expiries(at(99_999), 9).await.unwrap().is_empty());
-    assert!(store.claim_checks(PROVIDER, at(99_999), at(100_000), 9).await.unwrap().is_empty());
+    assert!(store.claim_checks(PROVIDER, at(99_999), at(100_000), Lanes::all(9)).await.unwrap().is_empty());
 
     // Quoted anew when it was opened: the intent's terms hold.
     let anew = terms(at(105));
@@ -60,7 +61,7 @@ pub async fn a_deposit_opens(fixture: &dyn Fixture) {
     assert_eq!(store.newest_rates().await.unwrap()[0].price.to_string(), "50001");
     assert_eq!(store.due_expiries(at(3704), 9).await.unwrap(), []);
     assert_eq!(store.due_expiries(at(3705), 9).await.unwrap(), [id(1)]);
-    assert_eq!(store.claim_checks(PROVIDER, at(115), at(200), 9).await.unwrap(), [id(1)]);
+    assert_eq!(store.claim_checks(PROVIDER, at(115), at(200), Lanes::all(9)).await.unwrap(), [id(1)]);
     // Finished twice: the row as it is.
     assert_eq!(store.finish_create(command).await.unwrap(), Finished::Open(Box::new(row(&*store, 1).await)));
     assert_eq!(store.deposit(&id(2)).await.unwrap(), None);

@@ -5,6 +5,7 @@ use deposit_core::{
     IntentRecord, PayInstructions, PaymentEvidence, PaymentRef, ProviderId, ProviderRef, Quote, Signed,
     Status, Terms, Ticker, Timestamp,
 };
+use deposit_lifecycle::watch::{Lane, Watch};
 use deposit_lifecycle::{Credit, PostingKind};
 
 use crate::{
@@ -155,7 +156,7 @@ pub(super) fn commit(row: &DepositRow, now: i64) -> Commit {
         unpriced: false,
         under_way: false,
         expiry_pending: true,
-        next_check_at: Some(at(now + 600)),
+        watch: Watch::at(at(now + 600), Lane::Old),
         now: at(now),
     }
 }

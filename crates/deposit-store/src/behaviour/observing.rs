@@ -5,9 +5,10 @@ use super::fixtures::{
 };
 use crate::{Commit, Committed, EntryKind, ReviewReason, Touch};
 use deposit_core::{Asset, PayInstructions, Signed, Status, Ticker};
+use deposit_lifecycle::watch::{Lane, Lanes, Watch};
 
 fn touch(n: u32, snapshot: u64, now: i64) -> Touch {
-    Touch { id: id(n), snapshot, next_check_at: Some(at(now + 600)), now: at(now) }
+    Touch { id: id(n), snapshot, watch: Watch::at(at(now + 600), Lane::Young), now: at(now) }
 }
 
 pub async fn a_commit_writes_everything(fixture: &dyn Fixture) {
@@ -20,7 +21,7 @@ pub async fn a_commit_writes_everything(fixture: &dyn Fixture) {
         snapshot: Some(number),
         reviews: vec![review("stray", ReviewReason::WrongAsset, 120)],
         rates: vec![rate(Ticker::BTC, "49000", 110, 110)],
-        next_check_at: None,
+        watch: Watch::default(),
         ..credit(&read, "tx-1:0", "20.5", 120)
     };
     assert_eq!(store.commit(command.clone()).await.unwrap(), Committed::Yes { history: 2, version: 2 });
@@ -44,11 +45,13 @@ pub async fn a_commit_writes_everything(fixture: &dyn Fixture) {
     assert_eq!(store.open_reviews().await.unwrap()[0].reference, "stray");
     assert_eq!(store.newest_rates().await.unwrap()[0].price.to_string(), "49000");
     // Never again, and no expiry either.
-    assert!(store.claim_checks(PROVIDER, at(999_999), at(1_000_000), 9).await.unwrap().is_empty());
+    assert!(
+        store.claim_checks(PROVIDER, at(999_999), at(1_000_000), Lanes::all(9)).await.unwrap().is_empty()
+    );
     assert!(store.due_expiries(at(999_999), 9).await.unwrap().is_empty());
 
     // A commit that nobody outside sees: no history row, the old time of change.
-    let quiet = Commit { next_check_at: Some(at(130)), ..commit(&row(&*store, 1).await, 125) };
+    let quiet = Commit { watch: Watch::at(at(130), Lane::Young), ..commit(&row(&*store, 1).await, 125) };
     assert_eq!(store.commit(quiet).await.unwrap(), Committed::Yes { history: 2, version: 3 });
     assert_eq!(row(&*store, 1).await.updated_at, at(120));
     assert_balanced(&*store).await;

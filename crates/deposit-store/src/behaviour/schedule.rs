@@ -1,5 +1,7 @@
 use deposit_core::{IntentRecord, ScanCursor};
 
+use deposit_lifecycle::watch::{Ended, Ending, Lane, Lanes, Watch};
+
 use super::Fixture;
 use super::fixtures::{OTHER_PROVIDER, PROVIDER, account, at, begin, commit, id, intent, open, row, terms};
 use super::fixtures::{credit, delivery, finish, review};
@@ -11,43 +13,61 @@ use crate::{
 pub async fn due_reads_come_in_order(fixture: &dyn Fixture) {
     let store = fixture.open().await;
     let ana = account(&*store, "ana").await.id;
+    let claim = async |provider, now: i64, until: i64, limits| {
+        let mut ids = store.claim_checks(provider, at(now), at(until), limits).await.unwrap();
+        ids.sort();
+        ids
+    };
     // Opened at 101, 102, … and due ten seconds later.
     for n in 1..=4 {
         open(&*store, n, ana, 100 + i64::from(n)).await;
     }
-    assert_eq!(store.claim_checks(PROVIDER, at(110), at(200), 9).await.unwrap(), []);
-    assert_eq!(store.claim_checks(OTHER_PROVIDER, at(999), at(2000), 9).await.unwrap(), []);
+    assert_eq!(claim(PROVIDER, 110, 200, Lanes::all(9)).await, []);
+    assert_eq!(claim(OTHER_PROVIDER, 999, 2000, Lanes::all(9)).await, []);
+    assert_eq!(store.due_checks(PROVIDER, at(110), 9).await.unwrap(), Lanes::all(0));
+    assert_eq!(store.first_due(PROVIDER, Lane::Young).await.unwrap(), Some(at(111)));
+    assert_eq!(store.first_due(PROVIDER, Lane::Old).await.unwrap(), None);
 
     // 3 has a payment under way, 1 was read just now.
-    let under_way =
-        Commit { under_way: true, next_check_at: Some(at(111)), ..commit(&row(&*store, 3).await, 105) };
-    assert!(matches!(store.commit(under_way).await.unwrap(), Committed::Yes { .. }));
+    let under_way = Watch { failures: 2, gone_since: Some(at(7)), ..Watch::at(at(111), Lane::UnderWay) };
+    let commit_3 = Commit { under_way: true, watch: under_way, ..commit(&row(&*store, 3).await, 105) };
+    assert!(matches!(store.commit(commit_3).await.unwrap(), Committed::Yes { .. }));
+    assert_eq!(row(&*store, 3).await.watch, under_way);
     let (_, number) = store.begin_read(&id(1)).await.unwrap().unwrap();
-    let read = Touch { id: id(1), snapshot: number, next_check_at: Some(at(112)), now: at(111) };
+    let read = Touch { id: id(1), snapshot: number, watch: Watch::at(at(115), Lane::Young), now: at(111) };
     assert!(store.touch(read).await.unwrap());
-    assert_eq!(store.claim_checks(PROVIDER, at(120), at(200), 3).await.unwrap(), [id(3), id(2), id(4)]);
-    // Those are taken; the next caller gets the rest, and nobody anything until the lease ends.
-    assert_eq!(store.claim_checks(PROVIDER, at(120), at(200), 3).await.unwrap(), [id(1)]);
-    assert_eq!(store.claim_checks(PROVIDER, at(199), at(300), 9).await.unwrap(), []);
-    // A hint brings one forward, never back.
+    assert_eq!(
+        store.due_checks(PROVIDER, at(120), 2).await.unwrap(),
+        Lanes { young: 2, under_way: 1, old: 0 },
+        "counted no further than asked"
+    );
+    // Those that were due first, of each lane no more than asked for.
+    let limits = Lanes { young: 2, under_way: 0, old: 9 };
+    assert_eq!(claim(PROVIDER, 120, 200, limits).await, [id(2), id(4)]);
+    assert_eq!(claim(PROVIDER, 120, 200, Lanes::all(9)).await, [id(1), id(3)]);
+    // Those are taken, and nobody gets any until the lease ends.
+    assert_eq!(claim(PROVIDER, 199, 300, Lanes::all(9)).await, []);
+    // What is given back is due again; and a hint brings one forward, never back.
+    store.release_checks(vec![id(2), id(3)], at(140)).await.unwrap();
     store.check_at(&id(4), at(150)).await.unwrap();
     store.check_at(&id(4), at(999)).await.unwrap();
-    assert_eq!(store.claim_checks(PROVIDER, at(150), at(200), 9).await.unwrap(), [id(4)]);
-    assert_eq!(
-        store.claim_checks(PROVIDER, at(200), at(300), 9).await.unwrap(),
-        [id(3), id(2), id(4), id(1)]
-    );
+    assert_eq!(claim(PROVIDER, 140, 200, Lanes::all(9)).await, [id(2), id(3)]);
+    assert_eq!(claim(PROVIDER, 150, 200, Lanes::all(9)).await, [id(4)]);
+    assert_eq!(claim(PROVIDER, 200, 300, Lanes::all(9)).await, [id(1), id(2), id(3), id(4)]);
 
-    // One that is never to be read again, until something is heard of it.
-    let never = Commit { next_check_at: None, ..commit(&row(&*store, 2).await, 210) };
-    store.commit(never).await.unwrap();
-    assert_eq!(store.claim_checks(PROVIDER, at(299), at(400), 9).await.unwrap(), []);
+    // One whose watch has ended, until something is heard of it.
+    let ended = Some(Ended { at: at(210), why: Ending::Gone });
+    let over = Watch { ended, ..Watch::default() };
+    store.commit(Commit { watch: over, ..commit(&row(&*store, 2).await, 210) }).await.unwrap();
+    assert_eq!(row(&*store, 2).await.watch, over);
+    assert_eq!(claim(PROVIDER, 299, 400, Lanes::all(9)).await, []);
     store.check_at(&id(2), at(220)).await.unwrap();
-    assert_eq!(store.claim_checks(PROVIDER, at(220), at(400), 9).await.unwrap(), [id(2)]);
+    assert_eq!(row(&*store, 2).await.watch, Watch::at(at(220), Lane::Old));
+    assert_eq!(claim(PROVIDER, 220, 400, Lanes::all(9)).await, [id(2)]);
     // Not for a row that is not open.
     store.begin_create(begin(5, ana, 100)).await.unwrap();
     store.check_at(&id(5), at(1)).await.unwrap();
-    assert_eq!(store.claim_checks(PROVIDER, at(220), at(400), 9).await.unwrap(), []);
+    assert_eq!(claim(PROVIDER, 220, 400, Lanes::all(9)).await, []);
 }
 
 pub async fn expiries_and_unpriced_are_found(fixture: &dyn Fixture) {

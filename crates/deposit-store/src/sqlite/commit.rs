@@ -148,7 +148,8 @@ async fn update(
                 snapshot = coalesce(?8, snapshot), \
                 last_read_at = CASE WHEN ?8 IS NULL THEN last_read_at ELSE ?9 END, \
                 updated_at = CASE WHEN ?6 = history THEN updated_at ELSE ?9 END, \
-                unpriced = ?10, under_way = ?11, expiry_pending = ?12, next_check_at = ?13 \
+                unpriced = ?10, under_way = ?11, expiry_pending = ?12, next_check_at = ?13, lane = ?14, \
+                failures = ?15, gone_since = ?16, ended_at = ?17, ended_reason = ?18 \
          WHERE id = ?1",
     )
     .bind(command.id.as_str())
@@ -163,7 +164,12 @@ async fn update(
     .bind(command.unpriced)
     .bind(command.under_way)
     .bind(command.expiry_pending)
-    .bind(command.next_check_at.map(|at| at.millis()))
+    .bind(command.watch.next.map(|check| check.at.millis()))
+    .bind(command.watch.next.map(|check| check.lane.to_string()))
+    .bind(i64::from(command.watch.failures))
+    .bind(command.watch.gone_since.map(Timestamp::millis))
+    .bind(command.watch.ended.map(|ended| ended.at.millis()))
+    .bind(command.watch.ended.map(|ended| ended.why.to_string()))
     .execute(connection)
     .await
     .doing("write a deposit")
@@ -295,13 +301,19 @@ async fn raise(connection: &mut SqliteConnection, account: AccountId, by: Signed
 /// A read that changed nothing. It is the newest word all the same: an older snapshot that comes later is stale.
 pub(super) async fn touch(connection: &mut SqliteConnection, command: Touch) -> StoreResult<bool> {
     sqlx::query(
-        "UPDATE deposits SET snapshot = ?2, next_check_at = ?3, last_read_at = ?4 \
+        "UPDATE deposits SET snapshot = ?2, next_check_at = ?3, last_read_at = ?4, lane = ?5, failures = ?6, gone_since = ?7, \
+                ended_at = ?8, ended_reason = ?9 \
          WHERE id = ?1 AND phase = 'open' AND snapshot < ?2",
     )
     .bind(command.id.as_str())
     .bind(to_int(command.snapshot)?)
-    .bind(command.next_check_at.map(|at| at.millis()))
+    .bind(command.watch.next.map(|check| check.at.millis()))
     .bind(command.now.millis())
+    .bind(command.watch.next.map(|check| check.lane.to_string()))
+    .bind(i64::from(command.watch.failures))
+    .bind(command.watch.gone_since.map(Timestamp::millis))
+    .bind(command.watch.ended.map(|ended| ended.at.millis()))
+    .bind(command.watch.ended.map(|ended| ended.why.to_string()))
     .execute(connection)
     .await
     .doing("note a read")

@@ -128,7 +128,7 @@ async fn open(connection: &mut SqliteConnection, command: &FinishCreate) -> Stor
     sqlx::query(
         "UPDATE deposits SET phase = ?2, provider = ?3, ticker = ?4, terms = ?5, intent = ?6, lease_until = ?7, \
                              status = ?8, version = 1, history = 1, expires_at = ?9, expiry_pending = ?10, \
-                             next_check_at = ?11, last_read_at = ?7, updated_at = ?7 \
+                             next_check_at = ?11, lane = 'young', last_read_at = ?7, updated_at = ?7 \
          WHERE id = ?1",
     )
     .bind(command.id.as_str())

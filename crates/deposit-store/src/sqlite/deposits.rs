@@ -1,10 +1,11 @@
 //! Deposits as stored: the row, its orders, addresses and history.
 
 use deposit_core::{DepositId, IntentRecord, ProviderId, ProviderRef, Status, Timestamp};
+use deposit_lifecycle::watch::{Check, Ended, Watch};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::row::{Doing, corrupt, int, json, json_opt, number, parsed, text, time, to_int};
+use super::row::{Doing, corrupt, int, json, json_opt, number, parsed, text, time, time_opt, to_int};
 use crate::{AccountId, DepositRow, HistoryRow, Lease, StoreResult};
 
 pub(super) fn deposit(row: &SqliteRow) -> StoreResult<DepositRow> {
@@ -24,9 +25,22 @@ pub(super) fn deposit(row: &SqliteRow) -> StoreResult<DepositRow> {
         version: number(row, "version")?,
         snapshot: number(row, "snapshot")?,
         history: number(row, "history")?,
+        watch: watch(row)?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
+}
+
+fn watch(row: &SqliteRow) -> StoreResult<Watch> {
+    let next = match time_opt(row, "next_check_at")? {
+        Some(at) => Some(Check { at, lane: parsed(row, "lane")? }),
+        None => None,
+    };
+    let ended = match time_opt(row, "ended_at")? {
+        Some(at) => Some(Ended { at, why: parsed(row, "ended_reason")? }),
+        None => None,
+    };
+    Ok(Watch { next, ended, failures: number(row, "failures")?, gone_since: time_opt(row, "gone_since")? })
 }
 
 pub(super) async fn read(

@@ -26,6 +26,7 @@ use deposit_core::{
     AccountIndex, AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken,
     Ticker, Timestamp,
 };
+use deposit_lifecycle::watch::{Lane, Lanes};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool};
 
@@ -344,9 +345,23 @@ impl Store for SqliteStore {
         provider: ProviderId,
         now: Timestamp,
         lease_until: Timestamp,
-        limit: u32,
+        limits: Lanes<u32>,
     ) -> StoreResult<Vec<DepositId>> {
-        self.writer.run(move |c| Box::pin(schedule::claim_checks(c, provider, now, lease_until, limit))).await
+        self.writer
+            .run(move |c| Box::pin(schedule::claim_checks(c, provider, now, lease_until, limits)))
+            .await
+    }
+
+    async fn due_checks(&self, provider: ProviderId, now: Timestamp, most: u32) -> StoreResult<Lanes<u32>> {
+        schedule::due_checks(&mut *self.reader().await?, provider, now, most).await
+    }
+
+    async fn release_checks(&self, ids: Vec<DepositId>, at: Timestamp) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(schedule::release_checks(c, ids, at))).await
+    }
+
+    async fn first_due(&self, provider: ProviderId, lane: Lane) -> StoreResult<Option<Timestamp>> {
+        schedule::first_due(&mut *self.reader().await?, provider, lane).await
     }
 
     async fn check_at(&self, id: &DepositId, at: Timestamp) -> StoreResult<()> {

@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "scans", include_str!("../../migrations/sqlite/0002_scans.sql")),
     (3, "taken_in", include_str!("../../migrations/sqlite/0003_taken_in.sql")),
     (4, "reviews", include_str!("../../migrations/sqlite/0004_reviews.sql")),
+    (5, "watch", include_str!("../../migrations/sqlite/0005_watch.sql")),
 ];
 
 /// The file of `sqlite://PATH`.

@@ -1,6 +1,7 @@
 //! What the timers ask for.
 
 use deposit_core::{DepositId, ProviderId, ScanCursor, Timestamp};
+use deposit_lifecycle::watch::{LANES, Lane, Lanes};
 use sqlx::SqliteConnection;
 
 use super::deposits;
@@ -21,35 +22,92 @@ pub(super) async fn begin_read(
     row.map(|row| Ok((deposits::deposit(&row)?, number(&row, "snapshot_taken")?))).transpose()
 }
 
+/// Both are read off the index of lanes alone; a test asks SQLite for its plan.
+pub(super) const COUNT_DUE: &str = "SELECT lane, count(*) AS due FROM (\
+     SELECT * FROM (SELECT lane FROM deposits WHERE provider = ?1 AND lane = 'young' AND next_check_at <= ?2 LIMIT ?3) \
+     UNION ALL \
+     SELECT * FROM (SELECT lane FROM deposits WHERE provider = ?1 AND lane = 'under_way' AND next_check_at <= ?2 LIMIT ?3) \
+     UNION ALL \
+     SELECT * FROM (SELECT lane FROM deposits WHERE provider = ?1 AND lane = 'old' AND next_check_at <= ?2 LIMIT ?3)) \
+     GROUP BY lane";
+pub(super) const CLAIM: &str = "UPDATE deposits SET next_check_at = ?4 WHERE id IN (\
+     SELECT id FROM deposits WHERE provider = ?1 AND lane = ?2 AND next_check_at <= ?3 ORDER BY next_check_at LIMIT ?5) \
+     RETURNING id";
+pub(super) const FIRST_DUE: &str =
+    "SELECT min(next_check_at) FROM deposits WHERE provider = ?1 AND lane = ?2 AND next_check_at IS NOT NULL";
+
+pub(super) async fn due_checks(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    now: Timestamp,
+    most: u32,
+) -> StoreResult<Lanes<u32>> {
+    let rows = sqlx::query(COUNT_DUE)
+        .bind(provider.as_str())
+        .bind(now.millis())
+        .bind(i64::from(most))
+        .fetch_all(connection)
+        .await
+        .doing("count due reads")?;
+    let mut due = Lanes::all(0);
+    for row in &rows {
+        *due.get_mut(parsed(row, "lane")?) = number(row, "due")?;
+    }
+    Ok(due)
+}
+
 pub(super) async fn claim_checks(
     connection: &mut SqliteConnection,
     provider: ProviderId,
     now: Timestamp,
     lease_until: Timestamp,
-    limit: u32,
+    limits: Lanes<u32>,
 ) -> StoreResult<Vec<DepositId>> {
-    let due: Vec<DepositId> = sqlx::query(
-        "SELECT id FROM deposits WHERE provider = ?1 AND phase = 'open' AND next_check_at <= ?2 \
-         ORDER BY under_way DESC, last_read_at, rowid LIMIT ?3",
-    )
-    .bind(provider.as_str())
-    .bind(now.millis())
-    .bind(i64::from(limit))
-    .fetch_all(&mut *connection)
-    .await
-    .doing("find due reads")?
-    .iter()
-    .map(|row| parsed(row, "id"))
-    .collect::<StoreResult<_>>()?;
-    for id in &due {
-        sqlx::query("UPDATE deposits SET next_check_at = ?2 WHERE id = ?1")
-            .bind(id.as_str())
+    let mut claimed = Vec::new();
+    for lane in LANES {
+        let limit = *limits.get(lane);
+        if limit == 0 {
+            continue;
+        }
+        let rows = sqlx::query(CLAIM)
+            .bind(provider.as_str())
+            .bind(lane.to_string())
+            .bind(now.millis())
             .bind(lease_until.millis())
-            .execute(&mut *connection)
+            .bind(i64::from(limit))
+            .fetch_all(&mut *connection)
             .await
-            .doing("claim a read")?;
+            .doing("claim reads")?;
+        for row in &rows {
+            claimed.push(parsed(row, "id")?);
+        }
     }
-    Ok(due)
+    Ok(claimed)
+}
+
+pub(super) async fn release_checks(
+    connection: &mut SqliteConnection,
+    ids: Vec<DepositId>,
+    at: Timestamp,
+) -> StoreResult<()> {
+    for id in &ids {
+        check_at(&mut *connection, id.clone(), at).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn first_due(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    lane: Lane,
+) -> StoreResult<Option<Timestamp>> {
+    let first: Option<i64> = sqlx::query_scalar(FIRST_DUE)
+        .bind(provider.as_str())
+        .bind(lane.to_string())
+        .fetch_one(connection)
+        .await
+        .doing("find the oldest due read")?;
+    Ok(first.map(Timestamp::from_millis))
 }
 
 pub(super) async fn check_at(
@@ -58,7 +116,9 @@ pub(super) async fn check_at(
     at: Timestamp,
 ) -> StoreResult<()> {
     sqlx::query(
-        "UPDATE deposits SET next_check_at = min(coalesce(next_check_at, ?2), ?2) WHERE id = ?1 AND phase = 'open'",
+        "UPDATE deposits SET next_check_at = min(coalesce(next_check_at, ?2), ?2), lane = coalesce(lane, 'old'), \
+                ended_at = NULL, ended_reason = NULL \
+         WHERE id = ?1 AND phase = 'open'",
     )
     .bind(id.as_str())
     .bind(at.millis())

@@ -331,3 +331,30 @@ async fn amounts_are_canonical_text() {
         assert_eq!(done.is_ok(), fine, "{amount:?}");
     }
 }
+
+/// The schedule's statements cost by what they take, not by what is due: each is read off the index of lanes, and nothing is sorted.
+#[tokio::test]
+async fn the_schedule_is_read_straight_off_its_index() {
+    use super::schedule::{CLAIM, COUNT_DUE, FIRST_DUE};
+    use sqlx::Row;
+    let file = File::fresh();
+    file.store().await.close().await;
+    let mut raw = file.raw().await;
+    for (sql, searches) in [(COUNT_DUE, 3), (CLAIM, 1), (FIRST_DUE, 1)] {
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).bind("btcpay");
+        query = if sql == COUNT_DUE {
+            query.bind(5).bind(9)
+        } else {
+            query.bind("young").bind(5).bind(9).bind(3)
+        };
+        let rows = query.fetch_all(&mut raw).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let found =
+            plan.iter().filter(|line| line.contains("INDEX deposits_by_lane (provider=? AND lane=?")).count();
+        assert_eq!(found, searches, "{plan:?}");
+        assert!(
+            !plan.iter().any(|line| line.contains("ORDER BY") || line.contains("SCAN deposits")),
+            "{plan:?}"
+        );
+    }
+}

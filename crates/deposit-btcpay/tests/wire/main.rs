@@ -2,6 +2,8 @@
 //! written from the same dossier, so its misunderstandings could be ours.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod batch;
+
 use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use deposit_btcpay::{BtcPay, Config, SpeedPolicy, StoreRates};
 use deposit_core::{
     Amount, Asset, CreditRule, Decimal, ErrorKind, FormulaVersion, IntentRecord, LookUpRequest, OpenRequest,
-    PaymentProvider, Price, Quote, Terms, Ticker, Timestamp,
+    PayInstructions, PaymentProvider, Price, Quote, Terms, Ticker, Timestamp,
 };
 use deposit_transport::HttpConfig;
 use serde_json::{Value, json};

@@ -1,0 +1,86 @@
+//! What a check of the set-up looks at, and how a test makes it wrong: the key itself and the store's settings.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::routing::get;
+
+use super::api::{Answer, Params, Server, ok, scope};
+use super::error::Refusal;
+use super::hooks;
+use super::server::{BtcPay, key_of};
+use crate::json::Json;
+use crate::webhook::Target;
+
+const SETTINGS: &str = "btcpay.store.canviewstoresettings";
+
+pub(super) fn router(server: Arc<BtcPay>) -> Router {
+    Router::new()
+        .route("/api/v1/api-keys/current", get(current_key))
+        .route("/api/v1/stores/{store}", get(store))
+        .with_state(server)
+}
+
+async fn current_key(State(server): Server, headers: HeaderMap) -> Answer {
+    let state = server.state();
+    let key = key_of(&state, &headers).ok_or_else(Refusal::unauthenticated)?;
+    Ok(ok(&Json::object([
+        ("apiKey", Json::text(&key.token)),
+        ("label", Json::text("gateway")),
+        ("permissions", Json::List(key.permissions.iter().map(Json::text).collect())),
+    ])))
+}
+
+async fn store(State(server): Server, Path(p): Params, headers: HeaderMap) -> Answer {
+    server.allow(&headers, SETTINGS, scope(&server, &p, false))?;
+    let state = server.state();
+    Ok(ok(&Json::object([
+        ("id", Json::text(&server.store_id)),
+        ("name", Json::text("Deposits")),
+        ("defaultCurrency", Json::text("USD")),
+        ("speedPolicy", Json::text("MediumSpeed")),
+        ("networkFeeMode", Json::text(state.fee_mode)),
+        ("paymentTolerance", Json::int(0)),
+    ])))
+}
+
+impl BtcPay {
+    /// The configured key is unknown from now on.
+    pub fn revoke_key(&self) {
+        let token = self.api_key().to_owned();
+        self.state().keys.retain(|key| key.token != token);
+    }
+
+    /// The configured key loses a right, in every scope.
+    pub fn take_right(&self, right: &str) {
+        let token = self.api_key().to_owned();
+        for key in self.state().keys.iter_mut().filter(|key| key.token == token) {
+            key.permissions.retain(|granted| granted.split(':').next() != Some(right));
+        }
+    }
+
+    /// What the store's settings say of network fees; invoices do not change.
+    pub fn show_fee_mode(&self, mode: &'static str) {
+        self.state().fee_mode = mode;
+    }
+
+    /// Switches the gateways' webhook on or off.
+    pub fn switch_webhook(&self, enabled: bool) {
+        for subscription in &mut self.state().subscriptions {
+            subscription.enabled = enabled;
+        }
+    }
+
+    /// Points the gateways' webhook elsewhere, with these events alone.
+    pub fn point_webhook(&self, url: &str, events: &[&str]) {
+        let mut state = self.state();
+        if let Some(subscription) = state.subscriptions.first_mut() {
+            subscription.target = Target::Url(url.to_owned());
+            subscription.everything = events.is_empty();
+            subscription.events = events.iter().map(|event| (*event).to_owned()).collect();
+            hooks::open(&self.context.webhooks, subscription);
+        }
+    }
+}
