@@ -296,7 +296,7 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
         Err(ProviderError::unsupported(self.id(), Operation::Address))
     }
 
-    /// Standing addresses to look after, from now on: told all at the start, and one by one as accounts appear. Telling one again
+    /// Standing addresses to look after, from now on: told all at the start, in pages, and then only those that are new. Telling one again
     /// does nothing. A scan shows payments to these addresses only.
     fn watch(&self, _indices: &[AccountIndex]) {}
 

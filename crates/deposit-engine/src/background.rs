@@ -18,6 +18,10 @@ const RATES_EVERY: Duration = Duration::from_secs(20);
 const FIRST_RATES: Duration = Duration::from_secs(2);
 /// How often providers are asked for their own limits.
 const BOUNDS_EVERY: Duration = Duration::from_secs(60);
+/// Rates are kept for so many days longer than deposits are watched.
+const RATES_MARGIN_DAYS: i64 = 7;
+/// At most so many rows are tidied up in one commit.
+const TIDY_BATCH: u32 = 500;
 /// How often is tidied up.
 const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// How many deposits one round takes.
@@ -138,10 +142,28 @@ impl Engine {
     pub async fn tidy(&self) -> Result<(), EngineError> {
         let now = self.now();
         let bodies = now.plus_secs(self.config().body_days.saturating_mul(-86_400));
-        let purged = self.store().purge_journal_bodies(bodies).await?;
+        let rates = now.plus_secs(
+            self.config().watch_days.max(0).saturating_add(RATES_MARGIN_DAYS).saturating_mul(-86_400),
+        );
+        let (mut purged, mut pruned) = (0_u64, 0_u64);
+        // In batches: nobody's credit waits for a long write.
+        loop {
+            let some = self.store().purge_journal_bodies(bodies, TIDY_BATCH).await?;
+            purged = purged.saturating_add(some);
+            if some < u64::from(TIDY_BATCH) {
+                break;
+            }
+        }
+        loop {
+            let some = self.store().prune_rates(rates, TIDY_BATCH).await?;
+            pruned = pruned.saturating_add(some);
+            if some < u64::from(TIDY_BATCH) {
+                break;
+            }
+        }
         let given_up = self.store().abandon_stale_creates(now.plus_secs(-ABANDON_SECS), now).await?;
-        if purged + given_up > 0 {
-            tracing::info!(purged, given_up, "tidied up");
+        if purged > 0 || pruned > 0 || given_up > 0 {
+            tracing::info!(purged, pruned, given_up, "tidied up");
         }
         Ok(())
     }

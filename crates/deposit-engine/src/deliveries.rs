@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deposit_core::{
-    DepositId, Observation as Message, Observed, PaymentProvider, PaymentRef, ProviderId, RawDelivery,
-    Target, WebhookError,
+    Delivery, DepositId, Observation as Message, Observed, PaymentProvider, PaymentRef, ProviderId,
+    RawDelivery, Target, WebhookError,
 };
 use deposit_store::{DepositRow, JournalEntry, JournalOutcome, JournalRow, Phase, SightedDue, crash_point};
 
@@ -41,11 +41,25 @@ impl Engine {
     pub async fn webhook(&self, provider: &str, delivery: &RawDelivery<'_>) -> Result<(), DeliveryError> {
         let id = provider.parse().map_err(|_| DeliveryError::UnknownProvider)?;
         let adapter = self.registry().provider(&id).ok_or(DeliveryError::UnknownProvider)?;
-        let verified = adapter.webhook(delivery).map_err(|error| match error {
-            WebhookError::Unauthenticated => DeliveryError::Unauthenticated,
-            WebhookError::Malformed(what) => DeliveryError::Malformed(what),
-            WebhookError::Unsupported | _ => DeliveryError::UnknownProvider,
-        })?;
+        let verify = || {
+            adapter.webhook(delivery).map_err(|error| match error {
+                WebhookError::Unauthenticated => DeliveryError::Unauthenticated,
+                WebhookError::Malformed(what) => DeliveryError::Malformed(what),
+                WebhookError::Unsupported | _ => DeliveryError::UnknownProvider,
+            })
+        };
+        let mut verified = verify()?;
+        let says_nothing = |d: &Delivery| d.observations.is_empty() && d.concerns.is_empty();
+        // Whoever tells of payments to standing addresses may tell of everybody's (a Nano node does): what is nobody's here is not kept.
+        if adapter.capabilities().standing_address && says_nothing(&verified) {
+            // Unless it is of an account that was made a moment ago.
+            if self.tell(&**adapter).await.map_err(DeliveryError::NotStored)? {
+                verified = verify()?;
+            }
+            if says_nothing(&verified) {
+                return Ok(());
+            }
+        }
         let observations = serde_json::to_string(&verified.observations).map_err(|_| {
             DeliveryError::NotStored(EngineError::Inconsistent("an observation cannot be written"))
         })?;

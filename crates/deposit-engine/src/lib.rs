@@ -99,7 +99,7 @@ pub(crate) struct Inner {
     /// One scan of a provider at a time.
     scans: BTreeMap<ProviderId, ScanTurn>,
     /// Whose each standing address is.
-    standing: Mutex<BTreeMap<ProviderId, Standing>>,
+    standing: Mutex<BTreeMap<ProviderId, Arc<tokio::sync::Mutex<Standing>>>>,
     /// What was logged once.
     told: Told,
 }

@@ -1,13 +1,14 @@
 //! Scans: what a provider's feed shows, and payments to standing addresses, each of which opens a deposit of its own.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use deposit_core::{
     AccountIndex, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observation as Message, Observed,
-    PaymentProvider, PaymentReading, ProviderError, ProviderRef, Snapshot, Target, Terms, TickerSpec,
+    PaymentProvider, PaymentReading, ProviderError, ProviderId, ProviderRef, Snapshot, Target, Terms,
+    TickerSpec,
 };
 use deposit_lifecycle as lifecycle;
 use deposit_store::{Account, DepositRow, OpenStanding, crash_point};
@@ -26,6 +27,8 @@ use crate::unmatched::of_nobody;
 const PAGES: usize = 100;
 /// How often a provider that pushes hints is scanned at most.
 const BREATH: Duration = Duration::from_millis(50);
+/// Accounts in one page, when a provider is told of them.
+const TOLD_AT_ONCE: u32 = 500;
 /// At most so many accounts are taken in for at a time.
 const ACCOUNTS_AT_ONCE: usize = 4;
 /// Payments taken in by one call, in the background.
@@ -40,11 +43,13 @@ pub(crate) struct ScanTurn {
     ended: tokio::sync::Mutex<u64>,
 }
 
-/// The standing addresses of one provider, as far as they were asked for.
+/// The standing addresses of one provider: how far they were told and noted, by account index.
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
-    owners: HashMap<String, AccountIndex>,
-    derived: BTreeSet<AccountIndex>,
+    /// The highest index that this process told the provider.
+    told: Option<AccountIndex>,
+    /// Up to this index the store had the addresses when this process began.
+    noted: Option<AccountIndex>,
 }
 
 /// What one round of a scan came to.
@@ -117,13 +122,9 @@ impl Engine {
         if !provider.capabilities().scan {
             return Ok(round);
         }
-        let accounts = if provider.capabilities().standing_address {
-            self.store().accounts().await?
-        } else {
-            Vec::new()
-        };
-        let indices: Vec<AccountIndex> = accounts.iter().map(|account| account.index).collect();
-        provider.watch(&indices);
+        if provider.capabilities().standing_address {
+            self.tell(provider).await?;
+        }
         let mut cursor = self.store().scan_cursor(provider.id()).await?;
         for _ in 0..PAGES {
             self.spend(provider.id(), 1);
@@ -141,7 +142,7 @@ impl Engine {
                     let from = cursor.as_ref().map_or("its beginning", |cursor| cursor.0.as_str());
                     format!("feed from {from}, line {}", line.saturating_add(1))
                 };
-                round.paid.extend(self.scanned(provider, &accounts, message, place).await?);
+                round.paid.extend(self.scanned(provider, message, place).await?);
             }
             crash_point("scan.committed");
             // What no deposit has is not ours to note: less than is taken in, or of an account that is gone.
@@ -195,7 +196,6 @@ impl Engine {
     async fn scanned(
         &self,
         provider: &dyn PaymentProvider,
-        accounts: &[Account],
         message: &Message,
         place: impl FnOnce() -> String,
     ) -> Result<Option<AccountIndex>, EngineError> {
@@ -214,7 +214,11 @@ impl Engine {
             }
             return Ok(None);
         }
-        let Some(account) = self.owner(provider, accounts, &message.target) else {
+        let owner = match provider.capabilities().standing_address {
+            true => self.owner(provider, &message.target).await?,
+            false => None,
+        };
+        let Some(account) = owner else {
             // The cursor goes on, so this is the only time that anybody looks at it.
             if let Some(review) = of_nobody(message, place, self.now()) {
                 self.store().sight(vec![review]).await?;
@@ -225,7 +229,7 @@ impl Engine {
         let Observed::Payment(reading) = &message.observed else { return Ok(None) };
         let spec = provider.capabilities().tickers.iter().find(|spec| Some(spec.ticker) == message.ticker);
         let Some(spec) = spec.or_else(|| provider.capabilities().tickers.first()) else { return Ok(None) };
-        self.standing_payment(provider, account, spec, reading).await?;
+        self.standing_payment(provider, &account, spec, reading).await?;
         Ok((reading.confirmed > 0).then_some(account.index))
     }
 
@@ -235,37 +239,73 @@ impl Engine {
         provider: &dyn PaymentProvider,
         target: &Target,
     ) -> Result<bool, EngineError> {
-        if !provider.capabilities().standing_address || !matches!(target, Target::Address(_)) {
+        if !provider.capabilities().standing_address {
             return Ok(false);
         }
-        let accounts = self.store().accounts().await?;
-        Ok(self.owner(provider, &accounts, target).is_some())
+        Ok(self.owner(provider, target).await?.is_some())
     }
 
-    /// Whose standing address the message is about.
-    fn owner<'a>(
+    /// Whose standing address the message is about: one look-up, however many accounts there are.
+    async fn owner(
         &self,
         provider: &dyn PaymentProvider,
-        accounts: &'a [Account],
         target: &Target,
-    ) -> Option<&'a Account> {
-        let Target::Address(paid) = target else { return None };
-        let index = {
+    ) -> Result<Option<Account>, EngineError> {
+        let Target::Address(paid) = target else { return Ok(None) };
+        if let Some(owner) = self.store().standing_owner(provider.id(), paid).await? {
+            return Ok(Some(owner));
+        }
+        // An account that was made a moment ago, perhaps by another process.
+        self.tell(provider).await?;
+        Ok(self.store().standing_owner(provider.id(), paid).await?)
+    }
+
+    /// Tells the provider of all accounts that this process has not told it of, and notes whose their addresses are. The first call reads all
+    /// accounts, in pages; each further one only what is new. Answers whether there was any.
+    pub(crate) async fn tell(&self, provider: &dyn PaymentProvider) -> Result<bool, EngineError> {
+        let id = provider.id();
+        let standing = {
             // Whoever panicked in here left whole entries.
             let mut all = self.inner.standing.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = all.entry(provider.id()).or_default();
-            // Deriving takes a while, and an address is its account's for good: each is derived once, not once for every message.
-            for account in accounts {
-                if known.derived.insert(account.index)
-                    && let Ok(how) = provider.standing_address(account.index)
-                    && let Some(address) = how.address()
+            Arc::clone(all.entry(id).or_default())
+        };
+        // Whoever waits here finds all addresses noted after it.
+        let mut standing = standing.lock().await;
+        let address = |index| provider.standing_address(index).ok()?.address().map(str::to_owned);
+        let mut any = false;
+        loop {
+            let after = standing.told.unwrap_or(AccountIndex(0));
+            let accounts = self.store().accounts_after(after, TOLD_AT_ONCE).await?;
+            let Some(last) = accounts.last() else { return Ok(any) };
+            if standing.told.is_none() {
+                // Noted by rising index: if the last one is another's now (another seed), so are all before it.
+                if let Some(mark) = self.store().standing_mark(id).await?
+                    && let Some(last) = address(mark)
+                    && self.is_noted(id, &last, mark).await?
                 {
-                    known.owners.insert(address.to_owned(), account.index);
+                    standing.noted = Some(mark);
                 }
             }
-            known.owners.get(paid).copied()?
-        };
-        accounts.iter().find(|account| account.index == index)
+            let indices: Vec<AccountIndex> = accounts.iter().map(|account| account.index).collect();
+            let new = indices.iter().filter(|index| Some(**index) > standing.noted);
+            let new: Vec<_> = new.filter_map(|index| Some((address(*index)?, *index))).collect();
+            if !new.is_empty() {
+                self.store().note_standing(id, new).await?;
+            }
+            provider.watch(&indices);
+            standing.told = Some(last.index);
+            any = true;
+        }
+    }
+
+    async fn is_noted(
+        &self,
+        provider: ProviderId,
+        address: &str,
+        index: AccountIndex,
+    ) -> Result<bool, EngineError> {
+        let owner = self.store().standing_owner(provider, address).await?;
+        Ok(owner.is_some_and(|account| account.index == index))
     }
 
     /// A payment to a standing address: its deposit is opened at first sight, the payment itself being its order, and then observed like any

@@ -22,6 +22,8 @@ struct Feed {
     cursors: Vec<Option<String>>,
     taken_in: Vec<AccountIndex>,
     down: bool,
+    /// Its push tells of everybody's payments, like a node's of every block of the network.
+    everybodys: bool,
 }
 
 /// A node with a feed of two rows a page.
@@ -82,7 +84,13 @@ impl PaymentProvider for Node {
     }
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
-        let observations = serde_json::from_slice(delivery.body).unwrap();
+        let mut observations: Vec<Observation> = serde_json::from_slice(delivery.body).unwrap();
+        let feed = self.feed.lock().unwrap();
+        if feed.everybodys {
+            let ours =
+                |o: &Observation| feed.watched.iter().any(|i| o.target == Target::Address(address(*i)));
+            observations.retain(ours);
+        }
         Ok(Delivery { id: DeliveryId::new("d1").unwrap(), observations, concerns: Vec::new() })
     }
 }
@@ -305,4 +313,54 @@ async fn a_feed_speaks_for_the_deposits_of_its_own_provider_alone() {
     bench.scan().await;
     assert_eq!(bench.reviews().await, ["P9"]);
     assert_eq!(bench.balance("ana").await, "1");
+}
+
+#[tokio::test]
+async fn a_push_about_everybody_is_kept_only_where_it_is_about_us() {
+    let bench = Bench::new().await;
+    bench.node.feed.lock().unwrap().everybodys = true;
+    let push = async |to: String| {
+        let told = Observation {
+            provider: ID,
+            target: Target::Address(to),
+            ticker: Some(Ticker::XNO),
+            ours: Some(true),
+            observed: Observed::PaymentHint,
+        };
+        let body = serde_json::to_vec(&[told]).unwrap();
+        let delivery = RawDelivery { headers: &[], query: &[], body: &body, received_at: Timestamp::EPOCH };
+        bench.engine.webhook(ID.as_str(), &delivery).await.unwrap();
+    };
+    let kept = async || bench.engine.store().journal_rows(JournalFilter::default()).await.unwrap().len();
+    for n in 0..1_000 {
+        push(format!("foreign-{n}")).await;
+    }
+    assert_eq!(kept().await, 0);
+    // Made a moment ago, by another process: nobody here has told the provider of it.
+    let made = bench.engine.store().ensure_account(&"cleo".parse().unwrap(), Timestamp::EPOCH).await.unwrap();
+    assert!(!bench.node.feed.lock().unwrap().watched.contains(&made.index));
+    push(address(made.index)).await;
+    assert_eq!(kept().await, 1);
+}
+
+#[tokio::test]
+async fn owners_are_noted_once_and_again_where_the_addresses_became_others() {
+    let mut bench = Bench::new().await;
+    bench.scan().await;
+    let store = bench.engine.store();
+    let owner = store.standing_owner(ID, &address(AccountIndex(2))).await.unwrap().unwrap();
+    assert_eq!(owner.index, AccountIndex(2));
+    assert_eq!(store.standing_mark(ID).await.unwrap(), Some(AccountIndex(2)));
+    // As another seed would have left it: the addresses of now are noted at the next start.
+    let id = ProviderId::constant("other");
+    let before = vec![("old-1".to_owned(), AccountIndex(1)), ("old-2".to_owned(), AccountIndex(2))];
+    store.note_standing(id, before).await.unwrap();
+    bench.node = Node { id, feed: Arc::default(), ..bench.node.clone() };
+    bench.restart().await;
+    bench.scan().await;
+    let store = bench.engine.store();
+    for (at, index) in [("old-1", 1), ("old-2", 2), ("address-1", 1), ("address-2", 2)] {
+        let owner = store.standing_owner(id, at).await.unwrap();
+        assert_eq!(owner.map(|account| account.index), Some(AccountIndex(index)), "{at}");
+    }
 }

@@ -1,7 +1,8 @@
 //! `[providers.nano]`.
 
 use deposit_core::{ConfigError, Secret};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use crate::address::Address;
@@ -44,13 +45,21 @@ pub struct Config {
     /// Expected in `?token=` of the node's HTTP callback; empty: callbacks are refused.
     #[serde(default)]
     pub callback_token: Secret,
-    /// Payments below this, in raw, are neither shown nor taken in; 1, the default, leaves none out. Not in the configuration file.
-    #[serde(skip, default = "default_dust")]
+    /// Payments below this, in raw, are neither credited nor taken in; 1, the default, leaves none out. In the file it is text: a TOML
+    /// integer does not hold every amount.
+    #[serde(default = "default_dust", deserialize_with = "raw")]
     pub dust_raw: u128,
 }
 
 fn default_dust() -> u128 {
     DUST_RAW
+}
+
+fn raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let raw = if digits { text.parse().ok() } else { None };
+    raw.ok_or_else(|| D::Error::custom("must be a whole number of raw, as text"))
 }
 
 /// A configuration whose values can work.
@@ -174,7 +183,10 @@ mod tests {
         assert!(config.ws_url.is_empty() && config.callback_token.is_empty());
         assert_eq!(config.dust_raw, DUST_RAW);
         assert!(read(r#","wallet":"x""#).is_err());
-        assert!(read(r#","dust_raw":1"#).is_err());
+        assert_eq!(read(r#","dust_raw":"1000000000000000000000000""#).unwrap().dust_raw, 10_u128.pow(24));
+        for bad in ["1", r#""""#, r#""+1""#, r#""1.5""#, r#""-1""#, r#""1e3""#] {
+            assert!(read(&format!(r#","dust_raw":{bad}"#)).is_err(), "{bad}");
+        }
         assert!(serde_json::from_str::<Config>(r#"{"rpc_url":"x","representative":"y"}"#).is_err());
     }
 

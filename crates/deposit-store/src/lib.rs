@@ -27,7 +27,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 use deposit_core::{
-    AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken, Ticker, Timestamp,
+    AccountIndex, AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken,
+    Ticker, Timestamp,
 };
 use deposit_lifecycle::watch::{Lane, Lanes};
 
@@ -44,8 +45,23 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// The account of this name, made if it is new. Its index is the next never-used one.
     async fn ensure_account(&self, name: &AccountName, now: Timestamp) -> StoreResult<Account>;
-    /// All accounts, oldest first.
+    /// All accounts, oldest first: for an operator's listing, never for a request, a credit or a scan.
     async fn accounts(&self) -> StoreResult<Vec<Account>>;
+    /// The account of this number.
+    async fn account(&self, id: AccountId) -> StoreResult<Option<Account>>;
+    /// At most `limit` accounts with an index above `after`, by rising index. Whoever reads on from the last index misses nothing: no account
+    /// becomes visible after one with a higher index was.
+    async fn accounts_after(&self, after: AccountIndex, limit: u32) -> StoreResult<Vec<Account>>;
+    /// Notes whose these standing addresses are. An address keeps its first account; noting one again changes nothing.
+    async fn note_standing(
+        &self,
+        provider: ProviderId,
+        addresses: Vec<(String, AccountIndex)>,
+    ) -> StoreResult<()>;
+    /// The account whose standing address this is.
+    async fn standing_owner(&self, provider: ProviderId, address: &str) -> StoreResult<Option<Account>>;
+    /// The highest account index of which a standing address is noted.
+    async fn standing_mark(&self, provider: ProviderId) -> StoreResult<Option<AccountIndex>>;
     /// The account of this name.
     async fn account_by_name(&self, name: &AccountName) -> StoreResult<Option<Account>>;
     /// Closes an account: its keys stop working, money that still comes goes to review. `None`: no such account.
@@ -155,8 +171,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn finish_journal(&self, id: i64, outcome: &str, now: Timestamp) -> StoreResult<()>;
     /// Stored deliveries, newest last.
     async fn journal_rows(&self, filter: JournalFilter) -> StoreResult<Vec<JournalRow>>;
-    /// Removes bodies of handled deliveries received before `before`; ids, digests and outcomes stay.
-    async fn purge_journal_bodies(&self, before: Timestamp) -> StoreResult<u64>;
+    /// Removes bodies of handled deliveries received before `before`, at most `limit` of them; ids, digests and outcomes stay. Answers how many.
+    async fn purge_journal_bodies(&self, before: Timestamp, limit: u32) -> StoreResult<u64>;
     /// The row of an open deposit and its next snapshot number: taken *before* the provider is asked.
     async fn begin_read(&self, id: &DepositId) -> StoreResult<Option<(DepositRow, u64)>>;
     /// Commits what an observation changed: evidence, history row, postings, in one transaction.
@@ -194,6 +210,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Stores rates. One that equals the newest of its ticker (price and source) only moves that row's `seen_until`.
     async fn store_rates(&self, rates: Vec<StoredRate>) -> StoreResult<()>;
+    /// Removes rates that were replaced before `before`, at most `limit` of them, the oldest first; answers how many. The newest of a ticker
+    /// stays, and so does what was in force at `before`, and all since the oldest deposit with a payment that has no price yet was made.
+    async fn prune_rates(&self, before: Timestamp, limit: u32) -> StoreResult<u64>;
     /// The newest rate of each ticker.
     async fn newest_rates(&self) -> StoreResult<Vec<StoredRate>>;
     /// The rate whose `valid_from` is the newest not after `at`.

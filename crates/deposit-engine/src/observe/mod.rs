@@ -317,7 +317,7 @@ impl Engine {
             // Only the first posting is withheld: what is posted follows its payment, down as well as up.
             if net > 0 && entry.postings == 0 {
                 if owner.is_none() {
-                    owner = self.store().accounts().await?.into_iter().find(|a| a.id == row.account);
+                    owner = self.store().account(row.account).await?;
                 }
                 // Money for a closed account stays unpriced, so unposted, and an operator sees it; also where a price was noted while the
                 // payment was on its way. So does money that an operator has credited by hand: whether something is still missing is for

@@ -1,8 +1,6 @@
 //! What a provider lists of its own accord, against what is known here.
 
-use deposit_core::{
-    AccountIndex, Amount, Observation as Message, Observed, PaymentProvider, Target, Timestamp,
-};
+use deposit_core::{Amount, Observation as Message, Observed, PaymentProvider, Target, Timestamp};
 use deposit_store::Phase;
 
 use super::{Difference, DifferenceKind, Doubts};
@@ -31,8 +29,7 @@ impl Engine {
         doubts: &mut Doubts,
     ) -> Result<(), EngineError> {
         if provider.capabilities().standing_address {
-            let accounts = self.store().accounts().await?;
-            provider.watch(&accounts.iter().map(|account| account.index).collect::<Vec<AccountIndex>>());
+            self.tell(provider).await?;
         }
         let unread = |why: String| Difference {
             provider: provider.id(),

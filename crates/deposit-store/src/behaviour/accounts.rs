@@ -1,3 +1,5 @@
+use deposit_core::AccountIndex;
+
 use super::Fixture;
 use super::fixtures::{account, at, name};
 use crate::{AccountId, NewApiKey};
@@ -21,6 +23,32 @@ pub async fn accounts_are_numbered_once(fixture: &dyn Fixture) {
     let other = store.ensure_account(&name("Ana"), at(4)).await.unwrap();
     assert_eq!(other.index.0, 3);
     assert_eq!(store.accounts().await.unwrap(), [ana, ben, other]);
+}
+
+pub async fn the_owner_of_a_standing_address_is_found(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    let nano = deposit_core::ProviderId::constant("nano");
+    let other = deposit_core::ProviderId::constant("other");
+    let ana = account(&*store, "ana").await;
+    let ben = account(&*store, "ben").await;
+    assert_eq!(store.account(ben.id).await.unwrap(), Some(ben.clone()));
+    assert_eq!(store.account(AccountId(99)).await.unwrap(), None);
+    assert_eq!(store.accounts_after(AccountIndex(0), 1).await.unwrap(), [ana.clone()]);
+    assert_eq!(store.accounts_after(ana.index, 9).await.unwrap(), [ben.clone()]);
+    assert_eq!(store.accounts_after(ben.index, 9).await.unwrap(), []);
+
+    assert_eq!(store.standing_mark(nano).await.unwrap(), None);
+    let both = vec![("a".to_owned(), ana.index), ("b".to_owned(), ben.index)];
+    store.note_standing(nano, both.clone()).await.unwrap();
+    store.note_standing(nano, both).await.unwrap();
+    // An address keeps its account; an account may have more than one.
+    store.note_standing(nano, vec![("a".to_owned(), ben.index), ("c".to_owned(), ana.index)]).await.unwrap();
+    for (address, owner) in [("a", &ana), ("b", &ben), ("c", &ana)] {
+        assert_eq!(store.standing_owner(nano, address).await.unwrap().as_ref(), Some(owner), "{address}");
+    }
+    assert_eq!(store.standing_owner(other, "a").await.unwrap(), None);
+    assert_eq!(store.standing_mark(nano).await.unwrap(), Some(ben.index));
+    assert_eq!(store.standing_mark(other).await.unwrap(), None);
 }
 
 pub async fn a_closed_account_is_seen_through_its_keys(fixture: &dyn Fixture) {

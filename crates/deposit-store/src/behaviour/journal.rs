@@ -77,9 +77,11 @@ pub async fn the_journal_is_listed_and_purged(fixture: &dyn Fixture) {
     let ignored = vec!["ignored".to_owned(), "?".to_owned()];
     assert_eq!(list(JournalFilter { outcomes: ignored, ..all.clone() }).await, ids[..2]);
     // Only what is handled and old enough, and each once; the row itself stays.
-    assert_eq!(store.purge_journal_bodies(at(2)).await.unwrap(), 1);
-    assert_eq!(store.purge_journal_bodies(at(9)).await.unwrap(), 2);
-    assert_eq!(store.purge_journal_bodies(at(9)).await.unwrap(), 0);
+    assert_eq!(store.purge_journal_bodies(at(2), 9).await.unwrap(), 1);
+    // In batches.
+    assert_eq!(store.purge_journal_bodies(at(9), 1).await.unwrap(), 1);
+    assert_eq!(store.purge_journal_bodies(at(9), 9).await.unwrap(), 1);
+    assert_eq!(store.purge_journal_bodies(at(9), 9).await.unwrap(), 0);
     assert_eq!(list(all).await, ids);
     assert_eq!(store.journal(delivery("d1", 99)).await.unwrap(), JournalOutcome::Duplicate(ids[0]));
 }

@@ -62,6 +62,7 @@ macro_rules! store_suite {
     ($fixture:expr) => {
         $crate::store_suite! { @each $fixture;
             accounts_are_numbered_once,
+            the_owner_of_a_standing_address_is_found,
             a_closed_account_is_seen_through_its_keys,
             api_keys_are_unique_and_revoked_once,
             the_rate_window_is_exact,
@@ -102,6 +103,7 @@ macro_rules! store_suite {
             the_journal_is_listed_and_purged,
             rates_are_stored_by_change,
             rates_are_found_by_time,
+            old_rates_go_and_what_is_needed_stays,
             the_whole_range_of_amounts_is_exact,
             reversals_may_leave_a_debt,
             a_balance_never_wraps,

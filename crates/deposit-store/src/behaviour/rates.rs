@@ -37,6 +37,34 @@ pub async fn rates_are_stored_by_change(fixture: &dyn Fixture) {
     assert_eq!(store.rate_at(Ticker::BAN, at(1)).await.unwrap().unwrap().price.to_string(), fine);
 }
 
+pub async fn old_rates_go_and_what_is_needed_stays(fixture: &dyn Fixture) {
+    let store = fixture.open().await;
+    for n in 1..=9 {
+        store.store_rates(vec![rate(BTC, &n.to_string(), n * 10, n * 10)]).await.unwrap();
+    }
+    store.store_rates(vec![rate(Ticker::XMR, "150", 1, 1)]).await.unwrap();
+    let mut before = Vec::new();
+    for time in 55..=99 {
+        before.push(store.rate_at(BTC, at(time)).await.unwrap());
+        before.push(store.rate_after(BTC, at(time)).await.unwrap());
+    }
+    // In batches, the oldest first; what was in force at that time stays.
+    assert_eq!(store.prune_rates(at(55), 3).await.unwrap(), 3);
+    assert_eq!(all(&*store).await.len(), 6);
+    assert_eq!(store.prune_rates(at(55), 3).await.unwrap(), 1);
+    assert_eq!(store.prune_rates(at(55), 3).await.unwrap(), 0);
+    let mut after = Vec::new();
+    for time in 55..=99 {
+        after.push(store.rate_at(BTC, at(time)).await.unwrap());
+        after.push(store.rate_after(BTC, at(time)).await.unwrap());
+    }
+    assert_eq!(before, after, "a late payment is priced as before");
+    // The newest never goes.
+    assert_eq!(store.prune_rates(at(1_000), 100).await.unwrap(), 4);
+    assert_eq!(all(&*store).await, [("9".to_owned(), 90, 90)]);
+    assert!(store.rate_at(Ticker::XMR, at(1_000)).await.unwrap().is_some());
+}
+
 pub async fn rates_are_found_by_time(fixture: &dyn Fixture) {
     let store = fixture.open().await;
     assert!(store.newest_rates().await.unwrap().is_empty());

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use super::row::{Doing, bytes32, corrupt, int, parsed, text, time, time_opt};
 use crate::{Account, AccountId, ApiKeyRow, NewApiKey, StoreResult};
 
-fn account(row: &SqliteRow) -> StoreResult<Account> {
+pub(super) fn account(row: &SqliteRow) -> StoreResult<Account> {
     let index = u32::try_from(int(row, "account_index")?).map_err(|e| corrupt("account_index", e))?;
     Ok(Account {
         id: AccountId(int(row, "account_id")?),
@@ -56,6 +56,39 @@ pub(super) async fn all(connection: &mut SqliteConnection) -> StoreResult<Vec<Ac
     .iter()
     .map(account)
     .collect()
+}
+
+pub(super) async fn by_id(connection: &mut SqliteConnection, id: AccountId) -> StoreResult<Option<Account>> {
+    sqlx::query(
+        "SELECT id AS account_id, name, account_index, created_at AS account_created_at, closed_at \
+         FROM accounts WHERE id = ?",
+    )
+    .bind(id.0)
+    .fetch_optional(connection)
+    .await
+    .doing("read an account")?
+    .as_ref()
+    .map(account)
+    .transpose()
+}
+
+pub(super) const AFTER: &str = "SELECT id AS account_id, name, account_index, created_at AS account_created_at, closed_at \
+     FROM accounts WHERE account_index > ? ORDER BY account_index LIMIT ?";
+
+pub(super) async fn after(
+    connection: &mut SqliteConnection,
+    after: AccountIndex,
+    limit: u32,
+) -> StoreResult<Vec<Account>> {
+    sqlx::query(AFTER)
+        .bind(i64::from(after.0))
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await
+        .doing("read accounts")?
+        .iter()
+        .map(account)
+        .collect()
 }
 
 pub(super) async fn ensure(

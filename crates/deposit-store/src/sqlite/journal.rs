@@ -121,11 +121,17 @@ pub(super) async fn rows(
     newest_first.iter().rev().map(delivery).collect()
 }
 
-pub(super) async fn purge_bodies(connection: &mut SqliteConnection, before: Timestamp) -> StoreResult<u64> {
+pub(super) async fn purge_bodies(
+    connection: &mut SqliteConnection,
+    before: Timestamp,
+    limit: u32,
+) -> StoreResult<u64> {
     sqlx::query(
-        "UPDATE journal SET body = NULL WHERE body IS NOT NULL AND handled_at IS NOT NULL AND received_at < ?",
+        "UPDATE journal SET body = NULL WHERE id IN (SELECT id FROM journal \
+         WHERE body IS NOT NULL AND handled_at IS NOT NULL AND received_at < ? ORDER BY received_at LIMIT ?)",
     )
     .bind(before.millis())
+    .bind(i64::from(limit))
     .execute(connection)
     .await
     .doing("purge the journal")

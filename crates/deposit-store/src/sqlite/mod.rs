@@ -15,6 +15,7 @@ mod rates;
 mod reviews;
 mod row;
 mod schedule;
+mod standing;
 mod taken;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,8 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use deposit_core::{
-    AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken, Ticker, Timestamp,
+    AccountIndex, AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken,
+    Ticker, Timestamp,
 };
 use deposit_lifecycle::watch::{Lane, Lanes};
 use sqlx::pool::PoolConnection;
@@ -113,6 +115,30 @@ impl Store for SqliteStore {
 
     async fn accounts(&self) -> StoreResult<Vec<Account>> {
         accounts::all(&mut *self.reader().await?).await
+    }
+
+    async fn account(&self, id: AccountId) -> StoreResult<Option<Account>> {
+        accounts::by_id(&mut *self.reader().await?, id).await
+    }
+
+    async fn accounts_after(&self, after: AccountIndex, limit: u32) -> StoreResult<Vec<Account>> {
+        accounts::after(&mut *self.reader().await?, after, limit).await
+    }
+
+    async fn note_standing(
+        &self,
+        provider: ProviderId,
+        addresses: Vec<(String, AccountIndex)>,
+    ) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(standing::note(c, provider, addresses))).await
+    }
+
+    async fn standing_owner(&self, provider: ProviderId, address: &str) -> StoreResult<Option<Account>> {
+        standing::owner(&mut *self.reader().await?, provider, address).await
+    }
+
+    async fn standing_mark(&self, provider: ProviderId) -> StoreResult<Option<AccountIndex>> {
+        standing::mark(&mut *self.reader().await?, provider).await
     }
 
     async fn account_by_name(&self, name: &AccountName) -> StoreResult<Option<Account>> {
@@ -295,8 +321,12 @@ impl Store for SqliteStore {
         journal::rows(&mut *self.reader().await?, filter).await
     }
 
-    async fn purge_journal_bodies(&self, before: Timestamp) -> StoreResult<u64> {
-        self.writer.run(move |c| Box::pin(journal::purge_bodies(c, before))).await
+    async fn purge_journal_bodies(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        self.writer.run(move |c| Box::pin(journal::purge_bodies(c, before, limit))).await
+    }
+
+    async fn prune_rates(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        self.writer.run(move |c| Box::pin(rates::prune(c, before, limit))).await
     }
 
     async fn begin_read(&self, id: &DepositId) -> StoreResult<Option<(DepositRow, u64)>> {

@@ -135,3 +135,39 @@ pub(super) async fn since(
     .map(rate)
     .collect()
 }
+
+pub(super) async fn prune(
+    connection: &mut SqliteConnection,
+    before: Timestamp,
+    limit: u32,
+) -> StoreResult<u64> {
+    // Few are unpriced at a time, and they have an index of their own.
+    let needed: Option<i64> = sqlx::query_scalar(
+        "SELECT min(created_at) FROM deposits INDEXED BY deposits_unpriced WHERE unpriced = 1",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .doing("read what is unpriced")?;
+    let before = needed.map_or(before.millis(), |at| at.min(before.millis()));
+    let (mut left, mut gone) = (u64::from(limit), 0_u64);
+    for rate in newest(connection).await? {
+        let done = sqlx::query(
+            "DELETE FROM rates WHERE id IN (SELECT id FROM rates WHERE ticker = ?1 AND valid_from < \
+                 (SELECT max(valid_from) FROM rates WHERE ticker = ?1 AND valid_from <= ?2) \
+             ORDER BY valid_from, id LIMIT ?3)",
+        )
+        .bind(rate.ticker.as_str())
+        .bind(before)
+        .bind(i64::try_from(left).unwrap_or(i64::MAX))
+        .execute(&mut *connection)
+        .await
+        .doing("remove old rates")?
+        .rows_affected();
+        gone = gone.saturating_add(done);
+        left = left.saturating_sub(done);
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(gone)
+}

@@ -1,0 +1,10 @@
+-- Whose each standing address is. Filled by rising account index as addresses are derived: an address stays its account's for good, also where
+-- another seed was configured meanwhile.
+CREATE TABLE standing_addresses (
+    provider      TEXT NOT NULL,
+    address       TEXT NOT NULL,
+    account_index INTEGER NOT NULL REFERENCES accounts (account_index),
+    PRIMARY KEY (provider, address)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX standing_addresses_by_index ON standing_addresses (provider, account_index);

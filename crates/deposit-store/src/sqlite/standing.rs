@@ -1,0 +1,90 @@
+//! Whose each standing address is.
+
+use deposit_core::{AccountIndex, ProviderId};
+use sqlx::SqliteConnection;
+
+use super::accounts::account;
+use super::row::{Doing, corrupt};
+use crate::{Account, StoreResult};
+
+pub(super) const OWNER: &str = "SELECT a.id AS account_id, a.name, a.account_index, a.created_at AS account_created_at, a.closed_at \
+     FROM standing_addresses s JOIN accounts a ON a.account_index = s.account_index \
+     WHERE s.provider = ? AND s.address = ?";
+pub(super) const MARK: &str = "SELECT max(account_index) FROM standing_addresses WHERE provider = ?";
+
+pub(super) async fn note(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    addresses: Vec<(String, AccountIndex)>,
+) -> StoreResult<()> {
+    for (address, index) in addresses {
+        sqlx::query(
+            "INSERT INTO standing_addresses (provider, address, account_index) VALUES (?, ?, ?) \
+             ON CONFLICT (provider, address) DO NOTHING",
+        )
+        .bind(provider.as_str())
+        .bind(address)
+        .bind(i64::from(index.0))
+        .execute(&mut *connection)
+        .await
+        .doing("note a standing address")?;
+    }
+    Ok(())
+}
+
+pub(super) async fn owner(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    address: &str,
+) -> StoreResult<Option<Account>> {
+    sqlx::query(OWNER)
+        .bind(provider.as_str())
+        .bind(address)
+        .fetch_optional(connection)
+        .await
+        .doing("read whose a standing address is")?
+        .as_ref()
+        .map(account)
+        .transpose()
+}
+
+pub(super) async fn mark(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+) -> StoreResult<Option<AccountIndex>> {
+    let index: Option<i64> = sqlx::query_scalar(MARK)
+        .bind(provider.as_str())
+        .fetch_one(connection)
+        .await
+        .doing("read how far standing addresses are noted")?;
+    index
+        .map(|index| u32::try_from(index).map(AccountIndex).map_err(|e| corrupt("account_index", e)))
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SqliteStore, Store as _};
+
+    /// A credit or a scan must cost the same with ten accounts and with a million.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn look_ups_come_off_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let store =
+            SqliteStore::open(&format!("sqlite://{}", folder.path().join("a.db").display())).await.unwrap();
+        store.ping().await.unwrap();
+        for statement in [OWNER, MARK, super::super::accounts::AFTER] {
+            let mut reader = store.reader().await.unwrap();
+            let plan: Vec<(i64, i64, i64, String)> =
+                sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
+                    .fetch_all(&mut *reader)
+                    .await
+                    .unwrap();
+            assert!(!plan.is_empty());
+            for (_, _, _, step) in plan {
+                assert!(step.starts_with("SEARCH"), "{statement}: {step}");
+            }
+        }
+    }
+}
