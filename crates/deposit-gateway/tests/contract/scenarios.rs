@@ -343,6 +343,14 @@ async fn same_payments(
         if !known || !stages.iter().any(|stage| payment["stage"] == *stage) {
             complaints.push(format!("3.5 payments: {payment} of {theirs:?}"));
         }
+        let truth = order["payments"].as_array().unwrap().iter().find(|truth| truth["id"] == payment["id"]);
+        if let Some(truth) = truth.filter(|_| payment["stage"] == "reversed") {
+            let shown = |member: &str| payment[member].to_string();
+            let came = truth["amount"].as_str().unwrap();
+            if (shown("amount").as_str(), shown("reversed").as_str()) != (came, came) {
+                complaints.push(format!("3.5 payments: {payment}, of which {came} came and went"));
+            }
+        }
     }
     complaints
 }
