@@ -391,6 +391,9 @@ fn a_payment_in_something_else_is_not_said_to_be_gone() {
     assert!(page.contains(reason) && !page.contains("not there any more"), "{page}");
     assert!(page.contains("Payment seen, and being looked at") && page.contains("Seen so far: 3 FUSD."));
     assert!(!page.contains("<a ") && !page.contains("readonly"), "nobody is asked to pay again: {page}");
+    let mut partly = view;
+    partly.payments[0].reversed = Some(amount("1", Asset::FUSD));
+    assert!(rendered(&partly, 10).contains("Seen so far: 2 FUSD."), "what is left of it");
 }
 
 #[test]
