@@ -41,11 +41,12 @@ impl Running {
 }
 
 impl Engine {
-    /// Starts the background tasks. Rates known to the store are taken over first.
+    /// Starts the background tasks. What creates of a process that died still held is freed first, and rates known to the store are taken over.
     ///
     /// # Errors
     /// The store's.
     pub async fn start(&self) -> Result<Running, EngineError> {
+        self.take_over().await?;
         // Not for long: what the store knows is in use already, and the rates' own task asks again.
         match tokio::time::timeout(FIRST_RATES, self.seed_rates()).await {
             Ok(seeded) => seeded?,

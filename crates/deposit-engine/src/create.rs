@@ -108,6 +108,15 @@ impl Engine {
         CreateOutcome { rate: Some(rate), replayed: false, result }
     }
 
+    /// Before the first create: frees what creates of dead processes held, so that their clients need not wait for a lease that nobody keeps.
+    pub(crate) async fn take_over(&self) -> Result<(), EngineError> {
+        let freed = self.store().begin_serving(self.now()).await?;
+        if freed > 0 {
+            tracing::info!(freed, "creates that a process left behind when it died can be taken up");
+        }
+        Ok(())
+    }
+
     async fn admit(&self, request: &CreateRequest, owner: &str) -> Result<Admission, CreateError> {
         let now = self.now();
         let claim = request.idempotency_key.as_ref().map(|key| IdempotencyClaim {

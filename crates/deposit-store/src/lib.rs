@@ -61,6 +61,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     // -- create --------------------------------------------------------------------------------------------
 
+    /// Says that this process creates deposits from now on, for as long as the store is open; called once, before its first create. What creates of
+    /// processes that are dead still held is freed, as far as it can be proved that they are: on a single file, where no other process has said this
+    /// and lives. Answers how many were freed. Without a proof leases end by themselves. A process that does not create (a command of an
+    /// operator) never calls it, and frees nothing.
+    async fn begin_serving(&self, now: Timestamp) -> StoreResult<u64>;
     /// Idempotency look-up, then the rate limit, in one transaction (see [`Admission`] for which wins and what counts).
     async fn admit(&self, command: Admit) -> StoreResult<Admission>;
     /// Counts one request without a key against `limiter` (an IP address), if there is room.

@@ -9,6 +9,7 @@ mod deposits;
 mod journal;
 mod ledger;
 mod open;
+mod presence;
 mod rates;
 mod reviews;
 mod row;
@@ -28,6 +29,7 @@ use deposit_lifecycle::watch::{Lane, Lanes};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool};
 
+use self::presence::Presence;
 use self::row::Doing;
 use self::writer::Writer;
 use crate::{
@@ -47,6 +49,7 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: Writer,
     readers: SqlitePool,
+    presence: Presence,
 }
 
 impl SqliteStore {
@@ -60,7 +63,8 @@ impl SqliteStore {
         let path = open::path_of(url)?;
         let (connection, options) = open::open_writer(&path).await?;
         let readers = open::open_readers(&path).await?;
-        Ok(Self { writer: Writer::start(connection, options), readers, path })
+        let presence = Presence::beside(&path);
+        Ok(Self { writer: Writer::start(connection, options), readers, presence, path })
     }
 
     /// Whether [`SqliteStore::open`] knows this kind of URL; nothing is opened.
@@ -81,6 +85,7 @@ impl SqliteStore {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        self.presence.leave().await;
     }
 
     async fn reader(&self) -> StoreResult<PoolConnection<Sqlite>> {
@@ -137,6 +142,10 @@ impl Store for SqliteStore {
     async fn revoke_api_key(&self, id: &str, now: Timestamp) -> StoreResult<bool> {
         let id = id.to_owned();
         self.writer.run(move |c| Box::pin(accounts::revoke_key(c, id, now))).await
+    }
+
+    async fn begin_serving(&self, now: Timestamp) -> StoreResult<u64> {
+        self.presence.enter(&self.writer, now).await
     }
 
     async fn admit(&self, command: Admit) -> StoreResult<Admission> {
