@@ -66,9 +66,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// and lives. Answers how many were freed. Without a proof leases end by themselves. A process that does not create (a command of an
     /// operator) never calls it, and frees nothing.
     async fn begin_serving(&self, now: Timestamp) -> StoreResult<u64>;
-    /// Idempotency look-up, then the rate limit, in one transaction (see [`Admission`] for which wins and what counts).
+    /// Idempotency look-up, then the rate limit, in one transaction (see [`Admission`] for which wins and what counts). A refusal for the limit and
+    /// a replay write nothing, and wait for no writer.
     async fn admit(&self, command: Admit) -> StoreResult<Admission>;
-    /// Counts one request without a key against `limiter` (an IP address), if there is room.
+    /// Counts one request without a key against `limiter` (an IP address, or a network of them), if there is room; else writes nothing.
     async fn count_request(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState>;
     /// The limiter as it stands; nothing is counted.
     async fn rate_state(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState>;

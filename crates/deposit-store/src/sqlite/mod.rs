@@ -149,10 +149,21 @@ impl Store for SqliteStore {
     }
 
     async fn admit(&self, command: Admit) -> StoreResult<Admission> {
+        {
+            let mut connection = self.reader().await?;
+            let mut transaction = sqlx::Connection::begin(&mut *connection).await.doing("begin to read")?;
+            if let Some(answer) = admit::without_a_write(&mut transaction, &command).await? {
+                return Ok(answer);
+            }
+        }
         self.writer.run(move |c| Box::pin(admit::admit(c, command))).await
     }
 
     async fn count_request(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState> {
+        let standing = admit::look(&mut *self.reader().await?, limiter, limit, now).await?;
+        if standing.remaining == 0 {
+            return Ok(standing);
+        }
         let limiter = limiter.to_owned();
         self.writer.run(move |c| Box::pin(admit::count(c, limiter, limit, now))).await
     }
