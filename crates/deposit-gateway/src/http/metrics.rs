@@ -56,6 +56,17 @@ struct ByTrouble {
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BySource {
+    source: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BySourceAndTicker {
+    source: String,
+    ticker: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByProvider {
     provider: String,
 }
@@ -195,6 +206,7 @@ async fn count_what_waits(app: &App, registry: &mut Registry) -> Result<(), ApiE
         troubles.get_or_create(&labels).set(1);
     }
     registry.register("deposit_rate_trouble", "1 where rate sources contradict each other", troubles);
+    count_rate_sources(app, registry);
     let failing: Family<ByProvider, Gauge<i64, AtomicI64>> = Family::default();
     for provider in engine.registry().providers() {
         failing.get_or_create(&ByProvider { provider: provider.id().to_string() }).set(0);
@@ -219,4 +231,29 @@ async fn count_what_waits(app: &App, registry: &mut Registry) -> Result<(), ApiE
         behind,
     );
     Ok(())
+}
+
+/// What rate sources do not say, or cannot.
+fn count_rate_sources(app: &App, registry: &mut Registry) {
+    let missing: Family<BySourceAndTicker, Gauge<i64, AtomicI64>> = Family::default();
+    let failing: Family<BySource, Gauge<i64, AtomicI64>> = Family::default();
+    let (gaps, failures): (Family<BySource, Counter>, Family<BySource, Counter>) = Default::default();
+    for state in app.engine.rate_sources() {
+        let by = BySource { source: state.source.clone() };
+        failing.get_or_create(&by).set(i64::from(state.failing));
+        failures.get_or_create(&by).inc_by(state.failures);
+        gaps.get_or_create(&by).inc_by(state.gaps);
+        for ticker in state.missing {
+            let labels = BySourceAndTicker { source: state.source.clone(), ticker: ticker.to_string() };
+            missing.get_or_create(&labels).set(1);
+        }
+    }
+    registry.register("deposit_rate_source_failing", "1 where a rate source cannot answer", failing);
+    registry.register("deposit_rate_source_failures", "Answers of a rate source that failed as a whole", failures);
+    registry.register(
+        "deposit_rate_missing",
+        "1 where a rate source has no usable price of a ticker that it should know",
+        missing,
+    );
+    registry.register("deposit_rate_gaps", "Prices that were missing in answers of a rate source", gaps);
 }
