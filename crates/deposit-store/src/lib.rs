@@ -21,7 +21,7 @@ pub use model::{
     JournalFilter, JournalOutcome, JournalRow, Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, Resolution,
     ResolutionKind, ReviewReason, ReviewRow, StoredRate,
 };
-pub use sqlite::SqliteStore;
+pub use sqlite::{BackedUp, Skipped, SqliteStore};
 
 use std::fmt;
 

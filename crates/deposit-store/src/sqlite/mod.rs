@@ -2,12 +2,16 @@
 
 mod accounts;
 mod admit;
+mod backup;
+#[cfg(test)]
+mod backup_tests;
 mod check;
 mod commit;
 mod create;
 mod deposits;
 mod journal;
 mod ledger;
+mod mark;
 mod open;
 mod presence;
 mod rates;
@@ -19,7 +23,11 @@ mod taken;
 mod tests;
 mod writer;
 
+pub use self::backup::BackedUp;
+pub use self::mark::Skipped;
+
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use deposit_core::{
@@ -29,6 +37,7 @@ use deposit_lifecycle::watch::{Lane, Lanes};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool};
 
+use self::mark::Mark;
 use self::presence::Presence;
 use self::row::Doing;
 use self::writer::Writer;
@@ -50,6 +59,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
     presence: Presence,
+    mark: Mark,
 }
 
 impl SqliteStore {
@@ -60,11 +70,18 @@ impl SqliteStore {
     /// [`StoreError::Url`] names the path and why it cannot be used: a missing directory, no permission, not a database, the database of
     /// another program, a schema of a newer release.
     pub async fn open(url: &str) -> StoreResult<Self> {
+        // A wrong clock does no harm: it is one of two reasons why the numbers of a restored backup are new, see `mark`.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let millis = now.ok().and_then(|now| i64::try_from(now.as_millis()).ok());
+        Self::open_at(url, Timestamp::from_millis(millis.unwrap_or(0))).await
+    }
+
+    async fn open_at(url: &str, now: Timestamp) -> StoreResult<Self> {
         let path = open::path_of(url)?;
-        let (connection, options) = open::open_writer(&path).await?;
+        let (connection, options) = open::open_writer(&path, now).await?;
         let readers = open::open_readers(&path).await?;
-        let presence = Presence::beside(&path);
-        Ok(Self { writer: Writer::start(connection, options), readers, presence, path })
+        let (presence, mark) = (Presence::beside(&path), Mark::beside(&path));
+        Ok(Self { writer: Writer::start(connection, options), readers, presence, mark, path })
     }
 
     /// Whether [`SqliteStore::open`] knows this kind of URL; nothing is opened.
@@ -110,8 +127,17 @@ impl Store for SqliteStore {
     }
 
     async fn ensure_account(&self, name: &AccountName, now: Timestamp) -> StoreResult<Account> {
-        let name = name.clone();
-        self.writer.run(move |c| Box::pin(accounts::ensure(c, name, now))).await
+        let (name, mark) = (name.clone(), self.mark.clone());
+        self.writer
+            .run(move |c| {
+                Box::pin(async move {
+                    let account = accounts::ensure(c, name, now).await?;
+                    // Before the commit: a number that anybody can have seen is below the mark.
+                    mark.raise(account.index).await?;
+                    Ok(account)
+                })
+            })
+            .await
     }
 
     async fn accounts(&self) -> StoreResult<Vec<Account>> {

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use deposit_core::Timestamp;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 
+use super::mark::{self, Mark};
 use crate::{StoreError, StoreResult};
 
 /// How long a writer waits for another process's transaction.
@@ -49,7 +51,10 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Creates or opens the file for writing and brings its tables up to date.
-pub(super) async fn open_writer(path: &Path) -> StoreResult<(SqliteConnection, SqliteConnectOptions)> {
+pub(super) async fn open_writer(
+    path: &Path,
+    now: Timestamp,
+) -> StoreResult<(SqliteConnection, SqliteConnectOptions)> {
     if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty())
         && !directory.is_dir()
     {
@@ -62,7 +67,7 @@ pub(super) async fn open_writer(path: &Path) -> StoreResult<(SqliteConnection, S
     let mut connection = created.map_err(|e| refused(path, e))?;
     refuse_foreign(path, &mut connection).await?;
     turn_wal_on(path, &mut connection).await?;
-    migrate(path, &mut connection).await?;
+    migrate(path, &mut connection, now).await?;
     // Later on a vanished file is an error, never a new and empty ledger.
     Ok((connection, options(path).create_if_missing(false)))
 }
@@ -112,14 +117,18 @@ pub(super) async fn open_readers(path: &Path) -> StoreResult<SqlitePool> {
 
 /// All missing migrations in one transaction that holds the write lock, so that two processes do not migrate at once (the
 /// library's own lock does nothing for SQLite).
-async fn migrate(path: &Path, connection: &mut SqliteConnection) -> StoreResult<()> {
+async fn migrate(path: &Path, connection: &mut SqliteConnection, now: Timestamp) -> StoreResult<()> {
     let migrations = MIGRATIONS.iter().map(|&(version, name, sql)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
     let migrator = Migrator::with_migrations(migrations.collect());
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|e| refused(path, e))?;
     match migrator.run_direct(None, &mut *transaction, false).await {
-        Ok(()) => transaction.commit().await.map_err(|e| refused(path, e)),
+        Ok(()) => {
+            // Under the same lock, so that nobody numbers an account meanwhile.
+            mark::settle(&mut transaction, &Mark::beside(path), now).await?;
+            transaction.commit().await.map_err(|e| refused(path, e))
+        }
         Err(MigrateError::VersionMissing(version)) => Err(unusable(
             path,
             &format!(

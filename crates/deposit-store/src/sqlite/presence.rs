@@ -4,7 +4,6 @@
 //! process dies, however it dies. Who gets the exclusive lock at its start is alone. The lock is not on the database itself: SQLite has locks of
 //! its own there, and loses them when another handle of the process is closed.
 
-use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,11 +29,7 @@ pub(super) struct Presence {
 
 impl Presence {
     pub(super) fn beside(database: &Path) -> Self {
-        // By whatever name the database was opened, there is one lock.
-        let database = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_path_buf());
-        let mut name = OsString::from(database);
-        name.push("-serving");
-        Self { path: PathBuf::from(name), held: Mutex::new(None) }
+        Self { path: super::mark::beside(database, "-serving"), held: Mutex::new(None) }
     }
 
     /// Says that this process creates from now on. If no other does, what creates of dead ones held is freed before: how many were.
