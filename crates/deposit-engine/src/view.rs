@@ -99,12 +99,8 @@ impl DepositView {
         // The status and time of a view are those that were committed; `now` plays no part in the other members.
         let derived = lifecycle::status(&row.terms, &row.evidence, &row.credit, row.updated_at);
         let asset = row.terms.asset;
-        let payments = row
-            .evidence
-            .payments
-            .iter()
-            .map(|(id, payment)| PaymentView::of(id, payment))
-            .collect();
+        let payments =
+            row.evidence.payments.iter().map(|(id, payment)| PaymentView::of(id, payment)).collect();
         let posted_once = row.credit.payments.values().any(|c| c.postings > 0);
         let ledger = row.terms.credit.ledger;
         Some(Self {

@@ -53,7 +53,11 @@ impl Shop {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deposit"));
-        command.current_dir(self.folder.path()).args(arguments).env_remove("DEPOSIT_LOG").env("NO_COLOR", "1");
+        command
+            .current_dir(self.folder.path())
+            .args(arguments)
+            .env_remove("DEPOSIT_LOG")
+            .env("NO_COLOR", "1");
         command
     }
 
@@ -120,8 +124,7 @@ async fn no_address_is_given_twice_and_what_comes_to_a_lost_account_is_seen() {
     let gateway = shop.start().await;
     let mut given = BTreeSet::new();
     given.insert(shop.address(&gateway, "ana").await);
-    let told: Value =
-        serde_json::from_str(&shop.out(&["backup", "copy.db", "--json"]).await).unwrap();
+    let told: Value = serde_json::from_str(&shop.out(&["backup", "copy.db", "--json"]).await).unwrap();
     assert_eq!((&told["accounts"], &told["lastLedgerEntry"]), (&json!(1), &json!(0)), "{told}");
     let again = shop.run(&["backup", "copy.db"]).await;
     assert_eq!(again.status.code(), Some(1));
@@ -166,7 +169,8 @@ async fn no_address_is_given_twice_and_what_comes_to_a_lost_account_is_seen() {
     assert!(given.insert(shop.address(&gateway, "eve").await), "an address was given again");
     shop.stop(gateway).await;
     // Nothing to copy is no backup.
-    let missing = shop.command(&["backup", "none.db"]).env("DEPOSIT__STORE__URL", "sqlite://nowhere.db").output();
+    let missing =
+        shop.command(&["backup", "none.db"]).env("DEPOSIT__STORE__URL", "sqlite://nowhere.db").output();
     let missing = missing.unwrap();
     assert_eq!(missing.status.code(), Some(1));
     assert!(!at("none.db").exists() && !at("nowhere.db").exists());

@@ -137,11 +137,7 @@ fn a_secret_may_stand_in_a_file() {
 const SECRETS: [(&str, &str, &[&str]); 8] = [
     ("providers.btcpay", "base_url = \"x\"\nstore_id = \"s\"", &["api_key", "webhook_secret"]),
     ("providers.stripe", "success_url = \"x\"", &["secret_key", "webhook_secret"]),
-    (
-        "providers.daimo",
-        "refund_address = \"x\"\ndestination_address = \"x\"",
-        &["api_key", "webhook_token"],
-    ),
+    ("providers.daimo", "refund_address = \"x\"\ndestination_address = \"x\"", &["api_key", "webhook_token"]),
     ("providers.nanswap", "settle_address = \"x\"", &["api_key"]),
     ("providers.promptcash", "public_token = \"x\"", &["secret_token"]),
     ("providers.zano", "wallet_url = \"x\"", &["jwt_secret"]),

@@ -249,7 +249,11 @@ fn count_rate_sources(app: &App, registry: &mut Registry) {
         }
     }
     registry.register("deposit_rate_source_failing", "1 where a rate source cannot answer", failing);
-    registry.register("deposit_rate_source_failures", "Answers of a rate source that failed as a whole", failures);
+    registry.register(
+        "deposit_rate_source_failures",
+        "Answers of a rate source that failed as a whole",
+        failures,
+    );
     registry.register(
         "deposit_rate_missing",
         "1 where a rate source has no usable price of a ticker that it should know",

@@ -310,7 +310,10 @@ mod tests {
         let admit = async |claim| {
             let limiter = "key:1".to_owned();
             let asked = store.admit(Admit { account: ana, limiter, limit: LIMIT, claim, now: at(100) });
-            tokio::time::timeout(Duration::from_secs(2), asked).await.expect("it waits for the writer").unwrap()
+            tokio::time::timeout(Duration::from_secs(2), asked)
+                .await
+                .expect("it waits for the writer")
+                .unwrap()
         };
         for key in ["answered", "running", "ended"] {
             assert!(matches!(admit(claim(key, "f")).await, Admission::Admitted { .. }));
@@ -358,7 +361,9 @@ mod tests {
         let asked: Vec<_> = (0..50)
             .map(|_| {
                 let store = std::sync::Arc::clone(&store);
-                tokio::spawn(async move { store.count_request("ip:192.0.2.7", LIMIT, at(100)).await.unwrap() })
+                tokio::spawn(
+                    async move { store.count_request("ip:192.0.2.7", LIMIT, at(100)).await.unwrap() },
+                )
             })
             .collect();
         let mut allowed = 0;

@@ -46,7 +46,9 @@ impl SqliteStore {
         }
         let copied = self.copy_into(&part).await;
         let done = match copied {
-            Ok(done) => put_in_place(&part, to, self.path()).map(|()| done).map_err(|e| refused(&e.to_string())),
+            Ok(done) => {
+                put_in_place(&part, to, self.path()).map(|()| done).map_err(|e| refused(&e.to_string()))
+            }
             Err(error) => Err(error),
         };
         if done.is_err() {

@@ -137,7 +137,8 @@ async fn ledger_entries_after_a_restore_have_ids_that_nobody_has_seen() {
             .writer
             .run(|c| {
                 Box::pin(async move {
-                    let insert = "INSERT INTO ledger_transactions (at, kind) VALUES (0, 'adjustment') RETURNING id";
+                    let insert =
+                        "INSERT INTO ledger_transactions (at, kind) VALUES (0, 'adjustment') RETURNING id";
                     let tx: i64 = sqlx::query_scalar(insert).fetch_one(&mut *c).await.unwrap();
                     let insert = "INSERT INTO ledger_entries (tx, book, account, currency, scale, amount) \
                                   VALUES (?, 'account:1', 1, 'USD', 8, '1') RETURNING id";

@@ -135,7 +135,11 @@ pub(super) async fn settle(
         hold_places(connection, counter, known, now).await?;
     }
     tracing::warn!(
-        account_index = skipped.account_index, ledger_entry = skipped.ledger_entry, was = counter, mark = known, is_copy,
+        account_index = skipped.account_index,
+        ledger_entry = skipped.ledger_entry,
+        was = counter,
+        mark = known,
+        is_copy,
         "the database is not the one that was last in use here (a restored backup, one that was moved without its mark, or one of an older \
          release): numbers that may have been given before are skipped, see docs/backup.md"
     );
@@ -153,7 +157,8 @@ async fn counter(connection: &mut SqliteConnection) -> StoreResult<u32> {
 /// A number that was never given, as far as that can be: `by` further; and, since one old backup may be restored again and again, the time in
 /// seconds, which is another one each time, and ahead of all that were given where less than one account is made in a second.
 fn above(index: u32, by: u32, now: Timestamp) -> StoreResult<u32> {
-    let further = index.checked_add(by).ok_or_else(|| corrupt("account_index", "no numbers are left to skip"))?;
+    let further =
+        index.checked_add(by).ok_or_else(|| corrupt("account_index", "no numbers are left to skip"))?;
     Ok(further.max(u32::try_from(now.secs()).unwrap_or(0)))
 }
 
@@ -185,12 +190,13 @@ async fn skip_to(
         .await
         .doing("skip account numbers")?;
     // The table of SQLite's own counters has no unique key.
-    let done = sqlx::query("UPDATE sqlite_sequence SET seq = max(seq + ?1, ?2) WHERE name = 'ledger_entries'")
-        .bind(i64::from(entries))
-        .bind(now.millis())
-        .execute(&mut *connection)
-        .await
-        .doing("skip ids of ledger entries")?;
+    let done =
+        sqlx::query("UPDATE sqlite_sequence SET seq = max(seq + ?1, ?2) WHERE name = 'ledger_entries'")
+            .bind(i64::from(entries))
+            .bind(now.millis())
+            .execute(&mut *connection)
+            .await
+            .doing("skip ids of ledger entries")?;
     if done.rows_affected() == 0 {
         sqlx::query("INSERT INTO sqlite_sequence (name, seq) VALUES ('ledger_entries', max(?1, ?2))")
             .bind(i64::from(entries))
@@ -215,7 +221,11 @@ async fn hold_places(
     now: Timestamp,
 ) -> StoreResult<()> {
     if to.saturating_sub(after) > PLACES {
-        tracing::warn!(after, to, "too many lost accounts for place holders: payments to their addresses are not looked for");
+        tracing::warn!(
+            after,
+            to,
+            "too many lost accounts for place holders: payments to their addresses are not looked for"
+        );
         return Ok(());
     }
     for index in after.saturating_add(1)..=to {

@@ -219,10 +219,7 @@ fn credited(view: &DepositView) -> Option<String> {
 
 /// What is still there of each payment.
 fn seen(view: &DepositView) -> impl Iterator<Item = Amount> {
-    view.payments
-        .iter()
-        .filter(|payment| payment.stage != Stage::Reversed)
-        .filter_map(PaymentView::standing)
+    view.payments.iter().filter(|payment| payment.stage != Stage::Reversed).filter_map(PaymentView::standing)
 }
 
 /// What was seen, in whatever it was paid.
