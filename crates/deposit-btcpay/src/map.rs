@@ -88,8 +88,9 @@ pub(crate) fn snapshot(
         let detail = format!("the invoice has no payment method {}", word(&method.id));
         snapshot.concerns.push(Concern::new("method_missing", detail));
     }
-    if !methods.iter().any(|prompt| !prompt.payments.is_empty()) {
-        paid_by_nothing(invoice, &mut snapshot.concerns);
+    if is_paid_by_nothing(invoice, methods) {
+        let detail = "the invoice says that it was paid, and lists no payment: nothing is credited for that";
+        snapshot.concerns.push(Concern::money("paid_by_nothing", detail, ConcernedMoney::of_order()));
     }
     marked(&intent.terms, invoice, &mut snapshot);
     snapshot
@@ -136,15 +137,12 @@ fn in_its_coin(money: ConcernedMoney, prompt: &api::PaymentMethod, payment: &api
 }
 
 /// An invoice that says it was paid, and lists no payment by any method: what was paid is somewhere, and no rule finds it.
-fn paid_by_nothing(invoice: &api::Invoice, concerns: &mut Vec<Concern>) {
+pub(crate) fn is_paid_by_nothing(invoice: &api::Invoice, methods: &[api::PaymentMethod]) -> bool {
     let additional = invoice.additional_status.as_deref();
     let says_so = matches!(invoice.status, InvoiceStatus::Processing | InvoiceStatus::Settled)
         || matches!(additional, Some("PaidPartial" | "PaidOver" | "PaidLate"));
     // By a person's hand, without a payment: told by its own word.
-    if says_so && additional != Some("Marked") {
-        let detail = "the invoice says that it was paid, and lists no payment: nothing is credited for that";
-        concerns.push(Concern::money("paid_by_nothing", detail, ConcernedMoney::of_order()));
-    }
+    says_so && additional != Some("Marked") && methods.iter().all(|prompt| prompt.payments.is_empty())
 }
 
 fn order_state(status: &InvoiceStatus, concerns: &mut Vec<Concern>) -> OrderState {

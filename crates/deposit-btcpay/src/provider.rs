@@ -260,6 +260,10 @@ impl PaymentProvider for BtcPay {
                     return Err(error(Operation::Read, ErrorKind::Protocol));
                 }
                 match lists.found.get(intent.provider_ref.as_str()) {
+                    // A list leaves out payments that were undone: whether there are any only a read of the one invoice tells.
+                    Some((invoice, methods)) if map::is_paid_by_nothing(invoice, methods) => {
+                        self.read(&intent).await
+                    }
                     Some((invoice, methods)) => {
                         let method = self.method(intent.terms.ticker, Operation::Read)?;
                         Ok(map::snapshot(&intent, method, invoice, methods))

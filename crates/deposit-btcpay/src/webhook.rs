@@ -98,7 +98,8 @@ impl Webhooks {
             Use::Payment => Observed::PaymentHint,
             Use::NotTakenBack(code, detail) => {
                 // How much is not told: a refund is a pull payment, which is none of the invoice's.
-                delivery.concerns.push(Concern::money(code, detail, ConcernedMoney::of_order()));
+                let money = ConcernedMoney::of_order().that_went_back();
+                delivery.concerns.push(Concern::money(code, detail, money));
                 Observed::Hint
             }
             Use::Unknown => {

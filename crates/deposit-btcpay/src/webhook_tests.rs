@@ -73,7 +73,7 @@ fn every_type_of_the_dossier() {
         assert_eq!(delivery.observations.len(), 1, "{kind}");
         assert_eq!(delivery.observations[0].observed, observed, "{kind}");
         let money = delivery.concerns.iter().filter_map(|concern| concern.money.clone());
-        let handed = (kind == "InvoiceRefund").then(ConcernedMoney::of_order);
+        let handed = (kind == "InvoiceRefund").then(|| ConcernedMoney::of_order().that_went_back());
         assert_eq!(money.collect::<Vec<_>>(), handed.into_iter().collect::<Vec<_>>(), "{kind}");
     }
     let created = taken(json!({"type": "InvoiceCreated"}));

@@ -221,6 +221,9 @@ pub struct ConcernedMoney {
     /// In what `amount` is counted, where that is not the deposit's own ticker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticker: Option<Ticker>,
+    /// Whether it went back: not money to credit, but a credit that no rule takes back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken_back: bool,
 }
 
 impl Concern {
@@ -245,7 +248,13 @@ impl ConcernedMoney {
     /// One payment; how much is not known.
     #[must_use]
     pub const fn of_payment(payment: PaymentRef) -> Self {
-        Self { payment: Some(payment), amount: None, ticker: None }
+        Self { payment: Some(payment), amount: None, ticker: None, taken_back: false }
+    }
+
+    /// The same, of money that went back.
+    #[must_use]
+    pub fn that_went_back(self) -> Self {
+        Self { taken_back: true, ..self }
     }
 
     /// The same, with how much of the deposit's own asset.

@@ -13,6 +13,8 @@ pub struct EngineConfig {
     pub lifetime_secs: i64,
     /// How many days after the end of its quote, or after its last movement, a deposit is asked about; then its watch ends.
     pub watch_days: i64,
+    /// How long after the end of its order a payment is waited for that was seen and never confirmed, before an operator sees it, in seconds.
+    pub undecided_secs: i64,
     /// How often a deposit that can be paid, or whose payment was just seen, is asked about, in seconds.
     pub young_secs: i64,
     /// How often an older one is at most, in seconds; see `docs/watch.md`.
@@ -34,6 +36,7 @@ impl Default for EngineConfig {
         Self {
             lifetime_secs: 3600,
             watch_days: 30,
+            undecided_secs: 259_200,
             young_secs: 10,
             old_secs: 600,
             body_days: 90,

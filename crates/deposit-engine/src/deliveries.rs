@@ -5,12 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deposit_core::{
-    Amount, DepositId, Observation as Message, Observed, PaymentProvider, PaymentRef, ProviderId,
-    RawDelivery, Target, Timestamp, WebhookError,
+    DepositId, Observation as Message, Observed, PaymentProvider, PaymentRef, ProviderId, RawDelivery,
+    Target, WebhookError,
 };
-use deposit_store::{
-    DepositRow, JournalEntry, JournalOutcome, JournalRow, NewReview, Phase, ReviewReason, crash_point,
-};
+use deposit_store::{DepositRow, JournalEntry, JournalOutcome, JournalRow, Phase, SightedDue, crash_point};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -20,6 +18,7 @@ use crate::Engine;
 use crate::error::{DeliveryError, EngineError};
 use crate::observe::Observation;
 use crate::scan::CatchUpError;
+use crate::unmatched::{Unknown, of_nobody};
 
 /// How long a worker keeps a delivery to itself, in seconds.
 const LEASE_SECS: i64 = 30;
@@ -47,15 +46,12 @@ impl Engine {
             WebhookError::Malformed(what) => DeliveryError::Malformed(what),
             WebhookError::Unsupported | _ => DeliveryError::UnknownProvider,
         })?;
-        for concern in &verified.concerns {
-            tracing::warn!(provider = %id, delivery = %verified.id, code = %concern.code, detail = %concern.detail, "webhook delivery");
-        }
         let observations = serde_json::to_string(&verified.observations).map_err(|_| {
             DeliveryError::NotStored(EngineError::Inconsistent("an observation cannot be written"))
         })?;
         let entry = JournalEntry {
             provider: id,
-            delivery: verified.id,
+            delivery: verified.id.clone(),
             body: adapter.journalled(delivery.body).into_owned(),
             observations,
             received_at: delivery.received_at,
@@ -63,6 +59,12 @@ impl Engine {
         crash_point("webhook.verified");
         let outcome = self.store().journal(entry).await.map_err(|e| DeliveryError::NotStored(e.into()))?;
         crash_point("webhook.journalled");
+        // Before it is acknowledged: nothing else tells of it, and a repeat changes nothing.
+        if !verified.concerns.is_empty() {
+            let (concerns, about, name) = (&verified.concerns, &verified.observations, verified.id.as_str());
+            let told = self.sight_told(id, concerns, about, name, delivery.received_at).await;
+            told.map_err(DeliveryError::NotStored)?;
+        }
         match outcome {
             JournalOutcome::New(_) => self.inner.delivered.notify_one(),
             JournalOutcome::Duplicate(row) => tracing::debug!(provider = %id, row, "delivery known already"),
@@ -246,49 +248,22 @@ impl Engine {
         let heard_at = delivery.received_at;
         // Nothing else names it: the journal does.
         let name = || format!("delivery {}", delivery.delivery);
-        let Some(review) = of_nobody(message, name, heard_at) else { return Ok(Some("no_deposit")) };
+        let Some(told) = of_nobody(message, name, heard_at) else { return Ok(Some("no_deposit")) };
         if self.now() < heard_at.plus_secs(PATIENCE_SECS) {
             return Ok(None);
         }
-        self.store().open_review(review).await?;
-        Ok(Some("review"))
-    }
-}
-
-/// What an operator has to see of a message about an order, deposit or address that nobody has; `None` where it does not speak of money.
-/// `name`: what it is called where nothing in it names it.
-pub(crate) fn of_nobody(
-    message: &Message,
-    name: impl FnOnce() -> String,
-    since: Timestamp,
-) -> Option<NewReview> {
-    let (reference, amount) = match &message.observed {
-        // Not about money: an order whose create got lost and was never shown.
-        Observed::Hint | Observed::Snapshot(_) => return None,
-        Observed::PaymentHint | Observed::Facts(_) => (named(&message.target).unwrap_or_else(name), None),
-        Observed::Payment(payment) => {
-            let paid = Amount::new(payment.confirmed.max(payment.in_flight), payment.asset);
-            (payment.id.to_string(), Some(paid.to_string()))
+        let seen = match self.registry().provider(&message.provider) {
+            Some(provider) if told.due == SightedDue::News => {
+                self.read_unknown(&**provider, message, heard_at).await
+            }
+            _ => Unknown::Silent,
+        };
+        match seen {
+            Unknown::Seen(seen) => self.store().sight(seen).await?,
+            Unknown::Later => return Ok(None),
+            Unknown::Silent => self.store().sight(vec![told]).await?,
         }
-    };
-    Some(NewReview {
-        provider: message.provider,
-        reference,
-        amount,
-        ticker: message.ticker,
-        deposit: None,
-        reason: ReviewReason::NoDeposit,
-        since,
-    })
-}
-
-/// What a review item calls money that is known by its order, deposit or address alone.
-pub(crate) fn named(target: &Target) -> Option<String> {
-    match target {
-        Target::Order(order) => Some(order.to_string()),
-        Target::Deposit(id) => Some(id.to_string()),
-        Target::Address(address) => Some(address.clone()),
-        Target::Unknown => None,
+        Ok(Some("review"))
     }
 }
 

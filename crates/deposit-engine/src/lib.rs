@@ -26,6 +26,8 @@ mod reconcile;
 mod replay;
 mod review;
 mod scan;
+mod told;
+mod unmatched;
 mod view;
 
 pub use background::Running;
@@ -58,6 +60,7 @@ use follow::Bells;
 use health::Failing;
 use scan::{ScanTurn, Standing};
 use tokio::sync::{Notify, broadcast};
+use told::Told;
 
 /// A committed change of a deposit's public object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +100,8 @@ pub(crate) struct Inner {
     scans: BTreeMap<ProviderId, ScanTurn>,
     /// Whose each standing address is.
     standing: Mutex<BTreeMap<ProviderId, Standing>>,
+    /// What was logged once.
+    told: Told,
 }
 
 impl fmt::Debug for Engine {
@@ -133,6 +138,7 @@ impl Engine {
             watches,
             scans,
             standing: Mutex::new(BTreeMap::new()),
+            told: Told::default(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use deposit_core::{
-    ErrorKind, Evidence, IntentRecord, Operation, PaymentProvider, PaymentRef, ProviderError, ProviderId,
-    ReadOutcome, Snapshot,
+    Amount, ErrorKind, Evidence, IntentRecord, Operation, PaymentEvidence, PaymentProvider, PaymentRef,
+    ProviderError, ProviderId, ReadOutcome, Snapshot, Timestamp,
 };
-use deposit_lifecycle::watch::{self, Failure, Watch};
+use deposit_lifecycle::watch::{self, Ending, Failure, Watch};
 use deposit_lifecycle::{self as lifecycle};
-use deposit_store::{DepositRow, Touch};
+use deposit_store::{DepositRow, ReviewReason, SightedDue, Sighting, Touch};
 
 use crate::error::EngineError;
 use crate::{Engine, random};
@@ -91,10 +91,36 @@ impl Engine {
             let next = watch::after_failure(&watched, &pace, &failure, now);
             self.scheduled(row, next, failures, gone_since, now)
         };
+        if watch.ended.is_some_and(|ended| ended.why == Ending::Gone) {
+            self.store().sight(gone_with(row, now)).await?;
+        }
         // `false`: somebody else's read has told more meanwhile and has set the next check.
         self.store().touch(Touch { id: row.id.clone(), snapshot: number, watch, now }).await?;
         Ok(())
     }
+}
+
+/// Of an order that is gone for good: what was on its way when it went. What was confirmed stays credited.
+fn gone_with(row: &DepositRow, now: Timestamp) -> Vec<Sighting> {
+    let waiting = |(id, payment): (&PaymentRef, &PaymentEvidence)| {
+        let minor = lifecycle::in_flight(payment);
+        (minor > 0).then(|| Sighting {
+            provider: row.provider,
+            reference: id.to_string(),
+            order: row.intent.as_ref().map(|intent| intent.provider_ref.to_string()),
+            due: SightedDue::Amount(Amount::new(minor, payment.asset)),
+            ticker: Some(row.terms.ticker).filter(|_| payment.asset == row.terms.asset),
+            deposit: Some(row.id.clone()),
+            reason: ReviewReason::OrderGone,
+            code: None,
+            detail: Some(
+                "its provider no longer knows the order; this was on its way when it was read last"
+                    .to_owned(),
+            ),
+            at: now,
+        })
+    };
+    row.evidence.payments.iter().filter_map(waiting).collect()
 }
 
 /// A read that ends: an adapter that never answers must not hold its task for ever.

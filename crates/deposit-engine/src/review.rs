@@ -6,6 +6,7 @@ use deposit_store::{ReviewReason, ReviewRow};
 
 use crate::Engine;
 use crate::error::EngineError;
+use crate::observe::asset_of;
 
 /// What an item would be credited with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub enum NoValue {
     Again,
     /// It was assigned, and taken back since.
     #[error(
-        "this money was assigned and then taken back at its provider: there is nothing to credit, and what was credited stays until you settle it with the customer"
+        "this money was credited and went back at its provider: there is nothing to credit, and what was credited stays until you settle it with the customer"
     )]
     TakenBack,
 }
@@ -56,11 +57,12 @@ impl Engine {
     /// # Errors
     /// The store's; [`NoValue`] is an answer.
     pub async fn value_of_review(&self, review: &ReviewRow) -> Result<Result<Valued, NoValue>, EngineError> {
-        if review.reason == ReviewReason::AlreadyAssigned {
-            return Ok(Err(NoValue::Again));
-        }
-        if review.reason == ReviewReason::AssignedReversed {
+        if review.reason.takes_back() {
             return Ok(Err(NoValue::TakenBack));
+        }
+        // Its amount is what is above what was assigned before, where that is known: else all of what was seen.
+        if review.reason == ReviewReason::AlreadyAssigned && review.amount == review.seen {
+            return Ok(Err(NoValue::Again));
         }
         let Some(text) = review.amount.as_deref() else { return Ok(Err(NoValue::Amount)) };
         let Some(ticker) = review.ticker else { return Ok(Err(NoValue::Coin)) };
@@ -111,11 +113,9 @@ impl Engine {
         if let Ok(route) = self.registry().route(&ticker) {
             return Some(of(&route.spec));
         }
-        let named =
-            |ticker: Ticker| Asset::KNOWN.iter().find(|asset| asset.code().as_str() == ticker.as_str());
-        let asset = named(ticker).or_else(|| deposit_rates::fallback(ticker).and_then(named))?;
-        let one_to_one = [Asset::USD, Asset::USDC].contains(asset);
-        Some(Unit { asset: *asset, by: (!one_to_one).then_some(ticker) })
+        let asset = asset_of(ticker)?;
+        let one_to_one = [Asset::USD, Asset::USDC].contains(&asset);
+        Some(Unit { asset, by: (!one_to_one).then_some(ticker) })
     }
 }
 

@@ -17,10 +17,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
-use crate::deliveries::of_nobody;
 use crate::error::EngineError;
 use crate::observe::Observation;
 use crate::random;
+use crate::unmatched::of_nobody;
 
 /// At most so many pages in one round: the rest comes in the next.
 const PAGES: usize = 100;
@@ -217,7 +217,7 @@ impl Engine {
         let Some(account) = self.owner(provider, accounts, &message.target) else {
             // The cursor goes on, so this is the only time that anybody looks at it.
             if let Some(review) = of_nobody(message, place, self.now()) {
-                self.store().open_review(review).await?;
+                self.store().sight(vec![review]).await?;
             }
             return Ok(None);
         };

@@ -18,8 +18,8 @@ use common::*;
 use deposit_facade::Registry;
 use deposit_rates::Rates;
 use deposit_store::{
-    AssignReview, Assigned, DismissReview, Dismissed, EntryKind, JournalEntry, NewReview, ReviewRow,
-    StoredRate,
+    AssignReview, Assigned, DismissReview, Dismissed, EntryKind, JournalEntry, ReviewRow, SightedDue,
+    Sighting, StoredRate,
 };
 use tokio::sync::Semaphore;
 
@@ -49,6 +49,7 @@ async fn assign(bench: &Bench, item: &ReviewRow, amount: Amount, again: bool) ->
         id: item.id,
         account: bench.caller.account.id,
         amount,
+        seen: item.amount.clone(),
         note: None,
         by: "operator".to_owned(),
         again,
@@ -61,7 +62,7 @@ async fn assign(bench: &Bench, item: &ReviewRow, amount: Amount, again: bool) ->
 async fn assigned_part(bench: &Bench) -> DepositId {
     let id = bench.create().await;
     bench.paid(&id, "p", "0.002", "0").await;
-    bench.pass(DAY + 3601).await;
+    bench.pass(3 * DAY + 3601).await;
     bench.observe(&id).await;
     let item = only_review(bench).await;
     assert_eq!((item.reason, item.amount.as_deref()), (ReviewReason::NeverConfirmed, Some("0.002")));
@@ -82,14 +83,16 @@ async fn money_that_was_assigned_comes_back_to_review_and_not_to_the_ledger() {
     let id = assigned_part(&bench).await;
     assert_eq!(bench.usd().await, "100");
 
-    // The provider confirms after all, and more: no rule knows what of it is in the assignment.
+    // The provider confirms after all, and more: what is above the assignment waits, and is worth itself.
     bench.set_price("60000");
     assert_eq!(bench.paid(&id, "p", "0", "0.004").await, Status::Paid);
     assert_eq!(bench.usd().await, "100");
     assert!(bench.postings(&id).await.is_empty());
     let item = only_review(&bench).await;
-    assert_eq!((item.reason, item.amount.as_deref()), (ReviewReason::AlreadyAssigned, Some("0.004")));
-    assert_eq!(bench.engine.value_of_review(&item).await.unwrap(), Err(NoValue::Again));
+    assert_eq!((item.reason, item.amount.as_deref()), (ReviewReason::AlreadyAssigned, Some("0.002")));
+    assert_eq!(item.seen.as_deref(), Some("0.004"));
+    let worth = bench.engine.value_of_review(&item).await.unwrap().unwrap();
+    assert_eq!(worth.paid.to_string(), "0.002");
     assert!(differences(&bench.engine).await.is_empty(), "an operator was shown it");
 
     // Neither time, restarts nor another read credit it.
@@ -101,8 +104,7 @@ async fn money_that_was_assigned_comes_back_to_review_and_not_to_the_ledger() {
     assert_eq!(bench.usd().await, "100");
     // What is still missing is for the operator to say.
     let rest = Amount::parse("100", Asset::USD).unwrap();
-    assert!(matches!(assign(&bench, &item, rest, false).await, Assigned::Elsewhere(_)));
-    assert!(matches!(assign(&bench, &item, rest, true).await, Assigned::Yes { .. }));
+    assert!(matches!(assign(&bench, &item, rest, false).await, Assigned::Yes { .. }));
     assert_eq!(bench.usd().await, "200");
     let entries = bench.store.ledger_entries(bench.caller.account.id, 0, 9).await.unwrap();
     assert!(entries.iter().all(|entry| entry.kind == EntryKind::Adjustment && entry.payment.is_none()));
@@ -125,6 +127,7 @@ async fn assigned_money_that_is_taken_back_is_shown() {
         id: item.id,
         account: other.id,
         amount: Amount::parse("200", Asset::USD).unwrap(),
+        seen: item.amount.clone(),
         note: None,
         by: "operator".to_owned(),
         again: false,
@@ -146,11 +149,12 @@ async fn money_that_was_dismissed_may_be_credited_by_rule() {
     let bench = all_or_nothing().await;
     let id = bench.create().await;
     bench.paid(&id, "p", "0.002", "0").await;
-    bench.pass(DAY + 3601).await;
+    bench.pass(3 * DAY + 3601).await;
     bench.observe(&id).await;
     let item = only_review(&bench).await;
     let command = DismissReview {
         id: item.id,
+        seen: item.amount,
         reason: "nothing came".to_owned(),
         by: "operator".to_owned(),
         now: bench.clock.now(),
@@ -199,10 +203,14 @@ async fn what_an_item_is_worth() {
                 id: 1,
                 provider: ProviderId::constant("till"),
                 reference: "p".to_owned(),
+                order: None,
+                seen: amount.clone(),
                 amount,
                 ticker,
                 deposit: None,
                 reason: ReviewReason::NoDeposit,
+                code: None,
+                detail: None,
                 since,
                 resolution: None,
             };
@@ -461,16 +469,19 @@ async fn a_feed_is_compared_from_its_beginning() {
         message(&order, payment("fresh", None)),
         foreign,
     ]);
-    let review = NewReview {
+    let review = Sighting {
         provider: feed.id(),
         reference: "reviewed".to_owned(),
-        amount: None,
+        order: None,
+        due: SightedDue::News,
         ticker: None,
         deposit: None,
         reason: ReviewReason::NoDeposit,
-        since: START,
+        code: None,
+        detail: None,
+        at: START,
     };
-    bench.store.open_review(review).await.unwrap();
+    bench.store.sight(vec![review]).await.unwrap();
     let expected =
         ["fresh missing_credit - 0.004", "lost unknown_payment - 0.004", "session unknown_payment - -"];
     assert_eq!(differences(&engine).await, expected);

@@ -50,7 +50,8 @@ async fn what_a_message_says_of_money_is_not_believed() {
     bench.tell("d2", &bench.order(&id).await, Observed::Payment(Box::new(reading))).await;
     assert_eq!(handle(&bench).await, 2);
     assert_eq!(bench.status(&id).await, Status::New, "the provider's API does not confirm it");
-    assert_eq!(bench.till().reads(), 2);
+    // Handled side by side: the one whose read is overtaken by the other's reads again.
+    assert!((2..=3).contains(&bench.till().reads()));
 }
 
 #[tokio::test]

@@ -198,7 +198,7 @@ async fn reconcile_finds_what_a_stopped_gateway_missed() {
         { "provider": "btcpay", "ref": payment, "kind": "missing_credit", "ours": null, "theirs": "0.0004" }
     ]);
     assert_eq!(found["differences"], expected);
-    assert_eq!(members(&found), ["differences", "ledger"]);
+    assert_eq!(members(&found), ["differences", "inReview", "ledger"]);
     // For a person; and not by another provider, nor of another time.
     let told = shop.run(&["reconcile", "--provider", "btcpay"]).await;
     let table = String::from_utf8(told.stdout).unwrap();

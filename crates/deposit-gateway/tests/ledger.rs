@@ -41,7 +41,7 @@ async fn calm() -> Book {
     shop.site.stop().await;
     // 20 + 60 + 37.5, and 32 + 50 - 50 + 10.
     assert_eq!(book.balances, ["117.5", "42"]);
-    assert_eq!((book.credits, book.reviews), (9, 0));
+    assert_eq!((book.credits, &book.waiting), (9, &Vec::new()));
     let status = |name: &str| book.lines[name].status.clone();
     assert_eq!([status("unpaid"), status("gone"), status("undone")], ["New", "Completed", "Completed"]);
     book
@@ -388,7 +388,7 @@ async fn money_that_is_no_deposits_goes_to_review_and_another_programs_does_not(
     shop.site.handled().await;
     let rows = shop.site.engine().store().open_reviews().await.unwrap();
     let found: Vec<(&str, ReviewReason)> =
-        rows.iter().map(|row| (row.reference.as_str(), row.reason)).collect();
+        rows.iter().map(|row| (row.order.as_deref().unwrap(), row.reason)).collect();
     assert_eq!(found, [(lost.as_str(), ReviewReason::NoDeposit)]);
     assert_eq!(balance(&mut shop, 0).await, "0");
     close(shop, vec![]).await;

@@ -6,6 +6,7 @@ mod credit;
 mod figures;
 mod merge;
 mod reason;
+pub mod review;
 mod snapshot;
 mod status;
 mod transition;

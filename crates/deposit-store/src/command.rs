@@ -246,8 +246,8 @@ pub struct Commit {
     pub view: Option<String>,
     /// What to post.
     pub postings: Vec<Posting>,
-    /// What an operator should see.
-    pub reviews: Vec<NewReview>,
+    /// What an operator should see, or need not see any more.
+    pub reviews: Vec<Sighting>,
     /// Rates that were used and may not be stored yet.
     pub rates: Vec<StoredRate>,
     /// Whether a confirmed payment still has no price.
@@ -305,23 +305,42 @@ pub struct Touch {
     pub now: Timestamp,
 }
 
-/// Something for an operator.
+/// What was seen of money that no rule credits, or of a credit that no rule takes back. Cumulative: the same sighting twice is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewReview {
+pub struct Sighting {
     /// Who took the money.
     pub provider: ProviderId,
-    /// The payment's or order's reference.
+    /// The payment's reference; the order's, address's or deposit's where nothing tells payments apart.
     pub reference: String,
-    /// How much, as decimal text.
-    pub amount: Option<String>,
-    /// The way of paying.
+    /// The order that the payment was seen on, where it is known and is not the reference.
+    pub order: Option<String>,
+    /// How much no rule credits, all of it.
+    pub due: SightedDue,
+    /// The way of paying, which is the amount's unit.
     pub ticker: Option<Ticker>,
     /// The deposit it was seen on.
     pub deposit: Option<DepositId>,
-    /// Why.
+    /// Why. Its topic and the reference are what the item is about.
     pub reason: ReviewReason,
-    /// Since when.
-    pub since: Timestamp,
+    /// The provider adapter's word for it.
+    pub code: Option<String>,
+    /// What is known of it, in a sentence.
+    pub detail: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How much of a matter no rule credits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SightedDue {
+    /// So much; zero closes the item.
+    Amount(Amount),
+    /// Something; shown again at every look.
+    Unknown,
+    /// Something, told in a message of its own: opens an item again after a resolution before the message.
+    News,
+    /// The provider no longer tells of it: closes an item whose amount is known.
+    NotShown,
 }
 
 /// Resolves a review item by an `adjustment` of the operator's own.
@@ -333,11 +352,13 @@ pub struct AssignReview {
     pub account: AccountId,
     /// By how much, above zero; its asset is the currency.
     pub amount: Amount,
+    /// The item's amount as the operator has seen it: one that has changed since is not resolved.
+    pub seen: Option<String>,
     /// Whatever there is to say.
     pub note: Option<String>,
     /// Who does it.
     pub by: String,
-    /// Whether money of this reference may be assigned once more: the operator knows of the first time and has named what is still missing.
+    /// Whether money of this payment or order may be assigned once more: the operator knows of the first time and has named what is still missing.
     pub again: bool,
     /// Now.
     pub now: Timestamp,
@@ -355,7 +376,9 @@ pub enum Assigned {
     Unknown,
     /// The item was resolved before, so.
     Resolved(Box<ReviewRow>),
-    /// Another item about the same reference was assigned.
+    /// The item has changed since it was looked at, to this.
+    Changed(Box<ReviewRow>),
+    /// Money of this payment or its order was assigned before, and how much of it nobody can say.
     Elsewhere(Box<ReviewRow>),
     /// The ledger has postings for it by rule.
     Posted {
@@ -373,6 +396,8 @@ pub enum Assigned {
 pub struct DismissReview {
     /// Which item.
     pub id: i64,
+    /// The item's amount as the operator has seen it: one that has changed since is not resolved.
+    pub seen: Option<String>,
     /// Why.
     pub reason: String,
     /// Who does it.
@@ -390,6 +415,8 @@ pub enum Dismissed {
     Unknown,
     /// The item was resolved before, so.
     Resolved(Box<ReviewRow>),
+    /// The item has changed since it was looked at, to this.
+    Changed(Box<ReviewRow>),
 }
 
 /// Opens a deposit for a payment to a standing address.

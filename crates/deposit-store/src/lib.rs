@@ -11,15 +11,15 @@ mod sqlite;
 
 pub use command::{
     Admission, Admit, AssignReview, Assigned, BeginCreate, Begun, Commit, Committed, DismissReview,
-    Dismissed, FinishCreate, Finished, IdempotencyClaim, NewReview, OpenStanding, Posting, RateLimit,
-    RateState, Refuse, ResumeCreate, Resumed, StoredAnswer, Touch,
+    Dismissed, FinishCreate, Finished, IdempotencyClaim, OpenStanding, Posting, RateLimit, RateState, Refuse,
+    ResumeCreate, Resumed, SightedDue, Sighting, StoredAnswer, Touch,
 };
 pub use crash::crash_point;
 pub use error::{StoreError, StoreResult};
 pub use model::{
     Account, AccountId, ApiKeyRow, Backlog, Credited, DepositRow, EntryKind, HistoryRow, JournalEntry,
     JournalFilter, JournalOutcome, JournalRow, Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, Resolution,
-    ResolutionKind, ReviewReason, ReviewRow, StoredRate,
+    ResolutionKind, ReviewFilter, ReviewReason, ReviewRow, ReviewTopic, StoredRate,
 };
 pub use sqlite::{BackedUp, Skipped, SqliteStore};
 
@@ -225,14 +225,30 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn deposit_entries(&self, id: &DepositId) -> StoreResult<Vec<LedgerEntry>>;
     /// Adds the whole ledger up in wide signed integers: every transaction and currency sums to zero, every balance equals its postings.
     async fn check_ledger(&self) -> StoreResult<LedgerCheck>;
-    /// Notes money that no rule could credit; one item for each (provider, reference, reason).
-    async fn open_review(&self, review: NewReview) -> StoreResult<()>;
-    /// Review items that are not resolved, oldest first.
-    async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>>;
+    /// Notes what was seen of money that no rule credits: opens, raises, lowers or closes the item about it. What changes nothing costs the
+    /// writer nothing.
+    async fn sight(&self, sightings: Vec<Sighting>) -> StoreResult<()>;
+    /// Review items by their ids, rising.
+    async fn reviews(&self, filter: ReviewFilter) -> StoreResult<Vec<ReviewRow>>;
+    /// All items that wait, by their ids, rising. As long as what is open: a list for people asks [`Store::reviews`] for pages.
+    async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>> {
+        const PAGE: u32 = 1000;
+        let mut all: Vec<ReviewRow> = Vec::new();
+        loop {
+            let after = all.last().map_or(0, |last| last.id);
+            let page = self.reviews(ReviewFilter { open: true, after, limit: PAGE }).await?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    }
+    /// Open items, counted by provider and reason.
+    async fn open_reviews_by_reason(&self) -> StoreResult<Vec<(ProviderId, ReviewReason, u64)>>;
+    /// Whether there was ever an item about this payment or order.
+    async fn was_reviewed(&self, provider: ProviderId, reference: &str) -> StoreResult<bool>;
     /// Whether an item about this deposit waits for an operator.
     async fn in_review(&self, id: &DepositId) -> StoreResult<bool>;
-    /// All review items, the resolved ones too, oldest first.
-    async fn reviews(&self) -> StoreResult<Vec<ReviewRow>>;
     /// One review item.
     async fn review(&self, id: i64) -> StoreResult<Option<ReviewRow>>;
     /// Resolves an item by an `adjustment`, in one transaction: the account's entry and its other leg at the provider, the balance, and how it was
@@ -241,14 +257,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Resolves an item without crediting anything. Rules may still credit the payment.
     async fn dismiss_review(&self, command: DismissReview) -> StoreResult<Dismissed>;
     /// The assigned review item that stands for a payment on this deposit, if there is one: about the payment itself; or, from when nobody
-    /// knew the deposit, about its order, its address or its id, unless the payment was made (`paid_at`) a day or more after the item was
-    /// resolved. The first posting of such a payment is refused ([`Committed::Assigned`]).
+    /// knew the deposit, about its order, its address or its id. The first posting of such a payment is refused ([`Committed::Assigned`]).
     async fn assignment(
         &self,
         deposit: &DepositId,
         provider: ProviderId,
         payment: &PaymentRef,
-        paid_at: Option<Timestamp>,
     ) -> StoreResult<Option<ReviewRow>>;
     /// What waits, counted: for an operator's dashboard.
     async fn backlog(&self) -> StoreResult<Backlog>;

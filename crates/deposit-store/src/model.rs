@@ -316,9 +316,62 @@ pub enum ReviewReason {
     AlreadyAssigned,
     /// An operator has assigned it, and the provider has taken it back since: the ledger follows only what rules have posted.
     AssignedReversed,
+    /// A payment that is known in one asset shows up in another.
+    AssetChanged,
+    /// The order is gone at its provider, with a payment of it still on its way.
+    OrderGone,
+    /// The provider shows money that no rule credits; its code and detail say which.
+    ProviderReports,
+    /// The provider shows that credited money went back in a way that no rule follows; its code and detail say which.
+    NotTakenBack,
 }
 
-/// Money that waits for an operator.
+/// What kind of matter an item is about. Of each payment or order one item of each kind is open at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display, strum::EnumIter)]
+#[strum(serialize_all = "snake_case")]
+pub enum ReviewTopic {
+    /// Money that is known here, or that has no deposit, and that no rule credits.
+    Uncredited,
+    /// Money that is no evidence: its provider tells of it in a way that no rule follows.
+    Reported,
+    /// Money that an operator has credited and that went back.
+    TakenBack,
+    /// Money that a rule has credited and that went back in a way that no rule follows.
+    NotTakenBack,
+    /// Money of one deposit that shows up on another.
+    SecondDeposit,
+    /// Money of one asset that shows up in another.
+    AssetChanged,
+}
+
+impl ReviewReason {
+    /// What kind of matter it is about.
+    #[must_use]
+    pub const fn topic(self) -> ReviewTopic {
+        match self {
+            Self::NoDeposit
+            | Self::WrongAsset
+            | Self::AccountClosed
+            | Self::Overflow
+            | Self::NeverConfirmed
+            | Self::AlreadyAssigned
+            | Self::OrderGone => ReviewTopic::Uncredited,
+            Self::ProviderReports => ReviewTopic::Reported,
+            Self::AssignedReversed => ReviewTopic::TakenBack,
+            Self::NotTakenBack => ReviewTopic::NotTakenBack,
+            Self::PaymentOnSecondDeposit => ReviewTopic::SecondDeposit,
+            Self::AssetChanged => ReviewTopic::AssetChanged,
+        }
+    }
+
+    /// Whether it is about money that went back: there is nothing to credit.
+    #[must_use]
+    pub const fn takes_back(self) -> bool {
+        matches!(self.topic(), ReviewTopic::TakenBack | ReviewTopic::NotTakenBack)
+    }
+}
+
+/// Money that waits for an operator: one payment, or one order where nothing tells its payments apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReviewRow {
     /// Its id.
@@ -327,18 +380,38 @@ pub struct ReviewRow {
     pub provider: ProviderId,
     /// The payment's or order's reference.
     pub reference: String,
-    /// How much, as decimal text, where it is known.
+    /// The order that the payment was seen on, where it is known.
+    pub order: Option<String>,
+    /// How much waits, as decimal text, where it is known: what was seen less what was resolved before. While the item is open it follows what is
+    /// seen.
     pub amount: Option<String>,
+    /// All that was seen, as decimal text; what was resolved before is part of it.
+    pub seen: Option<String>,
     /// The way of paying, where it is known.
     pub ticker: Option<Ticker>,
     /// The deposit it was seen on.
     pub deposit: Option<DepositId>,
     /// Why.
     pub reason: ReviewReason,
+    /// The provider adapter's word for it.
+    pub code: Option<String>,
+    /// What is known of it, in a sentence.
+    pub detail: Option<String>,
     /// Since when.
     pub since: Timestamp,
     /// What an operator did about it; `None` while it waits.
     pub resolution: Option<Resolution>,
+}
+
+/// Which review items.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReviewFilter {
+    /// Only those that wait.
+    pub open: bool,
+    /// Only those with a higher id.
+    pub after: i64,
+    /// How many at most.
+    pub limit: u32,
 }
 
 /// What an operator can do about a review item.
@@ -349,6 +422,8 @@ pub enum ResolutionKind {
     Assigned,
     /// Nothing to credit.
     Dismissed,
+    /// By nobody: a rule has credited it since, or its provider no longer shows it.
+    Settled,
 }
 
 /// How a review item was resolved.

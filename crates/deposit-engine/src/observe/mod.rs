@@ -4,14 +4,16 @@ mod reviews;
 mod watching;
 
 use deposit_core::{
-    DepositId, Evidence, Facts, PayInstructions, PaymentProvider, PaymentRef, Snapshot, Timestamp,
+    Amount, Asset, DepositId, Evidence, Facts, PayInstructions, PaymentProvider, PaymentRef, Snapshot,
+    Timestamp,
 };
 use deposit_lifecycle::{self as lifecycle, Advance, Credit, PaymentCredit};
 use deposit_store::{
-    Account, Commit, Committed, DepositRow, Phase, Posting, ReviewReason, Touch, crash_point,
+    Account, Commit, Committed, DepositRow, Phase, Posting, ReviewReason, ReviewRow, Touch, crash_point,
 };
 
-use self::reviews::{Reviews, never_confirmed};
+use self::reviews::{Reviews, Withheld};
+pub(crate) use self::reviews::{asset_of, never_confirmed};
 use crate::Engine;
 use crate::error::EngineError;
 use crate::reading::shows_less;
@@ -219,11 +221,9 @@ impl Engine {
         for _ in 0..TRIES {
             let id = row.id.clone();
             let step = self.step(&row, news, &taken, heard_at).await?;
-            // Without a read, a commit is the only thing that can note what an operator should see.
-            if step.unchanged && (step.commit.snapshot.is_some() || step.commit.reviews.is_empty()) {
-                for review in step.commit.reviews {
-                    self.store().open_review(review).await?;
-                }
+            // Without a read, a commit is the only thing that can note that a price was withheld.
+            if step.unchanged && (step.commit.snapshot.is_some() || !Reviews::shows(&step.commit.reviews)) {
+                self.store().sight(step.commit.reviews).await?;
                 let Some(number) = step.commit.snapshot else { return Ok(Some(Observation::Unchanged)) };
                 let touch = Touch { id, snapshot: number, watch: step.commit.watch, now: step.commit.now };
                 return Ok(self.store().touch(touch).await?.then_some(Observation::Unchanged));
@@ -260,28 +260,19 @@ impl Engine {
         heard_at: Option<Timestamp>,
     ) -> Result<Step, EngineError> {
         let now = self.now();
-        let mut reviews = Reviews { row, now, items: Vec::new() };
+        let mut reviews = Reviews::new(row, now);
         let (evidence, instructions) = merged(row, news, taken, now, &mut reviews);
         let (credit, withheld) = self.priced(row, &evidence, heard_at, now, &mut reviews).await?;
         let advance = lifecycle::advance(&row.terms, &evidence, credit, now);
-        for payment in &advance.foreign {
-            reviews.add(
-                payment,
-                evidence.payments.get(payment).map(|p| (p.asset, lifecycle::paid(p))),
-                ReviewReason::WrongAsset,
-            );
-        }
-        for payment in &advance.overflow {
-            reviews.add(payment, None, ReviewReason::Overflow);
-        }
-        if never_confirmed(row, &evidence, now) {
-            for (payment, seen) in &evidence.payments {
-                let waiting = lifecycle::in_flight(seen);
-                if waiting > 0 {
-                    reviews.add(payment, Some((seen.asset, waiting)), ReviewReason::NeverConfirmed);
-                }
+        let in_vain = never_confirmed(row, &evidence, now, self.config().undecided_secs);
+        if let News::Read { snapshots, .. } = news {
+            for snapshot in *snapshots {
+                self.tell_once(&row.id, &snapshot.order, &snapshot.concerns);
+                reviews.add_concerns(snapshot, &evidence, &advance.credit);
             }
         }
+        // After what the provider tells of: what was assigned of that, and is evidence by now, is the same money.
+        reviews.add_uncredited(&evidence, &advance.overflow, in_vain);
         let reviews = reviews.items;
         let mut step = self.step_from(row, news, evidence, instructions, advance, now);
         step.commit.unpriced = step.commit.unpriced && !withheld;
@@ -312,31 +303,34 @@ impl Engine {
                 PaymentCredit { at, late, price: None, posted: 0, postings: 0 }
             });
             let (store, provider) = (self.store(), row.provider);
-            if entry.postings == 0
-                && lifecycle::net(payment) < payment.confirmed
-                && store.assignment(&row.id, provider, id, payment.paid_at).await?.is_some()
-            {
-                let gone = payment.confirmed.saturating_sub(lifecycle::net(payment));
-                reviews.add(id, Some((payment.asset, gone)), ReviewReason::AssignedReversed);
+            let net = lifecycle::net(payment);
+            // Before the first posting only: from then on the ledger follows the payment, down as well as up.
+            let assigned = if entry.postings == 0 && payment.confirmed > 0 {
+                store.assignment(&row.id, provider, id).await?
+            } else {
+                None
+            };
+            if let Some(item) = &assigned {
+                let gone = Some((payment.asset, gone(item, payment.confirmed, net, payment.asset)));
+                reviews.add(id, gone, ReviewReason::AssignedReversed);
             }
             // Only the first posting is withheld: what is posted follows its payment, down as well as up.
-            if lifecycle::net(payment) > 0 && entry.postings == 0 {
+            if net > 0 && entry.postings == 0 {
                 if owner.is_none() {
                     owner = self.store().accounts().await?.into_iter().find(|a| a.id == row.account);
                 }
-                if owner.as_ref().is_none_or(|a| a.closed_at.is_some()) {
-                    // Money for a closed account stays unpriced, so unposted, and an operator sees it; also where a price was
-                    // noted while the payment was on its way.
-                    let amount = Some((payment.asset, lifecycle::net(payment)));
-                    reviews.add(id, amount, ReviewReason::AccountClosed);
-                    entry.price = None;
-                    withheld = true;
-                    continue;
-                }
-                if store.assignment(&row.id, provider, id, payment.paid_at).await?.is_some() {
-                    // An operator has credited this money by hand: whether something is still missing is for them to say.
-                    let amount = Some((payment.asset, lifecycle::net(payment)));
-                    reviews.add(id, amount, ReviewReason::AlreadyAssigned);
+                // Money for a closed account stays unpriced, so unposted, and an operator sees it; also where a price was noted while the
+                // payment was on its way. So does money that an operator has credited by hand: whether something is still missing is for
+                // them to say.
+                let reason = if assigned.is_some() {
+                    Some(ReviewReason::AlreadyAssigned)
+                } else if owner.as_ref().is_none_or(|a| a.closed_at.is_some()) {
+                    Some(ReviewReason::AccountClosed)
+                } else {
+                    None
+                };
+                if let Some(reason) = reason {
+                    reviews.withheld.insert(id.clone(), Withheld { reason, minor: net });
                     entry.price = None;
                     withheld = true;
                     continue;
@@ -431,6 +425,14 @@ impl Engine {
     }
 }
 
+/// How much of what an operator has credited by hand went back, in smallest units of the payment's asset.
+fn gone(item: &ReviewRow, confirmed: u128, net: u128, asset: Asset) -> u128 {
+    let gone = confirmed.saturating_sub(net);
+    // What is left may cover what was credited.
+    let given = item.seen.as_deref().and_then(|seen| Amount::parse(seen, asset).ok());
+    given.map_or(gone, |given| gone.min(given.minor().saturating_sub(net)))
+}
+
 struct Step {
     commit: Commit,
     unchanged: bool,
@@ -456,19 +458,13 @@ fn merged(
         let merged = lifecycle::merge(std::mem::take(evidence), &facts);
         for payment in &merged.conflicts {
             let amount = facts.payments.get(payment).map(|p| (p.asset, lifecycle::paid(p)));
-            reviews.add(payment, amount, ReviewReason::WrongAsset);
+            reviews.add(payment, amount, ReviewReason::AssetChanged);
         }
         *evidence = merged.evidence;
     };
     match news {
         News::Read { snapshots, .. } => {
             for snapshot in *snapshots {
-                for concern in &snapshot.concerns {
-                    tracing::warn!(
-                        deposit = %row.id, order = %snapshot.order, code = %concern.code, detail = %concern.detail,
-                        "the provider shows something that a person should see"
-                    );
-                }
                 let facts = lifecycle::facts_of(&evidence, snapshot, now);
                 merge(&mut evidence, facts);
                 instructions = snapshot.instructions.clone().or(instructions);

@@ -1,43 +1,207 @@
-//! What an observation leaves to an operator.
+//! What an observation leaves to an operator: of each payment, how much no rule credits.
 
-use deposit_core::{Amount, Asset, Evidence, PaymentRef, Ticker, Timestamp};
-use deposit_lifecycle as lifecycle;
-use deposit_store::{DepositRow, NewReview, ReviewReason};
+use std::collections::BTreeMap;
 
-/// How long after the end of its order a part payment is still waited for, before an operator has to see it, in seconds.
-const IN_VAIN_SECS: i64 = 24 * 3600;
+use deposit_core::{
+    Amount, Asset, Concern, ConcernedMoney, Evidence, PaymentRef, ProviderRef, Snapshot, Ticker, Timestamp,
+};
+use deposit_lifecycle::{self as lifecycle, Credit};
+use deposit_store::{DepositRow, ReviewReason, SightedDue, Sighting};
 
-/// Whether a part payment waits in vain: its provider confirms only full payments, and the order has been closed for long.
-pub(super) fn never_confirmed(row: &DepositRow, evidence: &Evidence, now: Timestamp) -> bool {
+/// Whether a payment waits in vain: its order has been closed for so long that nobody expects it to be confirmed any more.
+pub(crate) fn never_confirmed(row: &DepositRow, evidence: &Evidence, now: Timestamp, wait_secs: i64) -> bool {
     let deadline = lifecycle::deadline(&row.terms, &evidence.order);
-    row.terms.confirms_only_full && deadline.is_some_and(|end| now >= end.plus_secs(IN_VAIN_SECS))
+    deadline.is_some_and(|end| now >= end.plus_secs(wait_secs))
 }
 
-/// Review items of one step.
+/// What of a payment waits for an operator, and why.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Withheld {
+    pub(super) reason: ReviewReason,
+    /// In smallest units.
+    pub(super) minor: u128,
+}
+
+/// What one step shows of money that no rule credits.
 pub(super) struct Reviews<'a> {
     pub(super) row: &'a DepositRow,
     pub(super) now: Timestamp,
-    pub(super) items: Vec<NewReview>,
+    pub(super) items: Vec<Sighting>,
+    /// Of what rules would credit and may not.
+    pub(super) withheld: BTreeMap<PaymentRef, Withheld>,
 }
 
-impl Reviews<'_> {
+impl<'a> Reviews<'a> {
+    pub(super) fn new(row: &'a DepositRow, now: Timestamp) -> Self {
+        Self { row, now, items: Vec::new(), withheld: BTreeMap::new() }
+    }
+
+    /// Of one payment. `None`: how much is not known.
     pub(super) fn add(&mut self, payment: &PaymentRef, amount: Option<(Asset, u128)>, reason: ReviewReason) {
-        let terms = &self.row.terms;
-        // The ticker is the amount's unit: where something else was paid than was asked, the deposit's own would be wrong.
-        let ticker = match amount {
-            Some((asset, _)) if asset != terms.asset => {
-                asset.code().as_str().parse().ok().filter(Ticker::is_known)
+        let amount = amount.map(|(asset, minor)| Amount::new(minor, asset));
+        let ticker = amount.map_or(Some(self.row.terms.ticker), |amount| self.ticker_of(amount.asset()));
+        let due = amount.map_or(SightedDue::Unknown, SightedDue::Amount);
+        let sighting = self.sighting(payment.to_string(), due, ticker, reason);
+        self.items.push(Sighting { order: self.order(), ..sighting });
+    }
+
+    /// All payments of the deposit: what no rule credits of each, which is nothing of most.
+    pub(super) fn add_uncredited(
+        &mut self,
+        evidence: &Evidence,
+        overflow: &[PaymentRef],
+        never_confirmed: bool,
+    ) {
+        for (id, payment) in &evidence.payments {
+            let withheld = self.withheld.get(id).copied();
+            let waiting = if never_confirmed { lifecycle::in_flight(payment) } else { 0 };
+            let (reason, minor) = if payment.asset != self.row.terms.asset {
+                (ReviewReason::WrongAsset, lifecycle::paid(payment))
+            } else if overflow.contains(id) {
+                (ReviewReason::Overflow, lifecycle::paid(payment))
+            } else if let Some(Withheld { reason, minor }) = withheld {
+                (reason, minor.saturating_add(waiting))
+            } else {
+                (ReviewReason::NeverConfirmed, waiting)
+            };
+            self.add(id, Some((payment.asset, minor)), reason);
+        }
+    }
+
+    /// What a read showed beside the evidence: money that only the provider tells of. What it told of before and does not now is settled where a
+    /// rule has posted it meanwhile.
+    pub(super) fn add_concerns(&mut self, snapshot: &Snapshot, evidence: &Evidence, credit: &Credit) {
+        let order = &snapshot.order;
+        let mut told: BTreeMap<(String, ReviewReason), Sighting> = BTreeMap::new();
+        for concern in &snapshot.concerns {
+            let Some(money) = &concern.money else { continue };
+            let mut sighting = self.concerned(order, concern, money);
+            let key = (sighting.reference.clone(), sighting.reason);
+            if let Some(before) = told.remove(&key) {
+                sighting = both(before, sighting, money.payment.is_some());
             }
-            Some(_) | None => Some(terms.ticker),
+            told.insert(key, sighting);
+        }
+        if snapshot.complete {
+            for reason in [ReviewReason::ProviderReports, ReviewReason::NotTakenBack] {
+                for reference in known_by(order, evidence) {
+                    if told.contains_key(&(reference.clone(), reason)) {
+                        continue;
+                    }
+                    let posted = PaymentRef::new(&reference)
+                        .ok()
+                        .and_then(|id| credit.payments.get(&id))
+                        .is_some_and(|credit| credit.postings > 0);
+                    let due = if posted && reason == ReviewReason::ProviderReports {
+                        SightedDue::Amount(Amount::zero(self.row.terms.asset))
+                    } else {
+                        SightedDue::NotShown
+                    };
+                    self.items.push(self.sighting(reference, due, None, reason));
+                }
+            }
+        }
+        self.items.extend(told.into_values());
+    }
+
+    fn concerned(&self, order: &ProviderRef, concern: &Concern, money: &ConcernedMoney) -> Sighting {
+        let unit = money.ticker.map_or(Some(self.row.terms.asset), asset_of);
+        let amount =
+            money.amount.as_deref().zip(unit).and_then(|(text, unit)| Amount::parse(text, unit).ok());
+        let detail = match (&money.amount, amount) {
+            // What cannot be counted is told at least.
+            (Some(text), None) => format!("{} ({text})", concern.detail),
+            _ => concern.detail.clone(),
         };
-        self.items.push(NewReview {
+        let reason =
+            if money.taken_back { ReviewReason::NotTakenBack } else { ReviewReason::ProviderReports };
+        let ticker = money.ticker.or(Some(self.row.terms.ticker));
+        let due = amount.map_or(SightedDue::Unknown, SightedDue::Amount);
+        let (reference, order) = match &money.payment {
+            Some(payment) => (payment.to_string(), Some(order.to_string())),
+            None => (order.to_string(), None),
+        };
+        Sighting {
+            order,
+            code: Some(concern.code.clone()),
+            detail: Some(detail),
+            ..self.sighting(reference, due, ticker, reason)
+        }
+    }
+
+    /// Whether there is anything that an operator should see.
+    pub(super) fn shows(items: &[Sighting]) -> bool {
+        items.iter().any(|item| match item.due {
+            SightedDue::Amount(amount) => !amount.is_zero(),
+            SightedDue::Unknown | SightedDue::News => true,
+            SightedDue::NotShown => false,
+        })
+    }
+
+    fn sighting(
+        &self,
+        reference: String,
+        due: SightedDue,
+        ticker: Option<Ticker>,
+        reason: ReviewReason,
+    ) -> Sighting {
+        Sighting {
             provider: self.row.provider,
-            reference: payment.to_string(),
-            amount: amount.map(|(asset, minor)| Amount::new(minor, asset).to_string()),
+            reference,
+            order: None,
+            due,
             ticker,
             deposit: Some(self.row.id.clone()),
             reason,
-            since: self.now,
-        });
+            code: None,
+            detail: None,
+            at: self.now,
+        }
+    }
+
+    fn order(&self) -> Option<String> {
+        self.row.intent.as_ref().map(|intent| intent.provider_ref.to_string())
+    }
+
+    /// The ticker is the amount's unit: where something else was paid than was asked, the deposit's own would be wrong.
+    fn ticker_of(&self, asset: Asset) -> Option<Ticker> {
+        let terms = &self.row.terms;
+        if asset == terms.asset {
+            return Some(terms.ticker);
+        }
+        asset.code().as_str().parse().ok().filter(Ticker::is_known)
+    }
+}
+
+/// By what money of this order is called: its payments, and itself.
+fn known_by(order: &ProviderRef, evidence: &Evidence) -> Vec<String> {
+    evidence.payments.keys().map(ToString::to_string).chain([order.to_string()]).collect()
+}
+
+/// What is counted in a ticker's unit; `None` where its name does not tell.
+pub(crate) fn asset_of(ticker: Ticker) -> Option<Asset> {
+    let named = |ticker: Ticker| Asset::KNOWN.iter().find(|asset| asset.code().as_str() == ticker.as_str());
+    named(ticker).or_else(|| deposit_rates::fallback(ticker).and_then(named)).copied()
+}
+
+/// Two that are told under one name: one payment told twice is one payment; of an order as a whole they are different money.
+fn both(first: Sighting, second: Sighting, one_payment: bool) -> Sighting {
+    let due = match (first.due, second.due) {
+        (SightedDue::Amount(a), SightedDue::Amount(b)) if a.asset() == b.asset() => {
+            let minor =
+                if one_payment { Some(a.minor().max(b.minor())) } else { a.minor().checked_add(b.minor()) };
+            minor.map_or(SightedDue::Unknown, |minor| SightedDue::Amount(Amount::new(minor, a.asset())))
+        }
+        _ => SightedDue::Unknown,
+    };
+    let joined = |a: Option<String>, b: Option<String>, by: &str| match (a, b) {
+        (Some(a), Some(b)) if a != b => Some(format!("{a}{by}{b}")),
+        (a, b) => a.or(b),
+    };
+    Sighting {
+        due,
+        code: joined(first.code, second.code, ","),
+        detail: joined(first.detail, second.detail, "; "),
+        ..second
     }
 }

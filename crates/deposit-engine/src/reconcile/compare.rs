@@ -24,6 +24,9 @@ pub enum DifferenceKind {
     ExcessCredit,
     /// The provider no longer has a payment or an order that is known here.
     MissingAtProvider,
+    /// Money that was seen, and that neither a rule nor an operator has decided about yet: no price is known for it, its order has been over for
+    /// long and it is still not confirmed, or its provider says of it what nobody understands.
+    Undecided,
     /// Figures differ in another way: what is on its way, what a swap paid out, the asset.
     Amount,
     /// The provider could not be read.
@@ -51,6 +54,8 @@ pub(crate) struct Known<'a> {
     pub(crate) entries: &'a [LedgerEntry],
     /// References that an operator was shown.
     pub(crate) reviewed: &'a BTreeSet<String>,
+    /// How long after the end of its order a payment may be on its way, in seconds.
+    pub(crate) undecided_secs: i64,
 }
 
 /// What is different, by payment.
@@ -78,7 +83,32 @@ pub(crate) fn compare(known: &Known<'_>, snapshots: &[Snapshot], now: Timestamp)
         theirs = merged.evidence;
     }
     found.extend(by_payment(known, &theirs));
+    found.extend(undecided(known, snapshots, now));
     found
+}
+
+/// What both agree about and nobody has decided.
+fn undecided<'a>(
+    known: &'a Known<'a>,
+    snapshots: &'a [Snapshot],
+    now: Timestamp,
+) -> impl Iterator<Item = Difference> + 'a {
+    let terms = &known.row.terms;
+    let evidence = &known.row.evidence;
+    let is_over = lifecycle::deadline(terms, &evidence.order)
+        .is_some_and(|end| now >= end.plus_secs(known.undecided_secs));
+    let unclear: BTreeSet<&PaymentRef> = snapshots.iter().flat_map(|snapshot| &snapshot.undecided).collect();
+    let late = evidence.payments.iter().filter_map(move |(id, payment)| {
+        let waiting = lifecycle::in_flight(payment);
+        (is_over && waiting > 0).then(|| (id, Some(amount(payment.asset, waiting))))
+    });
+    let late: Vec<(&PaymentRef, Option<String>)> = late.collect();
+    let told: BTreeSet<&PaymentRef> = late.iter().map(|(id, _)| *id).collect();
+    let unclear: Vec<_> = unclear.into_iter().filter(|id| !told.contains(id)).map(|id| (id, None)).collect();
+    late.into_iter()
+        .chain(unclear)
+        .filter(|(id, _)| !known.reviewed.contains(id.as_str()))
+        .map(|(id, theirs)| known.difference(id, DifferenceKind::Undecided, None, theirs))
 }
 
 fn by_payment<'a>(known: &'a Known<'a>, theirs: &'a Evidence) -> impl Iterator<Item = Difference> + 'a {
@@ -174,12 +204,17 @@ impl Known<'_> {
             None => (net == 0).then(|| Amount::zero(terms.credit.ledger)),
         };
         let Some(worth) = worth else {
-            // No rule can post it: an operator was shown it, or is to be.
+            // No rule can post it: an operator was shown it, or is to be; or no rate is known.
+            let kind = if payment.asset == terms.asset && price.is_none() {
+                DifferenceKind::Undecided
+            } else {
+                DifferenceKind::MissingCredit
+            };
             let shown = self.reviewed.contains(id.as_str());
             let nothing = net == 0 && (paid == 0 || payment.asset == terms.asset);
             return (!shown && !nothing).then(|| {
                 let theirs = Some(amount(payment.asset, if net == 0 { paid } else { net }));
-                self.difference(id, DifferenceKind::MissingCredit, Some(posted.to_string()), theirs)
+                self.difference(id, kind, Some(posted.to_string()), theirs)
             });
         };
         let kind = match posted.non_negative().map(|posted| posted.minor().cmp(&worth.minor())) {

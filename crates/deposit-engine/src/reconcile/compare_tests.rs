@@ -105,7 +105,7 @@ fn differences(
     snapshots: &[Snapshot],
 ) -> Vec<(String, DifferenceKind, Option<String>, Option<String>)> {
     let reviewed = reviewed.iter().map(|text| (*text).to_owned()).collect();
-    let known = Known { row, entries, reviewed: &reviewed };
+    let known = Known { row, entries, reviewed: &reviewed, undecided_secs: 3600 };
     compare(&known, snapshots, NOW).into_iter().map(|d| (d.reference, d.kind, d.ours, d.theirs)).collect()
 }
 
@@ -182,7 +182,7 @@ fn a_ledger_that_lacks_or_has_too_much() {
     // Confirmed, and no price is known.
     let mut unpriced = lost;
     unpriced.0.credit.payments.values_mut().for_each(|credit| credit.price = None);
-    assert_eq!(differences(&unpriced, &[], &all), one("a", DifferenceKind::MissingCredit, "0", "0.004"));
+    assert_eq!(differences(&unpriced, &[], &all), one("a", DifferenceKind::Undecided, "0", "0.004"));
     assert!(differences(&unpriced, &["a"], &all).is_empty(), "its account is closed");
     // In an asset that no rule credits.
     let foreign = shows(&[PaymentReading::confirmed(payment("a"), Amount::new(5, Asset::LTC))]);

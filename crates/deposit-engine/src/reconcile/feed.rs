@@ -1,7 +1,5 @@
 //! What a provider lists of its own accord, against what is known here.
 
-use std::collections::BTreeSet;
-
 use deposit_core::{
     AccountIndex, Amount, Observation as Message, Observed, PaymentProvider, Target, Timestamp,
 };
@@ -10,8 +8,8 @@ use deposit_store::Phase;
 use super::{Difference, DifferenceKind, Doubts};
 use crate::Engine;
 use crate::budget::Budget;
-use crate::deliveries::named;
 use crate::error::EngineError;
+use crate::unmatched::named;
 
 /// At most so many pages: a feed that goes on for ever ends as one that could not be read.
 const PAGES: usize = 10_000;
@@ -36,7 +34,6 @@ impl Engine {
             let accounts = self.store().accounts().await?;
             provider.watch(&accounts.iter().map(|account| account.index).collect::<Vec<AccountIndex>>());
         }
-        let reviewed = self.reviewed(provider.id()).await?;
         let unread = |why: String| Difference {
             provider: provider.id(),
             reference: "*".to_owned(),
@@ -57,7 +54,7 @@ impl Engine {
             for message in page.observations {
                 let Some(difference) = doubt(&message, since) else { continue };
                 let mut doubt = Doubt { message, difference };
-                if !self.is_explained(&doubt, &reviewed).await? {
+                if !self.is_explained(&doubt).await? {
                     if let Observed::Payment(reading) = &doubt.message.observed
                         && self.deposit_of(&doubt.message).await?.is_some()
                     {
@@ -81,12 +78,9 @@ impl Engine {
     }
 
     /// Whether what the line tells of is on a deposit, or was shown to an operator.
-    pub(super) async fn is_explained(
-        &self,
-        doubt: &Doubt,
-        reviewed: &BTreeSet<String>,
-    ) -> Result<bool, EngineError> {
-        if reviewed.contains(&doubt.difference.reference) {
+    pub(super) async fn is_explained(&self, doubt: &Doubt) -> Result<bool, EngineError> {
+        let (provider, reference) = (doubt.message.provider, &doubt.difference.reference);
+        if self.store().was_reviewed(provider, reference).await? {
             return Ok(true);
         }
         if let Observed::Payment(reading) = &doubt.message.observed {

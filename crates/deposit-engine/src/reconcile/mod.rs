@@ -9,8 +9,8 @@ mod feed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use deposit_core::{DepositId, ErrorKind, PaymentProvider, ProviderError, ProviderId, Timestamp};
-use deposit_store::{DepositRow, LedgerCheck, Phase};
+use deposit_core::{DepositId, ErrorKind, PaymentProvider, ProviderError, ProviderId, Snapshot, Timestamp};
+use deposit_store::{DepositRow, LedgerCheck, LedgerEntry, Phase, ReviewReason};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 
@@ -23,6 +23,8 @@ use crate::reading::shows_less;
 
 /// Deposits that are listed at once.
 const PAGE: u32 = 200;
+/// How long after the end of its order a payment may be on its way before it is undecided, in seconds: blocks take their time.
+const UNDECIDED_SECS: i64 = 3600;
 /// How often a deposit is read that keeps changing meanwhile.
 const TRIES: usize = 4;
 /// After so many requests in a row that failed, the rest of a provider's deposits is not asked about.
@@ -44,6 +46,8 @@ pub struct ReconcileOptions {
 pub struct Reconciliation {
     /// What differs, by provider and reference.
     pub differences: Vec<Difference>,
+    /// What waits for an operator, counted by provider and reason: every unit of it is in the review queue.
+    pub in_review: Vec<(ProviderId, ReviewReason, u64)>,
     /// The ledger, added up.
     pub ledger: LedgerCheck,
     /// How many deposits were compared.
@@ -78,7 +82,9 @@ impl Engine {
         }
         differences.sort();
         differences.dedup();
-        Ok(Reconciliation { differences, ledger: self.store().check_ledger().await?, deposits })
+        let mut in_review = self.store().open_reviews_by_reason().await?;
+        in_review.retain(|(provider, ..)| wanted(*provider));
+        Ok(Reconciliation { differences, in_review, ledger: self.store().check_ledger().await?, deposits })
     }
 
     async fn reconcile_provider(
@@ -97,7 +103,7 @@ impl Engine {
                 break;
             }
             tokio::time::sleep(*wait).await;
-            self.look_again(provider, &budget, &mut doubts).await?;
+            self.look_again(&budget, &mut doubts).await?;
         }
         let mut found: Vec<Difference> = doubts.deposits.into_values().flatten().collect();
         // A payment of a deposit that was compared is told with it.
@@ -116,7 +122,6 @@ impl Engine {
         budget: &Budget,
         doubts: &mut Doubts,
     ) -> Result<(), EngineError> {
-        let reviewed = self.reviewed(provider.id()).await?;
         let (mut after, mut failures, mut unasked) = (None::<DepositId>, 0_usize, 0_u64);
         loop {
             let rows = self.store().deposits_since(provider.id(), since, after.as_ref(), PAGE).await?;
@@ -127,10 +132,7 @@ impl Engine {
             let chunks: Vec<Vec<DepositRow>> =
                 rows.chunks(provider.capabilities().read_batch.max(1)).map(<[DepositRow]>::to_vec).collect();
             let mut looks = stream::iter(chunks)
-                .map(|chunk| {
-                    let reviewed = &reviewed;
-                    async move { self.look_at(provider, &chunk, budget, reviewed).await }
-                })
+                .map(|chunk| async move { self.look_at(provider, &chunk, budget).await })
                 .buffer_unordered(budget.concurrency());
             while let Some(look) = looks.next().await {
                 let look = look?;
@@ -190,7 +192,6 @@ impl Engine {
         provider: &dyn PaymentProvider,
         rows: &[DepositRow],
         budget: &Budget,
-        reviewed: &BTreeSet<String>,
     ) -> Result<Vec<(DepositId, Vec<Difference>)>, EngineError> {
         let mut looked = Vec::with_capacity(rows.len());
         let mut batch = Vec::new();
@@ -198,7 +199,7 @@ impl Engine {
             let alone = rows.len() == 1 || self.store().orders_of(&row.id).await?.len() > 1;
             match &row.intent {
                 Some(intent) if !alone => batch.push((row, intent.clone())),
-                _ => looked.push((row.id.clone(), self.look(&row.id, budget, reviewed).await?)),
+                _ => looked.push((row.id.clone(), self.look(&row.id, budget).await?)),
             }
         }
         if batch.is_empty() {
@@ -225,10 +226,9 @@ impl Engine {
             let now = self.store().deposit(&row.id).await?;
             let still = now.is_some_and(|now| now.version == row.version);
             let differences = if still && !shows_less(&row.evidence, &snapshot) {
-                let known = Known { row, entries: &entries, reviewed };
-                compare(&known, std::slice::from_ref(&snapshot), self.now())
+                self.compared(row, &entries, std::slice::from_ref(&snapshot)).await?
             } else {
-                self.look(&row.id, budget, reviewed).await?
+                self.look(&row.id, budget).await?
             };
             looked.push((row.id.clone(), differences));
         }
@@ -236,12 +236,7 @@ impl Engine {
     }
 
     /// One deposit: what is here before and after the read has to be the same, else it is read again.
-    async fn look(
-        &self,
-        id: &DepositId,
-        budget: &Budget,
-        reviewed: &BTreeSet<String>,
-    ) -> Result<Vec<Difference>, EngineError> {
+    async fn look(&self, id: &DepositId, budget: &Budget) -> Result<Vec<Difference>, EngineError> {
         let mut last = Vec::new();
         for _ in 0..TRIES {
             let row = self.store().deposit(id).await?.filter(|row| row.phase == Phase::Open);
@@ -254,7 +249,7 @@ impl Engine {
             };
             let entries = self.store().deposit_entries(id).await?;
             let after = self.store().deposit(id).await?;
-            last = compare(&Known { row: &row, entries: &entries, reviewed }, &snapshots, self.now());
+            last = self.compared(&row, &entries, &snapshots).await?;
             if last.is_empty() || after.is_some_and(|after| after.version == row.version) {
                 break;
             }
@@ -262,21 +257,12 @@ impl Engine {
         Ok(last)
     }
 
-    async fn look_again(
-        &self,
-        provider: &dyn PaymentProvider,
-        budget: &Budget,
-        doubts: &mut Doubts,
-    ) -> Result<(), EngineError> {
-        let reviewed = self.reviewed(provider.id()).await?;
+    async fn look_again(&self, budget: &Budget, doubts: &mut Doubts) -> Result<(), EngineError> {
         let ids: Vec<DepositId> = doubts.deposits.keys().cloned().collect();
         let mut looks = stream::iter(ids)
-            .map(|id| {
-                let reviewed = &reviewed;
-                async move {
-                    let found = self.look(&id, budget, reviewed).await;
-                    (id, found)
-                }
+            .map(|id| async move {
+                let found = self.look(&id, budget).await;
+                (id, found)
             })
             .buffer_unordered(budget.concurrency());
         while let Some((id, differences)) = looks.next().await {
@@ -291,7 +277,7 @@ impl Engine {
         }
         let mut left = Vec::new();
         for doubt in std::mem::take(&mut doubts.feed) {
-            if !self.is_explained(&doubt, &reviewed).await? {
+            if !self.is_explained(&doubt).await? {
                 left.push(doubt);
             }
         }
@@ -299,10 +285,28 @@ impl Engine {
         Ok(())
     }
 
-    /// Everything of this provider that an operator was shown, resolved or not.
-    async fn reviewed(&self, provider: ProviderId) -> Result<BTreeSet<String>, EngineError> {
-        let all = self.store().reviews().await?;
-        Ok(all.into_iter().filter(|item| item.provider == provider).map(|item| item.reference).collect())
+    /// What differs of one deposit, knowing which of it an operator was shown.
+    async fn compared(
+        &self,
+        row: &DepositRow,
+        entries: &[LedgerEntry],
+        snapshots: &[Snapshot],
+    ) -> Result<Vec<Difference>, EngineError> {
+        let shown = snapshots.iter().flat_map(|snapshot| {
+            let payments = snapshot.payments.iter().map(|payment| &payment.id).chain(&snapshot.undecided);
+            payments.map(ToString::to_string).chain([snapshot.order.to_string()])
+        });
+        let known = row.evidence.payments.keys().map(ToString::to_string);
+        let references: BTreeSet<String> = shown.chain(known).collect();
+        let mut reviewed = BTreeSet::new();
+        for reference in references {
+            if self.store().was_reviewed(row.provider, &reference).await? {
+                reviewed.insert(reference);
+            }
+        }
+        let undecided_secs = self.config().undecided_secs.min(UNDECIDED_SECS);
+        let known = Known { row, entries, reviewed: &reviewed, undecided_secs };
+        Ok(compare(&known, snapshots, self.now()))
     }
 }
 

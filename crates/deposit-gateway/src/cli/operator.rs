@@ -42,7 +42,7 @@ pub(super) fn now() -> Timestamp {
 }
 
 /// An empty table with a header.
-pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
+pub(super) fn table<'a>(header: impl IntoIterator<Item = &'a str>) -> Table {
     let mut table = Table::new();
     table.load_style(super::TABLE).set_header(header);
     table

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use deposit_core::{Asset, ProviderId, Timestamp};
 use deposit_engine::{Difference, Engine, ReconcileOptions, Reconciliation};
+use deposit_store::ReviewReason;
 use serde_json::{Map, Value, json};
 
 use super::operator::{closing, configured, dash, engine, now, since, table};
@@ -25,8 +26,12 @@ Kinds of differences:
   missing_reversal     taken back at the provider, still in the ledger
   excess_credit        more in the ledger than what is known is worth
   missing_at_provider  known here, and no longer there
+  undecided            seen, and neither credited nor in review yet: no rate is known, it is unconfirmed an hour after the end of
+                       its order, or its provider says of it what nobody understands
   amount               other figures differ (what is on its way, what a swap paid out)
   unreadable           the provider could not be read
+
+What waits in review is counted besides: an operator has it, so it is no difference.
 
 Exit codes: 0 nothing differs and the ledger is balanced, 1 otherwise. To bring the ledger up to date, run the gateway: it reads the
 same; what no rule can credit is in `deposit review list`.
@@ -94,7 +99,18 @@ fn object(found: &Reconciliation) -> Value {
     // USD is always there; the rest where there was ever any.
     let mut totals = Map::from_iter([(Asset::USD.to_string(), json!("0"))]);
     totals.extend(found.ledger.totals.iter().map(|(asset, total)| (asset.to_string(), json!(total))));
-    json!({ "differences": differences, "ledger": { "balanced": found.ledger.balanced, "totals": totals } })
+    let in_review: Vec<Value> = found
+        .in_review
+        .iter()
+        .map(|(provider, reason, items)| {
+            json!({ "provider": provider, "reason": reason.to_string(), "items": items })
+        })
+        .collect();
+    json!({
+        "differences": differences,
+        "inReview": in_review,
+        "ledger": { "balanced": found.ledger.balanced, "totals": totals },
+    })
 }
 
 fn show(found: &Reconciliation) -> std::io::Result<()> {
@@ -120,5 +136,14 @@ fn show(found: &Reconciliation) -> std::io::Result<()> {
     print::line(format_args!(
         "{} deposits compared, {count} {plural}; ledger {state}: {totals}",
         found.deposits
-    ))
+    ))?;
+    let waiting: u64 = found.in_review.iter().map(|(.., items)| items).sum();
+    if waiting > 0 {
+        let of = |(provider, reason, items): &(ProviderId, ReviewReason, u64)| {
+            format!("{items} of {provider} ({reason})")
+        };
+        let each: Vec<String> = found.in_review.iter().map(of).collect();
+        print::line(format_args!("in review: {}; `deposit review list` shows them", each.join(", ")))?;
+    }
+    Ok(())
 }

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use deposit_core::{AccountName, Amount, Asset};
 use deposit_engine::{Engine, NoValue, Valued};
 use deposit_store::{
-    AssignReview, Assigned, DismissReview, Dismissed, Resolution, ResolutionKind, ReviewReason, ReviewRow,
-    SqliteStore, Store as _,
+    AssignReview, Assigned, DismissReview, Dismissed, Resolution, ResolutionKind, ReviewFilter, ReviewReason,
+    ReviewRow, SqliteStore, Store as _,
 };
 use serde_json::{Value, json};
 
@@ -20,8 +20,8 @@ use crate::http::wire::rfc3339;
 const LONGEST_TEXT: usize = 500;
 
 const ASSIGN_HELP: &str = "The credit is an entry of its own in the ledger, of kind `adjustment`, tied to no payment: the item's amount at the rate in force
-when it was noted, rounded down to 8 decimals; XNO in kind. --usd or --xno names the figure instead. An item is resolved once, and
-money that was assigned is never credited by rule later: it would come back here, as `already_assigned`.
+when it was noted, rounded down to 8 decimals; XNO in kind. --usd or --xno names the figure instead. An item is resolved once and for
+the amount that it has then; what comes on top of it is a new item. Money that was assigned is never credited by rule later.
 
 Examples:
   deposit review assign 3 --account shop --dry-run   what would be credited
@@ -33,8 +33,12 @@ pub(super) enum ReviewCommand {
     /// List what waits, oldest first
     #[command(
         after_help = "Reasons: no_deposit (no deposit is known for it), wrong_asset, account_closed, payment_on_second_deposit,\n\
-                            overflow, never_confirmed (seen in part, never confirmed), already_assigned (assigned here before, and now a\n\
-                            rule would credit it), assigned_reversed (assigned here before, and taken back at the provider since).\n\nExamples:\n  deposit review list\n  deposit review list --all --json"
+                            overflow, never_confirmed (seen, never confirmed, its order long over), order_gone (on its way when its order went),\n\
+                            already_assigned (above what was assigned here before), assigned_reversed (assigned here before, and taken back\n\
+                            at the provider since), asset_changed, provider_reports (money that no rule follows: code and detail say which),\n\
+                            not_taken_back (went back at the provider in a way that no rule follows).\n\n\
+                            An item is about one payment, or about one order where nothing tells its payments apart. Its amount follows what\n\
+                            is seen while it waits; one that rules have credited meanwhile, or that is gone, closes by itself.\n\nExamples:\n  deposit review list\n  deposit review list --all --json"
     )]
     List {
         /// What was resolved too
@@ -84,6 +88,9 @@ pub(super) struct AssignArgs {
     note: Option<String>,
     #[command(flatten)]
     by: By,
+    /// Money of this payment or its order was assigned before, and this is on top of it
+    #[arg(long)]
+    again: bool,
     /// Say what would be credited, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -140,43 +147,61 @@ pub(super) async fn run(global: &Global, command: ReviewCommand) -> anyhow::Resu
         }
         ReviewCommand::Dismiss { id, reason, by, json } => {
             let store = store(global).await?;
-            let command = DismissReview { id, reason, by: operator(by.by), now: now() };
-            let result = dismiss(&store, command, json).await;
+            let result = dismiss(&store, id, reason, operator(by.by), json).await;
             closing(&store, result).await
         }
     }
 }
 
+/// So many items are read at once: a long queue is printed as it is read.
+const PAGE: u32 = 500;
+
 async fn list(store: &SqliteStore, all: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let items = if all { store.reviews().await? } else { store.open_reviews().await? };
-    if json {
+    let heads = ["id", "provider", "ref", "amount", "ticker", "reason", "since", "what is known", "resolved"];
+    let shown = if all { &heads[..] } else { heads.get(..8).unwrap_or(&heads) };
+    let mut rows = table(shown.iter().copied());
+    let mut filter = ReviewFilter { open: !all, after: 0, limit: PAGE };
+    loop {
+        let items = store.reviews(filter).await?;
+        let Some(last) = items.last() else { break };
+        filter.after = last.id;
         for item in &items {
-            print::line(line(item, all))?;
+            if json {
+                print::line(line(item, all))?;
+            } else {
+                rows.add_row(cells(item, all));
+            }
         }
-        return Ok(ExitCode::SUCCESS);
     }
-    let mut rows = if all {
-        table(["id", "provider", "ref", "amount", "ticker", "reason", "since", "resolved"])
-    } else {
-        table(["id", "provider", "ref", "amount", "ticker", "reason", "since"])
-    };
-    for item in &items {
-        let mut cells = vec![
-            item.id.to_string(),
-            item.provider.to_string(),
-            item.reference.clone(),
-            dash(item.amount.clone()),
-            dash(item.ticker.map(|ticker| ticker.to_string())),
-            item.reason.to_string(),
-            rfc3339(item.since),
-        ];
-        if all {
-            cells.push(dash(item.resolution.as_ref().map(how)));
-        }
-        rows.add_row(cells);
+    if !json {
+        print::line(rows)?;
     }
-    print::line(rows)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn cells(item: &ReviewRow, all: bool) -> Vec<String> {
+    let of = item.seen.as_ref().filter(|seen| item.amount.as_ref() != Some(seen));
+    let amount = item.amount.as_ref().map(|amount| match of {
+        Some(seen) => format!("{amount} of {seen}"),
+        None => amount.clone(),
+    });
+    let payment = Some(&item.reference).filter(|payment| *payment != reference(item));
+    let words = [payment.map(|payment| format!("payment {payment}")), item.code.clone(), item.detail.clone()];
+    let words = words.into_iter().flatten().collect::<Vec<_>>().join(": ");
+    let mut cells = vec![
+        item.id.to_string(),
+        item.provider.to_string(),
+        reference(item).to_owned(),
+        dash(amount),
+        dash(item.ticker.map(|ticker| ticker.to_string())),
+        item.reason.to_string(),
+        rfc3339(item.since),
+        dash(Some(words).filter(|words| !words.is_empty())),
+    ];
+    if all {
+        cells.push(dash(item.resolution.as_ref().map(how)));
+    }
+    cells
 }
 
 async fn assign(store: &SqliteStore, engine: &Engine, args: AssignArgs) -> anyhow::Result<ExitCode> {
@@ -193,7 +218,7 @@ async fn assign(store: &SqliteStore, engine: &Engine, args: AssignArgs) -> anyho
     if let Some(at) = account.closed_at {
         bail!("account {} was closed at {}; assign to an open one", account.name, rfc3339(at));
     }
-    if item.reason == ReviewReason::AssignedReversed {
+    if item.reason.takes_back() {
         return Err(worthless(&item, &NoValue::TakenBack));
     }
     let (credit, from) = match args.usd.or(args.xno) {
@@ -225,10 +250,11 @@ async fn assign(store: &SqliteStore, engine: &Engine, args: AssignArgs) -> anyho
         id: item.id,
         account: account.id,
         amount: credit,
+        seen: item.amount.clone(),
         note: args.note.clone(),
         by: operator(args.by.by.clone()),
-        // Its worth is never guessed, so the figure was named by who has read what came before.
-        again: item.reason == ReviewReason::AlreadyAssigned,
+        // Where its worth was not guessed, the figure was named by who has read what came before.
+        again: args.again || item.reason == ReviewReason::AlreadyAssigned,
         now: now(),
     };
     match store.assign_review(command).await? {
@@ -241,8 +267,10 @@ async fn assign(store: &SqliteStore, engine: &Engine, args: AssignArgs) -> anyho
             Some(resolution) => resolved(&item, resolution),
             None => anyhow!("review item {} was resolved meanwhile", item.id),
         }),
+        Assigned::Changed(now) => Err(changed(&now)),
         Assigned::Elsewhere(other) => Err(anyhow!(
-            "{} of {} is also review item {}, which was {}; dismiss this one: `deposit review dismiss {} --reason …`",
+            "{} of {} is also review item {}, which was {}; dismiss this one (`deposit review dismiss {} --reason …`), or, if this is \
+             money on top of that, say how much with --usd (or --xno) and --again",
             item.reference,
             item.provider,
             other.id,
@@ -265,14 +293,22 @@ async fn assign(store: &SqliteStore, engine: &Engine, args: AssignArgs) -> anyho
     }
 }
 
-async fn dismiss(store: &SqliteStore, command: DismissReview, json: bool) -> anyhow::Result<ExitCode> {
-    let (id, by) = (command.id, command.by.clone());
+async fn dismiss(
+    store: &SqliteStore,
+    id: i64,
+    reason: String,
+    by: String,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let Some(item) = store.review(id).await? else { return Err(unknown(id)) };
+    let command = DismissReview { id, seen: item.amount, reason, by: by.clone(), now: now() };
     match store.dismiss_review(command).await? {
         Dismissed::Yes if json => {
             print::line(json!({ "id": id, "resolution": "dismissed", "by": by }))?;
         }
         Dismissed::Yes => print::line(format_args!("review item {id} is dismissed"))?,
         Dismissed::Unknown => return Err(unknown(id)),
+        Dismissed::Changed(now) => return Err(changed(&now)),
         Dismissed::Resolved(item) => {
             return Err(match &item.resolution {
                 Some(resolution) => resolved(&item, resolution),
@@ -283,18 +319,32 @@ async fn dismiss(store: &SqliteStore, command: DismissReview, json: bool) -> any
     Ok(ExitCode::SUCCESS)
 }
 
-/// An item as `review list --json` prints it; with how it was resolved where that is asked for.
+/// What an item is known by: where no deposit is known, the order, which is what an operator finds at the provider.
+fn reference(item: &ReviewRow) -> &str {
+    match (&item.order, item.reason) {
+        (Some(order), ReviewReason::NoDeposit) => order,
+        _ => &item.reference,
+    }
+}
+
+/// An item as `review list --json` prints it; with all that is known of it, and how it was resolved, where that is asked for.
 fn line(item: &ReviewRow, resolution: bool) -> Value {
     let mut line = json!({
         "id": item.id,
         "provider": item.provider,
-        "ref": item.reference,
+        "ref": reference(item),
         "amount": item.amount,
         "ticker": item.ticker,
         "reason": item.reason.to_string(),
         "since": rfc3339(item.since),
     });
     if resolution && let Some(members) = line.as_object_mut() {
+        members.insert("payment".to_owned(), json!(item.reference));
+        members.insert("order".to_owned(), json!(item.order));
+        members.insert("deposit".to_owned(), json!(item.deposit));
+        members.insert("seen".to_owned(), json!(item.seen));
+        members.insert("code".to_owned(), json!(item.code));
+        members.insert("detail".to_owned(), json!(item.detail));
         let how = item.resolution.as_ref().map(|how| {
             json!({
                 "kind": how.kind.to_string(),
@@ -325,6 +375,7 @@ fn how(resolution: &Resolution) -> String {
     let kind = match resolution.kind {
         ResolutionKind::Assigned => "assigned",
         ResolutionKind::Dismissed => "dismissed",
+        ResolutionKind::Settled => "settled",
     };
     format!("{kind}{credited} by {} at {}{note}", resolution.by, rfc3339(resolution.at))
 }
@@ -344,6 +395,14 @@ fn unknown(id: i64) -> anyhow::Error {
 
 fn resolved(item: &ReviewRow, resolution: &Resolution) -> anyhow::Error {
     anyhow!("review item {} was resolved before: {}", item.id, how(resolution))
+}
+
+fn changed(now: &ReviewRow) -> anyhow::Error {
+    anyhow!(
+        "review item {} has changed meanwhile: it is about {} now, so nothing was done; look at it again: `deposit review list`",
+        now.id,
+        now.amount.as_deref().unwrap_or("an unknown amount")
+    )
 }
 
 fn worthless(item: &ReviewRow, why: &NoValue) -> anyhow::Error {

@@ -93,11 +93,13 @@ pub struct DepositsConfig {
     pub lifetime_seconds: u32,
     /// How long after that a deposit is still asked about often.
     pub watch_days: u32,
+    /// How long after the end of its order an unconfirmed payment is waited for before it goes to review.
+    pub undecided_seconds: u32,
 }
 
 impl Default for DepositsConfig {
     fn default() -> Self {
-        Self { lifetime_seconds: 3600, watch_days: 30 }
+        Self { lifetime_seconds: 3600, watch_days: 30, undecided_seconds: 259_200 }
     }
 }
 
@@ -264,6 +266,7 @@ impl Config {
         let engine = EngineConfig {
             lifetime_secs,
             watch_days: i64::from(self.deposits.watch_days),
+            undecided_secs: i64::from(self.deposits.undecided_seconds),
             young_secs,
             old_secs,
             body_days: i64::from(self.journal.body_days),

@@ -67,6 +67,12 @@ struct BySourceAndTicker {
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByReason {
+    provider: String,
+    reason: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByProvider {
     provider: String,
 }
@@ -186,6 +192,13 @@ async fn count_what_waits(app: &App, registry: &mut Registry) -> Result<(), ApiE
     let streams = u64::try_from(app.streams.total()).unwrap_or(u64::MAX);
     gauge("deposit_event_streams", "Event streams open", streams);
     gauge("deposit_reviews_open", "Money that waits for an operator", waiting.reviews);
+    let by_reason: Family<ByReason, Gauge<i64, AtomicI64>> = Family::default();
+    for (provider, reason, items) in
+        engine.store().open_reviews_by_reason().await.map_err(|error| ApiError::from_engine(&error.into()))?
+    {
+        let labels = ByReason { provider: provider.to_string(), reason: reason.to_string() };
+        by_reason.get_or_create(&labels).set(i64::try_from(items).unwrap_or(i64::MAX));
+    }
     gauge("deposit_deliveries_unhandled", "Webhook deliveries stored and not handled", waiting.deliveries);
     let oldest = waiting.oldest_delivery.map_or(0, secs_since);
     gauge("deposit_oldest_unhandled_delivery_seconds", "Age of the oldest of them", oldest);
@@ -194,6 +207,8 @@ async fn count_what_waits(app: &App, registry: &mut Registry) -> Result<(), ApiE
         "Deposits with a confirmed payment that has no price",
         waiting.unpriced,
     );
+
+    registry.register("deposit_review_items", "Money that waits for an operator, by reason", by_reason);
 
     let usable: Family<ByTicker, Gauge<i64, AtomicI64>> = Family::default();
     for (ticker, confirmed) in engine.rate_ages() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use deposit_core::{Asset, DepositId, Signed};
-use deposit_store::{AccountId, EntryKind, JournalFilter, LedgerEntry, SqliteStore, Store};
+use deposit_store::{AccountId, EntryKind, JournalFilter, LedgerEntry, ReviewRow, SqliteStore, Store};
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::Value;
 
@@ -32,7 +32,8 @@ pub struct Book {
     /// Of `ACCOUNTS`, as the API tells them.
     pub balances: [String; 2],
     pub credits: u64,
-    pub reviews: usize,
+    /// What waits for an operator: why, and the adapter's word for it.
+    pub waiting: Vec<String>,
 }
 
 impl Book {
@@ -51,8 +52,13 @@ impl Book {
         }
         let check = store.check_ledger().await.unwrap();
         assert!(check.balanced, "{check:?}");
-        let reviews = store.open_reviews().await.unwrap().len();
-        Self { lines, balances, credits: check.credits, reviews }
+        let word = |item: &ReviewRow| match &item.code {
+            Some(code) => format!("{}: {code}", item.reason),
+            None => item.reason.to_string(),
+        };
+        let mut waiting: Vec<String> = store.open_reviews().await.unwrap().iter().map(word).collect();
+        waiting.sort();
+        Self { lines, balances, credits: check.credits, waiting }
     }
 }
 

@@ -10,7 +10,7 @@ use deposit_lifecycle::{Credit, PostingKind};
 
 use crate::{
     Account, AccountId, BeginCreate, Begun, Commit, DepositRow, FinishCreate, Finished, JournalEntry, Lease,
-    NewReview, Posting, ReviewReason, Store, StoredRate,
+    Posting, ReviewReason, SightedDue, Sighting, Store, StoredRate,
 };
 
 pub(super) const PROVIDER: ProviderId = ProviderId::constant("btcpay");
@@ -184,15 +184,19 @@ pub(super) fn delivery(text: &str, received: i64) -> JournalEntry {
     }
 }
 
-pub(super) fn review(reference: &str, reason: ReviewReason, since: i64) -> NewReview {
-    NewReview {
+/// 0.0004 BTC of which somebody has to know.
+pub(super) fn review(reference: &str, reason: ReviewReason, since: i64) -> Sighting {
+    Sighting {
         provider: PROVIDER,
         reference: reference.to_owned(),
-        amount: Some("0.0004".to_owned()),
+        order: None,
+        due: SightedDue::Amount(Amount::new(40_000, Asset::BTC)),
         ticker: Some(Ticker::BTC),
         deposit: None,
         reason,
-        since: at(since),
+        code: None,
+        detail: None,
+        at: at(since),
     }
 }
 

@@ -1,6 +1,6 @@
 use super::Fixture;
-use super::fixtures::{OTHER_PROVIDER, PROVIDER, at, delivery, review};
-use crate::{JournalEntry, JournalFilter, JournalOutcome, ReviewReason, Store};
+use super::fixtures::{OTHER_PROVIDER, PROVIDER, at, delivery};
+use crate::{JournalEntry, JournalFilter, JournalOutcome, Store};
 
 async fn stored(store: &dyn Store, entry: JournalEntry) -> i64 {
     match store.journal(entry).await.unwrap() {
@@ -82,28 +82,4 @@ pub async fn the_journal_is_listed_and_purged(fixture: &dyn Fixture) {
     assert_eq!(store.purge_journal_bodies(at(9)).await.unwrap(), 0);
     assert_eq!(list(all).await, ids);
     assert_eq!(store.journal(delivery("d1", 99)).await.unwrap(), JournalOutcome::Duplicate(ids[0]));
-}
-
-pub async fn reviews_are_one_for_each_reason(fixture: &dyn Fixture) {
-    let store = fixture.open().await;
-    for (reference, reason, since) in [
-        ("tx-1", ReviewReason::NoDeposit, 5),
-        ("tx-1", ReviewReason::NoDeposit, 6),
-        ("tx-1", ReviewReason::WrongAsset, 4),
-        ("tx-2", ReviewReason::NoDeposit, 7),
-    ] {
-        store.open_review(review(reference, reason, since)).await.unwrap();
-    }
-    let rows = store.open_reviews().await.unwrap();
-    let seen: Vec<_> = rows.iter().map(|r| (r.reference.as_str(), r.reason, r.since)).collect();
-    assert_eq!(
-        seen,
-        [
-            ("tx-1", ReviewReason::WrongAsset, at(4)),
-            ("tx-1", ReviewReason::NoDeposit, at(5)),
-            ("tx-2", ReviewReason::NoDeposit, at(7)),
-        ]
-    );
-    assert_eq!(rows[0].amount.as_deref(), Some("0.0004"));
-    assert_eq!(rows[0].provider, PROVIDER);
 }

@@ -17,6 +17,7 @@ mod creating;
 pub(crate) mod fixtures;
 mod journal;
 mod ledger;
+mod matters;
 mod observing;
 mod rates;
 mod reviews;
@@ -33,6 +34,12 @@ pub use admission::*;
 pub use creating::*;
 pub use journal::*;
 pub use ledger::*;
+pub use matters::{
+    all_that_was_seen_is_accounted_for, an_item_follows_what_is_seen,
+    an_item_that_has_changed_is_not_resolved, an_unknown_amount_closes_nothing,
+    money_that_only_its_provider_told_of_is_assigned_once, one_item_of_each_payment_waits,
+    reviews_are_listed_by_page, what_comes_after_a_resolution_waits_again, what_rules_credit_waits_no_longer,
+};
 pub use observing::*;
 pub use rates::*;
 pub use reviews::*;
@@ -100,7 +107,15 @@ macro_rules! store_suite {
             a_balance_never_wraps,
             entries_rise_by_account_and_deposit,
             a_wrong_history_is_reported,
-            reviews_are_one_for_each_reason,
+            one_item_of_each_payment_waits,
+            an_item_follows_what_is_seen,
+            what_comes_after_a_resolution_waits_again,
+            an_unknown_amount_closes_nothing,
+            what_rules_credit_waits_no_longer,
+            money_that_only_its_provider_told_of_is_assigned_once,
+            an_item_that_has_changed_is_not_resolved,
+            all_that_was_seen_is_accounted_for,
+            reviews_are_listed_by_page,
             a_deposit_is_in_review_while_an_item_waits,
             an_assignment_is_an_entry_of_its_own,
             a_review_is_resolved_once,

@@ -156,8 +156,8 @@ pub async fn what_waits_is_counted(fixture: &dyn Fixture) {
             first.get_or_insert(id);
         }
     }
-    store.open_review(review("a", ReviewReason::NoDeposit, 1)).await.unwrap();
-    store.open_review(review("b", ReviewReason::NoDeposit, 2)).await.unwrap();
+    store.sight(vec![review("a", ReviewReason::NoDeposit, 1)]).await.unwrap();
+    store.sight(vec![review("b", ReviewReason::NoDeposit, 2)]).await.unwrap();
     let waiting = Backlog { reviews: 2, deliveries: 2, oldest_delivery: Some(at(2)), unpriced: 1 };
     assert_eq!(store.backlog().await.unwrap(), waiting);
     store.finish_journal(first.unwrap(), "observed", at(9)).await.unwrap();

@@ -170,7 +170,7 @@ pub async fn everything_survives_a_restart(fixture: &dyn Fixture) {
         panic!("it is new")
     };
     store.store_rates(vec![rate(Ticker::BTC, "50000", 1, 2)]).await.unwrap();
-    store.open_review(review("r", ReviewReason::NoDeposit, 3)).await.unwrap();
+    store.sight(vec![review("r", ReviewReason::NoDeposit, 3)]).await.unwrap();
     let limit = RateLimit { requests: 1, window_millis: 600_000 };
     store.count_request("ip:192.0.2.7", limit, at(100)).await.unwrap();
     let before = everything(&*store, ana).await;

@@ -6,7 +6,7 @@ use deposit_core::{DepositId, PaymentRef, ProviderId, Signed, Timestamp};
 use sqlx::SqliteConnection;
 
 use super::row::{Doing, corrupt, number, parsed, signed, to_int, to_json};
-use super::{deposits, rates, reviews};
+use super::{assigned, deposits, rates, reviews};
 use crate::{
     AccountId, Commit, Committed, DepositRow, EntryKind, Phase, Posting, StoreResult, Touch, crash_point,
 };
@@ -40,8 +40,9 @@ pub(super) async fn commit(connection: &mut SqliteConnection, command: Commit) -
         post(connection, &command, &row, posting, version).await?;
     }
     crash_point("store.in_commit.postings");
-    for review in &command.reviews {
-        reviews::open(connection, review).await?;
+    reviews::sight_all(connection, &command.reviews).await?;
+    if !command.postings.is_empty() {
+        reviews::settle_order(connection, &command.id, row.provider, command.now).await?;
     }
     Ok(Committed::Yes { history, version })
 }
@@ -74,11 +75,8 @@ async fn refusal(
             return Ok(Some(Committed::Duplicate));
         }
         // Within the transaction: an operator may have assigned the money since the row was read.
-        let paid_at = command.evidence.payments.get(&posting.payment).and_then(|payment| payment.paid_at);
         if posting.number == 1
-            && reviews::assignment(connection, &command.id, row.provider, &posting.payment, paid_at)
-                .await?
-                .is_some()
+            && assigned::assignment(connection, &command.id, row.provider, &posting.payment).await?.is_some()
         {
             return Ok(Some(Committed::Assigned { payment: posting.payment.clone() }));
         }

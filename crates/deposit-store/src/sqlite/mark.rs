@@ -102,10 +102,11 @@ pub struct Skipped {
     pub ledger_entry: i64,
 }
 
-/// Compares the database with its mark. Where it is behind, or where nobody can tell, numbers are skipped that may have been given before.
+/// Compares the database (a new one, if it was made just now) with its mark. Where it is behind, or where nobody can tell, numbers are skipped that may have been given before.
 pub(super) async fn settle(
     connection: &mut SqliteConnection,
     mark: &Mark,
+    is_new: bool,
     now: Timestamp,
 ) -> StoreResult<()> {
     let counter = counter(connection).await?;
@@ -116,7 +117,8 @@ pub(super) async fn settle(
     let known = mark.read()?;
     let to = match known {
         _ if is_copy => above(counter.max(known.unwrap_or(0)), GAP, now)?,
-        None if counter == 0 => return Ok(()),
+        // From now on there is one, so that an empty backup is told from an empty database.
+        None if is_new => return mark.put(0),
         None => above(counter, GAP, now)?,
         Some(known) if known == counter => return Ok(()),
         // Made by an older release, which keeps no mark.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admit;
+mod assigned;
 mod backup;
 #[cfg(test)]
 mod backup_tests;
@@ -12,6 +13,7 @@ mod deposits;
 mod journal;
 mod ledger;
 mod mark;
+mod matter;
 mod open;
 mod presence;
 mod rates;
@@ -44,9 +46,9 @@ use self::writer::Writer;
 use crate::{
     Account, AccountId, Admission, Admit, ApiKeyRow, AssignReview, Assigned, Backlog, BeginCreate, Begun,
     Commit, Committed, DepositRow, DismissReview, Dismissed, FinishCreate, Finished, HistoryRow,
-    JournalEntry, JournalFilter, JournalOutcome, JournalRow, LedgerCheck, LedgerEntry, NewApiKey, NewReview,
-    OpenStanding, RateLimit, RateState, Refuse, ResumeCreate, Resumed, ReviewRow, Store, StoreError,
-    StoreResult, StoredRate, Touch,
+    JournalEntry, JournalFilter, JournalOutcome, JournalRow, LedgerCheck, LedgerEntry, NewApiKey,
+    OpenStanding, RateLimit, RateState, Refuse, ResumeCreate, Resumed, ReviewFilter, ReviewReason, ReviewRow,
+    Sighting, Store, StoreError, StoreResult, StoredRate, Touch,
 };
 
 /// Durable state in one SQLite file, in WAL mode with full synchronous commits.
@@ -437,20 +439,28 @@ impl Store for SqliteStore {
         check::check(&mut transaction).await
     }
 
-    async fn open_review(&self, review: NewReview) -> StoreResult<()> {
-        self.writer.run(move |c| Box::pin(async move { reviews::open(c, &review).await })).await
+    async fn sight(&self, sightings: Vec<Sighting>) -> StoreResult<()> {
+        // Most of what a look shows is known: the writer is left alone.
+        if !reviews::any_news(&mut *self.reader().await?, &sightings).await? {
+            return Ok(());
+        }
+        self.writer.run(move |c| Box::pin(async move { reviews::sight_all(c, &sightings).await })).await
     }
 
-    async fn open_reviews(&self) -> StoreResult<Vec<ReviewRow>> {
-        reviews::all(&mut *self.reader().await?, true).await
+    async fn reviews(&self, filter: ReviewFilter) -> StoreResult<Vec<ReviewRow>> {
+        reviews::list(&mut *self.reader().await?, filter).await
+    }
+
+    async fn open_reviews_by_reason(&self) -> StoreResult<Vec<(ProviderId, ReviewReason, u64)>> {
+        reviews::by_reason(&mut *self.reader().await?).await
+    }
+
+    async fn was_reviewed(&self, provider: ProviderId, reference: &str) -> StoreResult<bool> {
+        reviews::was_reviewed(&mut *self.reader().await?, provider, reference).await
     }
 
     async fn in_review(&self, id: &DepositId) -> StoreResult<bool> {
         reviews::waits(&mut *self.reader().await?, id).await
-    }
-
-    async fn reviews(&self) -> StoreResult<Vec<ReviewRow>> {
-        reviews::all(&mut *self.reader().await?, false).await
     }
 
     async fn review(&self, id: i64) -> StoreResult<Option<ReviewRow>> {
@@ -470,9 +480,8 @@ impl Store for SqliteStore {
         deposit: &DepositId,
         provider: ProviderId,
         payment: &PaymentRef,
-        paid_at: Option<Timestamp>,
     ) -> StoreResult<Option<ReviewRow>> {
-        reviews::assignment(&mut *self.reader().await?, deposit, provider, payment, paid_at).await
+        assigned::assignment(&mut *self.reader().await?, deposit, provider, payment).await
     }
 
     async fn backlog(&self) -> StoreResult<Backlog> {

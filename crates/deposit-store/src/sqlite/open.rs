@@ -23,6 +23,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "taken_in", include_str!("../../migrations/sqlite/0003_taken_in.sql")),
     (4, "reviews", include_str!("../../migrations/sqlite/0004_reviews.sql")),
     (5, "watch", include_str!("../../migrations/sqlite/0005_watch.sql")),
+    (6, "review_amounts", include_str!("../../migrations/sqlite/0006_review_amounts.sql")),
     (8, "running", include_str!("../../migrations/sqlite/0008_running.sql")),
 ];
 
@@ -115,18 +116,29 @@ pub(super) async fn open_readers(path: &Path) -> StoreResult<SqlitePool> {
         .map_err(|error| refused(path, error))
 }
 
+/// The migrations up to this one.
+pub(super) fn migrator(last: i64) -> Migrator {
+    let wanted = MIGRATIONS.iter().filter(|(version, ..)| *version <= last);
+    let migrations = wanted.map(|&(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
 /// All missing migrations in one transaction that holds the write lock, so that two processes do not migrate at once (the
 /// library's own lock does nothing for SQLite).
 async fn migrate(path: &Path, connection: &mut SqliteConnection, now: Timestamp) -> StoreResult<()> {
-    let migrations = MIGRATIONS.iter().map(|&(version, name, sql)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
-    let migrator = Migrator::with_migrations(migrations.collect());
+    let migrator = migrator(i64::MAX);
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|e| refused(path, e))?;
+    let is_new: bool =
+        sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'counters')")
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(|e| refused(path, e))?;
     match migrator.run_direct(None, &mut *transaction, false).await {
         Ok(()) => {
             // Under the same lock, so that nobody numbers an account meanwhile.
-            mark::settle(&mut transaction, &Mark::beside(path), now).await?;
+            mark::settle(&mut transaction, &Mark::beside(path), is_new, now).await?;
             transaction.commit().await.map_err(|e| refused(path, e))
         }
         Err(MigrateError::VersionMissing(version)) => Err(unusable(

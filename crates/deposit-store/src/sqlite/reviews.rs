@@ -1,50 +1,134 @@
 //! Money that waits for an operator.
 
-use deposit_core::{DepositId, PaymentRef, ProviderId, Signed, Timestamp};
+use deposit_core::{Asset, DepositId, ProviderId, Signed, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
+use super::assigned::{assigned_elsewhere, posted};
 use super::commit;
-use super::row::{
-    Doing, corrupt, currency, int, int_opt, parsed, parsed_opt, text, text_opt, time, time_opt,
-};
+use super::matter::{Change, Key, Matter};
+use super::row::{Doing, corrupt, int, int_opt, number, parsed, parsed_opt, text, text_opt, time, time_opt};
 use crate::{
-    AssignReview, Assigned, Credited, DismissReview, Dismissed, NewReview, Resolution, ResolutionKind,
-    ReviewReason, ReviewRow, StoreResult,
+    AssignReview, Assigned, Credited, DismissReview, Dismissed, Resolution, ResolutionKind, ReviewFilter,
+    ReviewReason, ReviewRow, Sighting, StoreResult,
 };
 
-pub(super) async fn open(connection: &mut SqliteConnection, review: &NewReview) -> StoreResult<()> {
-    sqlx::query(
-        "INSERT INTO reviews (provider, reference, amount, ticker, deposit, reason, since) \
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-    )
-    .bind(review.provider.as_str())
-    .bind(&review.reference)
-    .bind(review.amount.as_deref())
-    .bind(review.ticker.map(|t| t.as_str().to_owned()))
-    .bind(review.deposit.as_ref().map(|d| d.as_str()))
-    .bind(review.reason.to_string())
-    .bind(review.since.millis())
-    .execute(connection)
-    .await
-    .doing("open a review")
-    .map(|_| ())
+/// Who resolves what no operator has to see any more.
+const BY_RULE: &str = "rule";
+
+/// Whether any of it changes what is stored.
+pub(super) async fn any_news(connection: &mut SqliteConnection, sightings: &[Sighting]) -> StoreResult<bool> {
+    for sighting in sightings {
+        let topic = sighting.reason.topic().to_string();
+        let key = Key { provider: sighting.provider, reference: &sighting.reference, topic: &topic };
+        let matter = Matter::read(connection, key).await?;
+        if matter.sighted(connection, key, sighting).await?.is_news() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-const SELECT: &str = "SELECT r.*, e.id AS entry_id, e.currency, e.scale, e.amount AS entry_amount, a.name AS account_name \
-     FROM reviews r LEFT JOIN ledger_entries e ON e.id = r.entry LEFT JOIN accounts a ON a.id = e.account ";
-/// A payment that was made so long after an item was resolved is other money than the item's, however wrong a clock is.
-const APART_MILLIS: i64 = 24 * 3600 * 1000;
+pub(super) async fn sight_all(connection: &mut SqliteConnection, sightings: &[Sighting]) -> StoreResult<()> {
+    for sighting in sightings {
+        sight(connection, sighting).await?;
+    }
+    Ok(())
+}
 
-fn review(row: &SqliteRow) -> StoreResult<ReviewRow> {
+async fn sight(connection: &mut SqliteConnection, sighting: &Sighting) -> StoreResult<()> {
+    let topic = sighting.reason.topic().to_string();
+    let key = Key { provider: sighting.provider, reference: &sighting.reference, topic: &topic };
+    let matter = Matter::read(connection, key).await?;
+    let sighted = matter.sighted(connection, key, sighting).await?;
+    Matter::note(connection, key, &sighted).await?;
+    match (sighted.change, matter.item) {
+        (Change::Nothing, _) | (Change::Close, None) => Ok(()),
+        (Change::Close, Some(item)) => settle(connection, item.id, sighting.at).await,
+        (Change::Wait { amount, seen, asset }, item) => {
+            let sql = match item {
+                None => {
+                    "INSERT INTO reviews (provider, reference, topic, since, order_ref, amount, seen, unit, scale, ticker, \
+                                          deposit, reason, code, detail) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+                }
+                // What is not told now stays as it was told before.
+                Some(_) => {
+                    "UPDATE reviews SET order_ref = coalesce(?5, order_ref), amount = ?6, seen = ?7, unit = ?8, scale = ?9, \
+                            ticker = coalesce(?10, ticker), deposit = coalesce(?11, deposit), reason = ?12, code = ?13, \
+                            detail = ?14 \
+                     WHERE provider = ?1 AND reference = ?2 AND topic = ?3 AND resolved_at IS NULL"
+                }
+            };
+            sqlx::query(sql)
+                .bind(key.provider.as_str())
+                .bind(key.reference)
+                .bind(key.topic)
+                .bind(sighting.at.millis())
+                .bind(sighting.order.as_deref())
+                .bind(amount)
+                .bind(seen)
+                .bind(asset.map(|asset| asset.code().as_str().to_owned()))
+                .bind(asset.map(|asset| i64::from(asset.scale())))
+                .bind(sighting.ticker.map(|ticker| ticker.as_str().to_owned()))
+                .bind(sighting.deposit.as_ref().map(DepositId::as_str))
+                .bind(sighting.reason.to_string())
+                .bind(sighting.code.as_deref())
+                .bind(sighting.detail.as_deref())
+                .execute(connection)
+                .await
+                .doing("note what waits")
+                .map(|_| ())
+        }
+    }
+}
+
+/// Closes what nobody knew the deposit of, now that rules credit it.
+pub(super) async fn settle_order(
+    connection: &mut SqliteConnection,
+    deposit: &DepositId,
+    provider: ProviderId,
+    now: Timestamp,
+) -> StoreResult<()> {
+    let items: Vec<i64> = sqlx::query_scalar(OF_ORDER)
+        .bind(provider.as_str())
+        .bind(deposit.as_str())
+        .fetch_all(&mut *connection)
+        .await
+        .doing("find what waits of an order")?;
+    for id in items {
+        settle(connection, id, now).await?;
+    }
+    Ok(())
+}
+
+pub(super) const OF_ORDER: &str = "SELECT id FROM reviews INDEXED BY reviews_one_open \
+     WHERE provider = ?1 AND topic = 'uncredited' AND resolved_at IS NULL AND reason = 'no_deposit' \
+       AND reference IN (SELECT ?2 UNION ALL SELECT ref FROM orders WHERE deposit = ?2 AND provider = ?1 \
+                         UNION ALL SELECT address FROM addresses WHERE deposit = ?2 AND provider = ?1)";
+
+async fn settle(connection: &mut SqliteConnection, id: i64, now: Timestamp) -> StoreResult<()> {
+    let kind = ResolutionKind::Settled;
+    resolve(connection, id, Outcome { kind, by: BY_RULE, note: None, entry: None, now }).await
+}
+
+pub(super) const SELECT: &str = "SELECT r.*, e.id AS entry_id, e.currency, e.scale AS entry_scale, e.amount AS entry_amount, \
+     a.name AS account_name \
+     FROM reviews r LEFT JOIN ledger_entries e ON e.id = r.entry LEFT JOIN accounts a ON a.id = e.account ";
+
+pub(super) fn review(row: &SqliteRow) -> StoreResult<ReviewRow> {
     Ok(ReviewRow {
         id: int(row, "id")?,
         provider: parsed(row, "provider")?,
         reference: text(row, "reference")?,
+        order: text_opt(row, "order_ref")?,
         amount: text_opt(row, "amount")?,
+        seen: text_opt(row, "seen")?,
         ticker: parsed_opt(row, "ticker")?,
         deposit: parsed_opt(row, "deposit")?,
         reason: parsed(row, "reason")?,
+        code: text_opt(row, "code")?,
+        detail: text_opt(row, "detail")?,
         since: time(row, "since")?,
         resolution: resolution(row)?,
     })
@@ -56,7 +140,7 @@ fn resolution(row: &SqliteRow) -> StoreResult<Option<Resolution>> {
         Some(entry) => Some(Credited {
             entry,
             account: parsed(row, "account_name")?,
-            amount: Signed::parse_minor(&text(row, "entry_amount")?, currency(row)?)
+            amount: Signed::parse_minor(&text(row, "entry_amount")?, entry_currency(row)?)
                 .map_err(|e| corrupt("entry_amount", e))?,
         }),
         None => None,
@@ -70,19 +154,54 @@ fn resolution(row: &SqliteRow) -> StoreResult<Option<Resolution>> {
     }))
 }
 
-pub(super) async fn all(connection: &mut SqliteConnection, open: bool) -> StoreResult<Vec<ReviewRow>> {
-    let sql = if open {
-        format!("{SELECT} WHERE r.resolved_at IS NULL ORDER BY r.since, r.id")
-    } else {
-        format!("{SELECT} ORDER BY r.since, r.id")
-    };
-    sqlx::query(AssertSqlSafe(sql))
+fn entry_currency(row: &SqliteRow) -> StoreResult<Asset> {
+    Asset::new(&text(row, "currency")?, number(row, "entry_scale")?).map_err(|e| corrupt("currency", e))
+}
+
+/// In the order of their ids, which is that of their first sighting.
+pub(super) async fn list(
+    connection: &mut SqliteConnection,
+    filter: ReviewFilter,
+) -> StoreResult<Vec<ReviewRow>> {
+    let open = if filter.open { "AND r.resolved_at IS NULL " } else { "" };
+    sqlx::query(AssertSqlSafe(format!("{SELECT} WHERE r.id > ? {open}ORDER BY r.id LIMIT ?")))
+        .bind(filter.after)
+        .bind(i64::from(filter.limit))
         .fetch_all(connection)
         .await
         .doing("read reviews")?
         .iter()
         .map(review)
         .collect()
+}
+
+/// Costs as much as is open.
+pub(super) async fn by_reason(
+    connection: &mut SqliteConnection,
+) -> StoreResult<Vec<(ProviderId, ReviewReason, u64)>> {
+    sqlx::query(
+        "SELECT provider, reason, count(*) AS n FROM reviews WHERE resolved_at IS NULL GROUP BY provider, reason",
+    )
+    .fetch_all(connection)
+    .await
+    .doing("count reviews")?
+    .iter()
+    .map(|row| Ok((parsed(row, "provider")?, parsed(row, "reason")?, number(row, "n")?)))
+    .collect()
+}
+
+pub(super) async fn was_reviewed(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    reference: &str,
+) -> StoreResult<bool> {
+    let ever = "SELECT EXISTS (SELECT 1 FROM reviews WHERE provider = ? AND reference = ?)";
+    sqlx::query_scalar(ever)
+        .bind(provider.as_str())
+        .bind(reference)
+        .fetch_one(connection)
+        .await
+        .doing("look for a review")
 }
 
 pub(super) async fn read(connection: &mut SqliteConnection, id: i64) -> StoreResult<Option<ReviewRow>> {
@@ -104,72 +223,6 @@ pub(super) async fn waits(connection: &mut SqliteConnection, id: &DepositId) -> 
     Ok(found != 0)
 }
 
-/// The assigned item about this very reference.
-async fn assigned_item(
-    connection: &mut SqliteConnection,
-    provider: ProviderId,
-    reference: &str,
-) -> StoreResult<Option<ReviewRow>> {
-    let sql = format!(
-        "{SELECT} WHERE r.provider = ? AND r.reference = ? AND r.resolution = 'assigned' ORDER BY r.id LIMIT 1"
-    );
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(provider.as_str())
-        .bind(reference)
-        .fetch_optional(connection)
-        .await
-        .doing("find an assignment")?
-        .as_ref()
-        .map(review)
-        .transpose()
-}
-
-pub(super) async fn assignment(
-    connection: &mut SqliteConnection,
-    deposit: &DepositId,
-    provider: ProviderId,
-    payment: &PaymentRef,
-    paid_at: Option<Timestamp>,
-) -> StoreResult<Option<ReviewRow>> {
-    let sql = format!(
-        "{SELECT} WHERE r.provider = ?1 AND r.resolution = 'assigned' AND (r.reference = ?2 \
-             OR (r.reason = 'no_deposit' AND (?4 IS NULL OR ?4 < r.resolved_at + ?5) AND (r.reference = ?3 \
-                 OR r.reference IN (SELECT ref FROM orders WHERE deposit = ?3 AND provider = ?1) \
-                 OR r.reference IN (SELECT address FROM addresses WHERE deposit = ?3 AND provider = ?1)))) \
-         ORDER BY r.id LIMIT 1"
-    );
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(provider.as_str())
-        .bind(payment.as_str())
-        .bind(deposit.as_str())
-        .bind(paid_at.map(Timestamp::millis))
-        .bind(APART_MILLIS)
-        .fetch_optional(connection)
-        .await
-        .doing("find an assignment")?
-        .as_ref()
-        .map(review)
-        .transpose()
-}
-
-/// The deposit for which the ledger has postings of what the item is about.
-async fn posted(connection: &mut SqliteConnection, item: &ReviewRow) -> StoreResult<Option<DepositId>> {
-    sqlx::query(
-        "SELECT deposit FROM ledger_transactions WHERE provider = ?1 AND payment IS NOT NULL AND (payment = ?2 \
-             OR (?3 AND (deposit = ?2 OR deposit IN (SELECT deposit FROM orders WHERE provider = ?1 AND ref = ?2) \
-                 OR deposit IN (SELECT deposit FROM addresses WHERE provider = ?1 AND address = ?2)))) \
-         ORDER BY id LIMIT 1",
-    )
-    .bind(item.provider.as_str())
-    .bind(&item.reference)
-    .bind(item.reason == ReviewReason::NoDeposit)
-    .fetch_optional(connection)
-    .await
-    .doing("find postings")?
-    .map(|row| parsed(&row, "deposit"))
-    .transpose()
-}
-
 pub(super) async fn assign(
     connection: &mut SqliteConnection,
     command: AssignReview,
@@ -178,11 +231,17 @@ pub(super) async fn assign(
     if item.resolution.is_some() {
         return Ok(Assigned::Resolved(Box::new(item)));
     }
+    if item.amount != command.seen {
+        return Ok(Assigned::Changed(Box::new(item)));
+    }
     if let Some(deposit) = posted(connection, &item).await? {
         return Ok(Assigned::Posted { deposit });
     }
+    let topic = topic_of(connection, item.id).await?;
+    let key = Key { provider: item.provider, reference: &item.reference, topic: &topic };
+    let matter = Matter::read(connection, key).await?;
     if !command.again
-        && let Some(other) = assigned_item(connection, item.provider, &item.reference).await?
+        && let Some(other) = assigned_elsewhere(connection, &item, matter.is_unknown()).await?
     {
         return Ok(Assigned::Elsewhere(Box::new(other)));
     }
@@ -200,6 +259,7 @@ pub(super) async fn assign(
         return Ok(Assigned::BadAmount);
     }
     let entry = commit::adjust(connection, command.account, item.provider, amount, command.now).await?;
+    matter.resolve(connection, key, ResolutionKind::Assigned).await?;
     let resolution = Outcome {
         kind: ResolutionKind::Assigned,
         by: &command.by,
@@ -219,6 +279,12 @@ pub(super) async fn dismiss(
     if item.resolution.is_some() {
         return Ok(Dismissed::Resolved(Box::new(item)));
     }
+    if item.amount != command.seen {
+        return Ok(Dismissed::Changed(Box::new(item)));
+    }
+    let topic = topic_of(connection, item.id).await?;
+    let key = Key { provider: item.provider, reference: &item.reference, topic: &topic };
+    Matter::read(connection, key).await?.resolve(connection, key, ResolutionKind::Dismissed).await?;
     let resolution = Outcome {
         kind: ResolutionKind::Dismissed,
         by: &command.by,
@@ -228,6 +294,15 @@ pub(super) async fn dismiss(
     };
     resolve(connection, command.id, resolution).await?;
     Ok(Dismissed::Yes)
+}
+
+/// As it is stored: an item of before amounts were followed may stand beside its successor under a topic of its own.
+async fn topic_of(connection: &mut SqliteConnection, id: i64) -> StoreResult<String> {
+    sqlx::query_scalar("SELECT topic FROM reviews WHERE id = ?")
+        .bind(id)
+        .fetch_one(connection)
+        .await
+        .doing("read a review's topic")
 }
 
 struct Outcome<'a> {

@@ -358,3 +358,94 @@ async fn the_schedule_is_read_straight_off_its_index() {
         );
     }
 }
+
+/// The plan of a query, a line each.
+async fn plan(raw: &mut sqlx::SqliteConnection, sql: &str, values: &[&str]) -> Vec<String> {
+    use sqlx::Row;
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")));
+    for value in values {
+        query = query.bind(*value);
+    }
+    query.fetch_all(raw).await.unwrap().iter().map(|row| row.get("detail")).collect()
+}
+
+#[tokio::test]
+async fn what_is_asked_of_reviews_inside_the_writer_comes_off_an_index() {
+    let file = File::fresh();
+    file.store().await.close().await;
+    let mut raw = file.raw().await;
+    let assigned = format!("SELECT * FROM reviews r WHERE {}", super::assigned::ASSIGNED);
+    for sql in [
+        super::matter::ITEM,
+        super::matter::RESOLVED,
+        super::reviews::OF_ORDER,
+        super::assigned::POSTED_PAYMENT,
+        super::assigned::POSTED_ORDER,
+        assigned.as_str(),
+        "SELECT EXISTS (SELECT 1 FROM reviews WHERE resolved_at IS NULL AND deposit = ?)",
+    ] {
+        let values: &[&str] = match sql.matches("?").count() {
+            1 => &["a"],
+            _ if sql.contains("?3") || !sql.contains("?1") => &["btcpay", "a", "b"],
+            _ => &["btcpay", "a"],
+        };
+        let plan = plan(&mut raw, sql, values).await;
+        let growing = ["SCAN r", "SCAN reviews", "SCAN ledger_transactions", "SCAN orders", "SCAN addresses"];
+        assert!(!plan.iter().any(|line| growing.iter().any(|scan| line.contains(scan))), "{sql}: {plan:?}");
+        assert!(plan.iter().any(|line| line.contains("SEARCH")), "{sql}: {plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn reviews_of_before_amounts_were_followed_are_kept() {
+    let file = File::fresh();
+    let options = super::open::options(&file.0.path().join("deposit.db")).create_if_missing(true);
+    let mut raw = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    super::open::migrator(5).run_direct(None, &mut raw, false).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO reviews (id, provider, reference, amount, ticker, deposit, reason, since, resolved_at, resolution, resolved_by) VALUES \
+             (3, 'btcpay', 'tx', '0.3', 'BTC', NULL, 'never_confirmed', 5, 9, 'dismissed', 'ana'), \
+             (4, 'btcpay', 'tx', '0.4', 'BTC', NULL, 'no_deposit', 6, NULL, NULL, NULL), \
+             (7, 'btcpay', 'tx', '0.5', 'BTC', NULL, 'account_closed', 7, NULL, NULL, NULL), \
+             (8, 'nano', 'send', NULL, NULL, NULL, 'no_deposit', 8, 10, 'assigned', 'ana')",
+    )
+    .execute(&mut raw)
+    .await
+    .unwrap();
+    raw.close().await.unwrap();
+
+    let store = file.store().await;
+    let all = store.reviews(crate::ReviewFilter { open: false, after: 0, limit: 9 }).await.unwrap();
+    let of = |row: &crate::ReviewRow| (row.id, row.amount.clone(), row.resolution.is_some());
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        all.iter().map(of).collect::<Vec<_>>(),
+        [(3, text("0.3"), true), (4, text("0.4"), false), (7, text("0.5"), false), (8, None, true)]
+    );
+    // The newest follows what is seen, less what was dismissed; the older one waits as it did.
+    let due =
+        crate::SightedDue::Amount(deposit_core::Amount::parse("0.6", deposit_core::Asset::BTC).unwrap());
+    let seen = crate::Sighting { due, reason: crate::ReviewReason::AccountClosed, ..sighting_of("tx") };
+    store.sight(vec![seen]).await.unwrap();
+    let open = store.open_reviews().await.unwrap();
+    assert_eq!(open.iter().map(of).collect::<Vec<_>>(), [(4, text("0.4"), false), (7, text("0.3"), false)]);
+    // A new item never gets an id that was given before.
+    let next = sighting_of("new");
+    store.sight(vec![next]).await.unwrap();
+    assert_eq!(store.open_reviews().await.unwrap().last().unwrap().id, 9);
+}
+
+fn sighting_of(reference: &str) -> crate::Sighting {
+    crate::Sighting {
+        provider: "btcpay".parse().unwrap(),
+        reference: reference.to_owned(),
+        order: None,
+        due: crate::SightedDue::News,
+        ticker: None,
+        deposit: None,
+        reason: crate::ReviewReason::NoDeposit,
+        code: None,
+        detail: None,
+        at: Timestamp::from_millis(30),
+    }
+}
