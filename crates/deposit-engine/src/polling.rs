@@ -8,8 +8,8 @@ use deposit_core::{DepositId, PaymentProvider, ProviderId, Timestamp};
 use deposit_facade::Registry;
 use deposit_lifecycle::watch::{Lane, Lanes, Pace, Turns};
 use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
-use futures_util::stream::{self, FuturesUnordered};
+use futures_util::stream;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
@@ -214,11 +214,12 @@ impl Engine {
         }
     }
 
-    /// Polls one provider until the stop. A read that takes long takes one hand and keeps no other waiting.
+    /// Polls one provider until the stop. A read that takes long takes one hand and keeps no other waiting. Each read is a task of its own: one
+    /// that waited inside this loop would hold on to what it has of the store while the loop itself asks the store.
     pub(crate) async fn poll_loop(self, provider: Arc<dyn PaymentProvider>, stop: CancellationToken) {
         let most = usize::try_from(provider.capabilities().budget.concurrency.max(1)).unwrap_or(1);
         let batch = provider.capabilities().read_batch.max(1);
-        let mut reads: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+        let mut reads = JoinSet::new();
         while !stop.is_cancelled() {
             let parts = match self.claim_paid(&*provider, most.saturating_sub(reads.len())).await {
                 Ok(parts) => parts,
@@ -230,7 +231,8 @@ impl Engine {
             // One request answers for many: worth waiting for, unless more are due than fit one.
             let busy = parts.iter().any(|ids| batch == 1 || ids.len() == batch);
             for ids in parts {
-                reads.push(Box::pin(self.read_claimed(&*provider, ids, &stop)));
+                let (engine, provider, stop) = (self.clone(), Arc::clone(&provider), stop.clone());
+                reads.spawn(async move { engine.read_claimed(&*provider, ids, &stop).await });
             }
             let pause = tokio::time::sleep(if busy { BREATH } else { LOOK_EVERY });
             tokio::pin!(pause);
@@ -238,11 +240,22 @@ impl Engine {
                 tokio::select! {
                     () = stop.cancelled() => break,
                     () = &mut pause => break,
-                    Some(()) = reads.next() => {}
+                    Some(read) = reads.join_next() => read_ended(provider.id(), read),
                 }
             }
         }
         // What is under way is finished.
-        while reads.next().await.is_some() {}
+        while let Some(read) = reads.join_next().await {
+            read_ended(provider.id(), read);
+        }
+    }
+}
+
+/// A read that panicked is begun again when its claim ends.
+fn read_ended(provider: ProviderId, read: Result<(), JoinError>) {
+    if let Err(error) = read
+        && error.is_panic()
+    {
+        tracing::error!(%provider, %error, "a read panicked");
     }
 }
