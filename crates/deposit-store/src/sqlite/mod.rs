@@ -106,6 +106,10 @@ impl Store for SqliteStore {
             .map(|_| ())
     }
 
+    async fn try_write(&self) -> StoreResult<()> {
+        self.writer.run(|c| Box::pin(open::rewrite_first_page(c))).await
+    }
+
     async fn ensure_account(&self, name: &AccountName, now: Timestamp) -> StoreResult<Account> {
         let name = name.clone();
         self.writer.run(move |c| Box::pin(accounts::ensure(c, name, now))).await

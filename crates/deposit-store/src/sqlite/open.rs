@@ -7,6 +7,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 
+use super::row::Doing as _;
 use crate::{StoreError, StoreResult};
 
 /// How long a writer waits for another process's transaction.
@@ -97,6 +98,11 @@ async fn turn_wal_on(path: &Path, connection: &mut SqliteConnection) -> StoreRes
             Err(error) => return Err(refused(path, error)),
         }
     }
+}
+
+/// Dirties a page and nothing else: this number is written to the first one whatever it was, and nobody reads it.
+pub(super) async fn rewrite_first_page(connection: &mut SqliteConnection) -> StoreResult<()> {
+    sqlx::query("PRAGMA user_version = 1").execute(connection).await.doing("try a write").map(|_| ())
 }
 
 /// A few connections that see committed states only and cannot write.
