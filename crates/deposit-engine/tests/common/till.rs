@@ -61,6 +61,18 @@ pub struct State {
     pub list_hides: Vec<PaymentRef>,
     /// What it says that it takes; `None`: it does not answer.
     pub bounds: Option<Limits>,
+    /// Every read panics, of this order or (empty) of any.
+    pub panics: Option<String>,
+    /// The capabilities panic: so does every loop that looks at them.
+    pub loops_panic: bool,
+    /// Every read fails so.
+    pub refuses: Option<ErrorKind>,
+    /// What a check finds; `None`: the adapter has no check.
+    pub checked: Option<Vec<CheckItem>>,
+    /// What a scan answers, else an empty page.
+    pub scans_fail: Option<ErrorKind>,
+    /// How many scans there were.
+    pub scans: usize,
     /// Every read waits here.
     pub hung: Option<Arc<Semaphore>>,
 }
@@ -116,6 +128,12 @@ impl Till {
     /// One with limits of its own.
     pub fn with_bounds(mut self) -> Self {
         self.capabilities.bounds = true;
+        self
+    }
+
+    /// One with a feed.
+    pub fn with_feed(mut self) -> Self {
+        self.capabilities.scan = true;
         self
     }
 
@@ -229,6 +247,7 @@ impl PaymentProvider for Till {
     }
 
     fn capabilities(&self) -> &Capabilities {
+        assert!(!self.state().loops_panic, "the adapter is broken");
         &self.capabilities
     }
 
@@ -294,6 +313,14 @@ impl PaymentProvider for Till {
         if let Some(gate) = hung {
             gate.acquire().await.unwrap().forget();
         }
+        let panics = self.state().panics.clone();
+        if let Some(order) = panics {
+            assert!(!order.is_empty() && order != intent.provider_ref.as_str(), "the adapter is broken");
+        }
+        let refuses = self.state().refuses.clone();
+        if let Some(kind) = refuses {
+            return Err(self.error(Operation::Read, kind));
+        }
         match reading {
             Some(Reading::Fails(kind)) => return Err(self.error(Operation::Read, kind)),
             Some(Reading::Waits(gate)) => gate.acquire().await.unwrap().forget(),
@@ -318,6 +345,25 @@ impl PaymentProvider for Till {
             outcomes.pop();
         }
         Ok(outcomes)
+    }
+
+    async fn scan(&self, _: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
+        let mut state = self.state();
+        state.scans += 1;
+        if let Some(kind) = state.scans_fail.clone() {
+            return Err(self.error(Operation::Scan, kind));
+        }
+        Ok(ScanPage {
+            observations: Vec::new(),
+            taken: Vec::new(),
+            next: ScanCursor("0".to_owned()),
+            more: false,
+        })
+    }
+
+    async fn check(&self, _: &CheckContext) -> Vec<CheckItem> {
+        let checked = self.state().checked.clone();
+        checked.unwrap_or_else(|| vec![CheckItem::unknown("provider", "no check")])
     }
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
