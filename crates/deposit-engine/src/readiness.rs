@@ -60,6 +60,11 @@ impl Engine {
 
     /// Whether a write becomes durable. A write is tried once for all that ask meanwhile, and goes on where they give up.
     async fn store_writes(&self) -> bool {
+        // Costs nothing, so it is asked each time: whether the store is open at all.
+        if let Err(error) = self.store().ping().await {
+            tracing::error!(%error, "the store does not answer");
+            return false;
+        }
         let mut last = Arc::clone(&self.inner.writes).lock_owned().await;
         if let Some((at, fine)) = *last
             && at.elapsed() < GOOD_FOR
