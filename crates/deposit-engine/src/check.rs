@@ -83,10 +83,14 @@ impl Engine {
     pub(crate) fn note_found(&self, provider: ProviderId, items: &[CheckItem]) {
         let wrong = items.iter().find(|item| item.is_wrong());
         let words = wrong.map(|item| format!("{}: {}", item.what, item.outcome.text().unwrap_or("wrong")));
-        let looked_at = items.iter().any(|item| item.outcome == CheckOutcome::Right);
         // What else may be wrong (a webhook that is missing, say) keeps no payment from being seen.
-        let seen = !items.iter().any(|item| item.is_wrong() && lets_see(&item.what));
-        self.note_check(provider, words.as_deref(), looked_at && seen);
+        let sees = if items.iter().any(|item| item.is_wrong() && lets_see(&item.what)) {
+            Some(false)
+        } else {
+            // A check that found nothing out says nothing.
+            items.iter().any(|item| item.outcome == CheckOutcome::Right).then_some(true)
+        };
+        self.note_check(provider, words.as_deref(), sees);
     }
 }
 

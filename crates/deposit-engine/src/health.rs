@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use deposit_core::{ErrorKind, ProviderError, ProviderId, Timestamp};
 
 use crate::Engine;
+pub use crate::trouble::{Call, ProviderTrouble, Trouble};
 
 /// How soon a failed read is tried again at least, in seconds.
 const SOONEST_SECS: i64 = 5;
@@ -18,124 +19,6 @@ const NOES: usize = 20;
 /// For how many rounds of `old_secs` refused credentials hold creates back where nothing is heard of them any more.
 const HOLD_ROUNDS: i64 = 3;
 
-/// What a provider is asked for, or tells.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    strum::Display,
-    strum::EnumIter,
-    strum::IntoStaticStr,
-)]
-#[strum(serialize_all = "snake_case")]
-#[non_exhaustive]
-pub enum Call {
-    /// Opening an order.
-    Open,
-    /// Looking an order up by our id.
-    LookUp,
-    /// Reading one order.
-    Read,
-    /// Reading many orders in one request.
-    ReadBatch,
-    /// Its feed.
-    Scan,
-    /// Taking in what waits at a standing address.
-    Receive,
-    /// Its webhooks: genuine ones that cannot be read.
-    Webhook,
-    /// Its own limits.
-    Bounds,
-    /// The check of credentials, rights and settings.
-    Check,
-}
-
-/// How a kind of call fails.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    strum::Display,
-    strum::EnumIter,
-    strum::IntoStaticStr,
-)]
-#[strum(serialize_all = "snake_case")]
-#[non_exhaustive]
-pub enum Trouble {
-    /// It does not answer, or asks to be left alone.
-    Transient,
-    /// The request left and no answer came.
-    OutcomeUnknown,
-    /// It refuses every order.
-    Rejected,
-    /// It knows none of our orders.
-    NotFound,
-    /// It refuses the credentials.
-    Authentication,
-    /// Our configuration cannot work.
-    Configuration,
-    /// Answers that its documents do not allow.
-    Protocol,
-    /// The adapter broke.
-    Panicked,
-}
-
-impl Trouble {
-    /// `None` where there is nothing to be mended: the adapter has no such call.
-    fn of(kind: &ErrorKind) -> Option<Self> {
-        Some(match kind {
-            ErrorKind::Transient { .. } => Self::Transient,
-            ErrorKind::OutcomeUnknown => Self::OutcomeUnknown,
-            ErrorKind::Rejected(_) => Self::Rejected,
-            ErrorKind::NotFound => Self::NotFound,
-            ErrorKind::Authentication => Self::Authentication,
-            ErrorKind::Configuration => Self::Configuration,
-            ErrorKind::Unsupported => return None,
-            ErrorKind::Protocol | _ => Self::Protocol,
-        })
-    }
-
-    /// Whether it was an answer about one order: the provider is there, and takes our credentials.
-    fn is_about_one(self) -> bool {
-        matches!(self, Self::Rejected | Self::NotFound)
-    }
-
-    /// Whether nothing but an operator mends it.
-    fn needs_a_person(self) -> bool {
-        matches!(self, Self::Authentication | Self::Configuration)
-    }
-}
-
-/// A kind of call that fails at a provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ProviderTrouble {
-    /// Whose.
-    pub provider: ProviderId,
-    /// What is asked for.
-    pub call: Call,
-    /// How it failed last.
-    pub trouble: Trouble,
-    /// Since the first failure after the last success.
-    pub since: Timestamp,
-    /// The last failure.
-    pub last: Timestamp,
-    /// How many failures since then.
-    pub count: u64,
-    /// The last failure's words; nothing secret is in them.
-    pub words: String,
-}
-
 #[derive(Debug, Clone)]
 struct Failing {
     trouble: Trouble,
@@ -145,8 +28,9 @@ struct Failing {
     words: String,
     /// The provider asked to be left alone until then.
     quiet_until: Timestamp,
-    /// A check found the credentials and settings well after that.
-    cleared: bool,
+    /// When it was last known that a person has to look: at the last failure, or the last check that found so. `None`: a check found
+    /// all well after that.
+    held_at: Option<Timestamp>,
 }
 
 /// A "no" to different orders, one after another.
@@ -186,17 +70,22 @@ impl Known {
             count: 0,
             words: String::new(),
             quiet_until: now,
-            cleared: false,
+            held_at: Some(now),
         };
         let entry = self.failing.entry(at).or_insert_with(fresh);
         if entry.count == 0 || entry.trouble != trouble {
-            tracing::error!(provider = %at.0, call = %at.1, trouble = %trouble, words, "a provider's calls fail");
+            // What may pass by itself is no alarm yet: the metric tells how long it lasts.
+            if trouble.may_pass() {
+                tracing::warn!(provider = %at.0, call = %at.1, trouble = %trouble, words, "a provider's calls fail");
+            } else {
+                tracing::error!(provider = %at.0, call = %at.1, trouble = %trouble, words, "a provider's calls fail");
+            }
         }
         entry.trouble = trouble;
         entry.last = now;
         entry.count = entry.count.saturating_add(1);
         entry.words = words;
-        entry.cleared = false;
+        entry.held_at = Some(now);
         entry
     }
 
@@ -289,15 +178,15 @@ impl Health {
         let known = self.known();
         sees.iter().filter_map(|call| known.failing.get(&(provider, *call))).any(|failing| {
             // Not for ever: where nothing is left to be read, nothing would ever say that all is well again.
-            failing.trouble.needs_a_person() && !failing.cleared && now < failing.last.plus_secs(hold_secs)
+            let held = failing.held_at.is_some_and(|at| now < at.plus_secs(hold_secs));
+            failing.trouble.needs_a_person() && held
         })
     }
 
-    /// A check found credentials and settings well: what is failing is tried again.
-    fn clear_blind(&self, provider: ProviderId) {
-        for ((_, _), failing) in self.known().failing.iter_mut().filter(|((whose, _), _)| *whose == provider)
-        {
-            failing.cleared = true;
+    /// What a check of credentials and settings found: all well, so that what failed is tried again, or not.
+    fn note_checked(&self, provider: ProviderId, well: bool, now: Timestamp) {
+        for (_, failing) in self.known().failing.iter_mut().filter(|((whose, _), _)| *whose == provider) {
+            failing.held_at = if well { None } else { failing.held_at.map(|_| now) };
         }
     }
 }
@@ -388,14 +277,14 @@ impl Engine {
         self.inner.health.is_blind(provider, hold, now)
     }
 
-    /// Notes what a check of credentials and settings found: what is `wrong`, and whether reads should work.
-    pub(crate) fn note_check(&self, provider: ProviderId, wrong: Option<&str>, sees: bool) {
+    /// Notes what a check of credentials and settings found: what is `wrong`, and whether reads should work, where it tells.
+    pub(crate) fn note_check(&self, provider: ProviderId, wrong: Option<&str>, sees: Option<bool>) {
         match wrong {
             Some(words) => self.note_trouble(provider, Call::Check, Trouble::Configuration, words),
             None => self.inner.health.note_success(provider, Call::Check),
         }
-        if sees {
-            self.inner.health.clear_blind(provider);
+        if let Some(sees) = sees {
+            self.inner.health.note_checked(provider, sees, self.now());
         }
     }
 

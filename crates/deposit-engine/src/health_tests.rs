@@ -97,13 +97,15 @@ fn refused_credentials_of_reads_hold_creates_back_and_never_for_ever() {
             assert!(!health.is_blind(SHOP, 1_800, at(2_800)), "nothing is left that could be read");
             fails(&health, call, kind.clone(), None, 2_900);
             assert!(health.is_blind(SHOP, 1_800, at(2_901)));
-            health.clear_blind(SHOP);
-            assert!(!health.is_blind(SHOP, 1_800, at(2_902)), "a check found all well");
+            health.note_checked(SHOP, false, at(4_000));
+            assert!(health.is_blind(SHOP, 1_800, at(4_701)), "a check found it refused still");
+            health.note_checked(SHOP, true, at(4_702));
+            assert!(!health.is_blind(SHOP, 1_800, at(4_703)), "a check found all well");
             assert_eq!(shown(&health).len(), 1, "and no read has worked yet");
-            fails(&health, call, kind.clone(), None, 2_903);
-            assert!(health.is_blind(SHOP, 1_800, at(2_904)), "the check was wrong");
+            fails(&health, call, kind.clone(), None, 4_704);
+            assert!(health.is_blind(SHOP, 1_800, at(4_705)), "the check was wrong");
             health.note_success(SHOP, call);
-            assert!(!health.is_blind(SHOP, 1_800, at(2_905)));
+            assert!(!health.is_blind(SHOP, 1_800, at(4_706)));
         }
     }
     let health = Health::default();

@@ -29,8 +29,10 @@ mod refused;
 mod replay;
 mod review;
 mod scan;
+mod scanning;
 mod supervise;
 mod told;
+mod trouble;
 mod unmatched;
 mod view;
 

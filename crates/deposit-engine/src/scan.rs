@@ -1,9 +1,8 @@
 //! Scans: what a provider's feed shows, and payments to standing addresses, each of which opens a deposit of its own.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use deposit_core::{
     AccountIndex, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observation as Message, Observed,
@@ -13,7 +12,6 @@ use deposit_lifecycle as lifecycle;
 use deposit_store::{Account, DepositRow, OpenStanding, crash_point};
 use futures_util::StreamExt as _;
 use tokio::sync::MutexGuard;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
@@ -21,19 +19,10 @@ use crate::error::EngineError;
 use crate::health::Call;
 use crate::observe::Observation;
 use crate::random;
-use crate::supervise::caught;
 use crate::unmatched::of_nobody;
 
 /// At most so many pages in one round: the rest comes in the next.
 const PAGES: usize = 100;
-/// How often a provider that pushes hints is scanned at most.
-const BREATH: Duration = Duration::from_millis(50);
-/// How long a feed that fails is left alone at least, whatever it hints.
-const FAILING_BREATH: Duration = Duration::from_secs(1);
-/// How long at most, unless it asks for more.
-const FAILING_MOST: Duration = Duration::from_secs(60);
-/// What it may ask for at most.
-const ASKED_MOST: Duration = Duration::from_secs(3600);
 /// At most so many accounts are taken in for at a time.
 const ACCOUNTS_AT_ONCE: usize = 4;
 /// Payments taken in by one call, in the background.
@@ -57,13 +46,13 @@ pub(crate) struct Standing {
 
 /// What one round of a scan came to.
 #[derive(Debug, Default)]
-struct Round {
+pub(crate) struct Round {
     /// Messages.
     messages: usize,
     /// Whose standing addresses were paid for good.
-    paid: BTreeSet<AccountIndex>,
+    pub(crate) paid: BTreeSet<AccountIndex>,
     /// What ended it early.
-    failed: Option<ProviderError>,
+    pub(crate) failed: Option<ProviderError>,
     /// Whether it came to the end of the feed.
     whole: bool,
 }
@@ -80,7 +69,7 @@ impl Engine {
         Ok(round.messages)
     }
 
-    async fn scan_round(&self, provider: &dyn PaymentProvider) -> Result<Round, EngineError> {
+    pub(crate) async fn scan_round(&self, provider: &dyn PaymentProvider) -> Result<Round, EngineError> {
         // A provider that was never registered has nobody to wait for.
         let Some(turn) = self.inner.scans.get(&provider.id()) else { return self.scan_pages(provider).await };
         let ended = turn.ended.lock().await;
@@ -168,7 +157,7 @@ impl Engine {
 
     /// Takes in what waits at these accounts' addresses. Has no part in the credit: what fails here waits at the address, is shown by the next
     /// scan and taken in then.
-    async fn take_in(
+    pub(crate) async fn take_in(
         &self,
         provider: &dyn PaymentProvider,
         paid: BTreeSet<AccountIndex>,
@@ -324,89 +313,6 @@ impl Engine {
             Observation::NotOpen | Observation::Unread => Ok(()),
         }
     }
-
-    pub(crate) async fn scan_loop(self, provider: Arc<dyn PaymentProvider>, stop: CancellationToken) {
-        let every = Duration::from_secs(u64::try_from(self.config().young_secs).unwrap_or(1).max(1));
-        // Beside the scans: work for a block may take seconds, and nobody's credit waits for that.
-        let mut hand: Option<JoinHandle<()>> = None;
-        let mut failures = 0_u32;
-        // One and the same until it has come: a hint that is given while a scan is under way, or while none may begin, is not lost.
-        let mut hint = provider.changed();
-        while !stop.is_cancelled() {
-            let asked = match self.scan_round(&*provider).await {
-                Ok(mut round) => {
-                    let paid = std::mem::take(&mut round.paid);
-                    // What is not taken up now is shown again, for as long as it waits.
-                    if !paid.is_empty() && hand.as_ref().is_none_or(JoinHandle::is_finished) {
-                        let (engine, provider, stop) = (self.clone(), Arc::clone(&provider), stop.clone());
-                        hand =
-                            Some(tokio::spawn(
-                                async move { engine.take_caught(&*provider, paid, &stop).await },
-                            ));
-                    }
-                    let failed = round.failed.map_or(Ok(()), Err);
-                    failures = if failed.is_err() { failures.saturating_add(1) } else { 0 };
-                    let failed = self.heard(provider.id(), Call::Scan, None, failed).err();
-                    failed.and_then(|error| asked_to_wait(&error))
-                }
-                Err(error) => {
-                    tracing::error!(provider = %provider.id(), %error, "scanning failed");
-                    failures = failures.saturating_add(1);
-                    None
-                }
-            };
-            let (least, most) = pauses(every, failures, asked);
-            let least = tokio::time::sleep(least);
-            let most = tokio::time::sleep(most);
-            tokio::pin!(least, most);
-            let mut hinted = false;
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => break,
-                    () = &mut most => break,
-                    () = &mut least, if hinted => break,
-                    () = &mut hint, if !hinted => hinted = true,
-                }
-            }
-            if hinted {
-                hint = provider.changed();
-            }
-        }
-        // What is under way is finished.
-        if let Some(hand) = hand {
-            let _ = hand.await;
-        }
-    }
-
-    async fn take_caught(
-        &self,
-        provider: &dyn PaymentProvider,
-        paid: BTreeSet<AccountIndex>,
-        stop: &CancellationToken,
-    ) {
-        if let Err(message) = caught(self.take_in(provider, paid, stop)).await {
-            self.note_panic("scan", provider.id(), Call::Receive, &message);
-        }
-    }
-}
-
-/// How long to leave a feed alone after so many failures in a row: where a hint comes, and at most. A feed that fails is asked ever more
-/// rarely, and a hint that it gives all the same says that it is there again.
-fn pauses(every: Duration, failures: u32, asked: Option<Duration>) -> (Duration, Duration) {
-    if failures == 0 {
-        return (BREATH, every);
-    }
-    let doubled = every.saturating_mul(2_u32.saturating_pow(failures.min(16)));
-    let most = doubled.min(FAILING_MOST.max(every));
-    let asked = asked.unwrap_or_default().min(ASKED_MOST);
-    (FAILING_BREATH.max(asked), most.max(asked))
-}
-
-fn asked_to_wait(error: &ProviderError) -> Option<Duration> {
-    match error.kind() {
-        ErrorKind::Transient { retry_after } => *retry_after,
-        _ => None,
-    }
 }
 
 /// Why a feed was not seen to its end.
@@ -432,22 +338,4 @@ fn knows(row: &DepositRow, reading: &PaymentReading) -> bool {
             && lifecycle::net(known) == reading.confirmed
             && known.confirmations == reading.confirmations
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_feed_that_fails_is_asked_ever_more_rarely_and_as_it_asks() {
-        let (ten, secs) = (Duration::from_secs(10), Duration::from_secs);
-        assert_eq!(pauses(ten, 0, None), (BREATH, ten));
-        assert_eq!(pauses(ten, 1, None), (secs(1), secs(20)));
-        assert_eq!(pauses(ten, 2, None), (secs(1), secs(40)));
-        assert_eq!(pauses(ten, 3, None), (secs(1), secs(60)));
-        assert_eq!(pauses(ten, u32::MAX, None), (secs(1), secs(60)));
-        assert_eq!(pauses(secs(90), 1, None), (secs(1), secs(90)), "never more often than where all is well");
-        assert_eq!(pauses(ten, 1, Some(secs(120))), (secs(120), secs(120)), "a hint does not cut that short");
-        assert_eq!(pauses(ten, 1, Some(secs(999_999))), (secs(3600), secs(3600)));
-    }
 }

@@ -175,6 +175,9 @@ async fn a_check_that_finds_all_well_lets_creates_go_on_and_so_does_time() {
     bench.create().await;
     bench.till().state().checked = Some(vec![CheckItem::right("credentials")]);
     bench.engine.probe_refused().await;
+    assert_eq!(troubles(&bench).len(), 2, "not every minute for that");
+    bench.pass(300).await;
+    bench.engine.probe_refused().await;
     assert_eq!(
         troubles(&bench),
         [("till".to_owned(), Call::Read, Trouble::Configuration)],
@@ -235,5 +238,30 @@ async fn a_feed_that_fails_is_seen_and_asked_more_rarely() {
     assert!(scans <= 2, "{scans} scans in three seconds and a half, at 0 and 2");
     bench.till().state().scans_fail = None;
     until("it is seen that it works again", async || troubles(&bench).is_empty()).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_hint_of_a_feed_that_fails_is_not_lost_and_ends_the_wait() {
+    let till = Till::new("till", Ticker::BTC, Asset::BTC, Replay::Key).with_feed();
+    let bench = Setup::of(vec![till]).bench().await;
+    bench.till().state().scans_fail = Some(ErrorKind::Transient { retry_after: None });
+    let running = bench.engine.start().await.unwrap();
+    until("it is scanned", async || bench.till().state().scans == 1).await;
+    let begun = Instant::now();
+    bench.till().state().scans_fail = None;
+    bench.till().hint();
+    // Twenty seconds without the hint.
+    until("it is scanned again", async || bench.till().state().scans == 2).await;
+    assert!(
+        begun.elapsed() > Duration::from_millis(500),
+        "not at once, since it fails: {:?}",
+        begun.elapsed()
+    );
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    // Ten seconds without the hint.
+    bench.till().hint();
+    until("it is scanned at once where all is well", async || bench.till().state().scans == 3).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     running.stop().await;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::*;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// What the next `open` does.
 #[derive(Debug, Clone)]
@@ -82,6 +82,7 @@ pub struct Till {
     id: ProviderId,
     capabilities: Capabilities,
     state: Arc<Mutex<State>>,
+    hints: Arc<Notify>,
 }
 
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -109,7 +110,7 @@ impl Till {
             budget: RequestBudget { requests: 1000, per: Duration::from_secs(1), concurrency: 4 },
             requests_per_read: 1,
         };
-        Self { id: ProviderId::constant(id), capabilities, state: Arc::default() }
+        Self { id: ProviderId::constant(id), capabilities, state: Arc::default(), hints: Arc::default() }
     }
 
     pub fn with_budget(mut self, budget: RequestBudget) -> Self {
@@ -141,6 +142,11 @@ impl Till {
     pub fn in_batches(mut self, read_batch: usize) -> Self {
         self.capabilities.read_batch = read_batch;
         self
+    }
+
+    /// Says that something came.
+    pub fn hint(&self) {
+        self.hints.notify_one();
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -359,6 +365,10 @@ impl PaymentProvider for Till {
             next: ScanCursor("0".to_owned()),
             more: false,
         })
+    }
+
+    async fn changed(&self) {
+        self.hints.notified().await;
     }
 
     async fn check(&self, _: &CheckContext) -> Vec<CheckItem> {
