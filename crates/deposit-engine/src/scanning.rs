@@ -100,10 +100,8 @@ fn pauses(every: Duration, failures: u32, asked: Option<Duration>) -> (Duration,
 }
 
 fn asked_to_wait(error: &ProviderError) -> Option<Duration> {
-    match error.kind() {
-        ErrorKind::Transient { retry_after } => *retry_after,
-        _ => None,
-    }
+    let ErrorKind::Transient { retry_after } = error.kind() else { return None };
+    *retry_after
 }
 
 #[cfg(test)]
