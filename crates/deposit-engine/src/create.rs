@@ -192,6 +192,10 @@ impl Engine {
         if let Some(left) = self.down_for(route.provider.id(), now) {
             return Err(CreateError::Unavailable { retry_after: Some(left) });
         }
+        // A payment to it would not be seen: nobody is sent there to pay.
+        if self.is_blind(route.provider.id(), now) {
+            return Err(CreateError::Unavailable { retry_after: None });
+        }
         let unit = self.newest_rate(spec.quoted_by, now).await?.ok_or_else(unavailable)?;
         let rate = if spec.quoted_by == spec.credit.priced_by {
             unit.clone()

@@ -9,12 +9,14 @@ use deposit_facade::Registry;
 use deposit_lifecycle::watch::{Lane, Lanes, Pace, Turns};
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
 use crate::budget::Shared;
 use crate::error::EngineError;
+use crate::health::Call;
+use crate::supervise::caught;
 
 /// How often is looked whether something is due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -214,6 +216,18 @@ impl Engine {
         }
     }
 
+    /// A read that panics takes nothing with it; what it was about is read again when its claim ends.
+    async fn read_caught(
+        &self,
+        provider: &dyn PaymentProvider,
+        ids: Vec<DepositId>,
+        stop: &CancellationToken,
+    ) {
+        if let Err(message) = caught(self.read_claimed(provider, ids, stop)).await {
+            self.note_panic("poll", provider.id(), Call::Read, &message);
+        }
+    }
+
     /// Polls one provider until the stop. A read that takes long takes one hand and keeps no other waiting. Each read is a task of its own: one
     /// that waited inside this loop would hold on to what it has of the store while the loop itself asks the store.
     pub(crate) async fn poll_loop(self, provider: Arc<dyn PaymentProvider>, stop: CancellationToken) {
@@ -232,7 +246,7 @@ impl Engine {
             let busy = parts.iter().any(|ids| batch == 1 || ids.len() == batch);
             for ids in parts {
                 let (engine, provider, stop) = (self.clone(), Arc::clone(&provider), stop.clone());
-                reads.spawn(async move { engine.read_claimed(&*provider, ids, &stop).await });
+                reads.spawn(async move { engine.read_caught(&*provider, ids, &stop).await });
             }
             let pause = tokio::time::sleep(if busy { BREATH } else { LOOK_EVERY });
             tokio::pin!(pause);
@@ -240,22 +254,11 @@ impl Engine {
                 tokio::select! {
                     () = stop.cancelled() => break,
                     () = &mut pause => break,
-                    Some(read) = reads.join_next() => read_ended(provider.id(), read),
+                    Some(_) = reads.join_next() => {}
                 }
             }
         }
         // What is under way is finished.
-        while let Some(read) = reads.join_next().await {
-            read_ended(provider.id(), read);
-        }
-    }
-}
-
-/// A read that panicked is begun again when its claim ends.
-fn read_ended(provider: ProviderId, read: Result<(), JoinError>) {
-    if let Err(error) = read
-        && error.is_panic()
-    {
-        tracing::error!(%provider, %error, "a read panicked");
+        while reads.join_next().await.is_some() {}
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::Engine;
 use crate::error::{EngineError, ReceiveError, retry_after};
+use crate::health::Call;
 use crate::scan::CatchUpError;
 
 /// When to try again, where the provider does not say.
@@ -98,7 +99,8 @@ impl Engine {
         let (mut unseen, mut complete, mut any) = (Vec::new(), true, false);
         // One at a time, so that the answer has what was done by its time. The background scan goes on where nobody listens any more.
         while !steps.is_closed() {
-            let received = match provider.receive(index, 1).await {
+            let received = provider.receive(index, 1).await;
+            let received = match self.heard(provider.id(), Call::Receive, None, received) {
                 Ok(received) => received,
                 // Money that needs no taking in.
                 Err(error) if *error.kind() == ErrorKind::Unsupported => break,

@@ -1,9 +1,8 @@
 //! Scans: what a provider's feed shows, and payments to standing addresses, each of which opens a deposit of its own.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use deposit_core::{
     AccountIndex, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observation as Message, Observed,
@@ -13,19 +12,17 @@ use deposit_lifecycle as lifecycle;
 use deposit_store::{Account, DepositRow, OpenStanding, crash_point};
 use futures_util::StreamExt as _;
 use tokio::sync::MutexGuard;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
 use crate::error::EngineError;
+use crate::health::Call;
 use crate::observe::Observation;
 use crate::random;
 use crate::unmatched::of_nobody;
 
 /// At most so many pages in one round: the rest comes in the next.
 const PAGES: usize = 100;
-/// How often a provider that pushes hints is scanned at most.
-const BREATH: Duration = Duration::from_millis(50);
 /// At most so many accounts are taken in for at a time.
 const ACCOUNTS_AT_ONCE: usize = 4;
 /// Payments taken in by one call, in the background.
@@ -49,13 +46,13 @@ pub(crate) struct Standing {
 
 /// What one round of a scan came to.
 #[derive(Debug, Default)]
-struct Round {
+pub(crate) struct Round {
     /// Messages.
     messages: usize,
     /// Whose standing addresses were paid for good.
-    paid: BTreeSet<AccountIndex>,
+    pub(crate) paid: BTreeSet<AccountIndex>,
     /// What ended it early.
-    failed: Option<ProviderError>,
+    pub(crate) failed: Option<ProviderError>,
     /// Whether it came to the end of the feed.
     whole: bool,
 }
@@ -72,7 +69,7 @@ impl Engine {
         Ok(round.messages)
     }
 
-    async fn scan_round(&self, provider: &dyn PaymentProvider) -> Result<Round, EngineError> {
+    pub(crate) async fn scan_round(&self, provider: &dyn PaymentProvider) -> Result<Round, EngineError> {
         // A provider that was never registered has nobody to wait for.
         let Some(turn) = self.inner.scans.get(&provider.id()) else { return self.scan_pages(provider).await };
         let ended = turn.ended.lock().await;
@@ -160,7 +157,7 @@ impl Engine {
 
     /// Takes in what waits at these accounts' addresses. Has no part in the credit: what fails here waits at the address, is shown by the next
     /// scan and taken in then.
-    async fn take_in(
+    pub(crate) async fn take_in(
         &self,
         provider: &dyn PaymentProvider,
         paid: BTreeSet<AccountIndex>,
@@ -168,7 +165,8 @@ impl Engine {
     ) {
         let each = |index| async move {
             while !stop.is_cancelled() {
-                match provider.receive(index, TAKEN_AT_ONCE).await {
+                let received = provider.receive(index, TAKEN_AT_ONCE).await;
+                match self.heard(provider.id(), Call::Receive, None, received) {
                     Ok(received) => {
                         crash_point("receive.taken");
                         let go_on = received.waiting > 0 && !received.taken.is_empty();
@@ -313,35 +311,6 @@ impl Engine {
             Observation::Contended => self.observe(&id, None).await.map(|_| ()),
             // The feed shows it again, and the deposit is polled besides.
             Observation::NotOpen | Observation::Unread => Ok(()),
-        }
-    }
-
-    pub(crate) async fn scan_loop(self, provider: Arc<dyn PaymentProvider>, stop: CancellationToken) {
-        let every = Duration::from_secs(u64::try_from(self.config().young_secs).unwrap_or(1).max(1));
-        // Beside the scans: work for a block may take seconds, and nobody's credit waits for that.
-        let mut hand: Option<JoinHandle<()>> = None;
-        loop {
-            match self.scan_round(&*provider).await {
-                // What is not taken up now is shown again, for as long as it waits.
-                Ok(round) if !round.paid.is_empty() && hand.as_ref().is_none_or(JoinHandle::is_finished) => {
-                    let (engine, provider, stop) = (self.clone(), Arc::clone(&provider), stop.clone());
-                    let task = async move { engine.take_in(&*provider, round.paid, &stop).await };
-                    hand = Some(tokio::spawn(task));
-                }
-                Ok(_) => {}
-                Err(error) => tracing::error!(provider = %provider.id(), %error, "scanning failed"),
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(every) => {}
-                () = provider.changed() => tokio::time::sleep(BREATH).await,
-            }
-        }
-        // What is under way is finished.
-        if let Some(hand) = hand
-            && hand.await.is_err()
-        {
-            tracing::error!(provider = %provider.id(), "taking in panicked");
         }
     }
 }

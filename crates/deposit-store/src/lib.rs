@@ -39,6 +39,9 @@ use deposit_lifecycle::watch::{Lane, Lanes};
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Whether the database answers; for readiness.
     async fn ping(&self) -> StoreResult<()>;
+    /// Makes a write durable that changes nothing; for readiness. Fails as any other command where the disk is full or another process
+    /// holds the database.
+    async fn try_write(&self) -> StoreResult<()>;
 
     // -- accounts and keys ---------------------------------------------------------------------------------
 

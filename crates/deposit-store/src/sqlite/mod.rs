@@ -128,6 +128,10 @@ impl Store for SqliteStore {
             .map(|_| ())
     }
 
+    async fn try_write(&self) -> StoreResult<()> {
+        self.writer.run(|c| Box::pin(open::rewrite_first_page(c))).await
+    }
+
     async fn ensure_account(&self, name: &AccountName, now: Timestamp) -> StoreResult<Account> {
         let (name, mark) = (name.clone(), self.mark.clone());
         self.writer

@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSy
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 
 use super::mark::{self, Mark};
+use super::row::Doing as _;
 use crate::{StoreError, StoreResult};
 
 /// How long a writer waits for another process's transaction.
@@ -103,6 +104,11 @@ async fn turn_wal_on(path: &Path, connection: &mut SqliteConnection) -> StoreRes
             Err(error) => return Err(refused(path, error)),
         }
     }
+}
+
+/// Dirties a page and nothing else: this number is written to the first one whatever it was, and nobody reads it.
+pub(super) async fn rewrite_first_page(connection: &mut SqliteConnection) -> StoreResult<()> {
+    sqlx::query("PRAGMA user_version = 1").execute(connection).await.doing("try a write").map(|_| ())
 }
 
 /// A few connections that see committed states only and cannot write.
