@@ -68,7 +68,7 @@ use deposit_rates::Rates;
 use deposit_store::Store;
 use follow::Bells;
 use health::Health;
-use scan::{ScanTurn, Standing};
+use scan::{ScanTurn, Standing, Takings};
 use supervise::Tasks;
 use tokio::sync::{Notify, broadcast};
 use told::Told;
@@ -117,6 +117,8 @@ pub(crate) struct Inner {
     watches: polling::Watches,
     /// One scan of a provider at a time.
     scans: BTreeMap<ProviderId, ScanTurn>,
+    /// What the background takes in.
+    takings: Takings,
     /// Whose each standing address is.
     standing: Mutex<BTreeMap<ProviderId, Standing>>,
     /// What was logged once.
@@ -160,6 +162,7 @@ impl Engine {
             bounds: Mutex::new(BTreeMap::new()),
             watches,
             scans,
+            takings: Takings::default(),
             standing: Mutex::new(BTreeMap::new()),
             told: Told::default(),
         };

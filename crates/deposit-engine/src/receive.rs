@@ -94,6 +94,7 @@ impl Engine {
         index: AccountIndex,
         steps: &UnboundedSender<Step>,
     ) -> Result<bool, ReceiveError> {
+        let ended = self.inner.takings.ended();
         self.catch_up(provider).await.map_err(caught)?;
         let _ = steps.send(Step::Seen);
         let (mut unseen, mut complete, mut any) = (Vec::new(), true, false);
@@ -124,12 +125,13 @@ impl Engine {
                 break;
             }
         }
-        if !unseen.is_empty() {
-            // They came between the scan and the taking in: the feed shows them all the same.
+        if !unseen.is_empty() || self.inner.takings.any_since(ended) {
+            // They came between the scan and the taking in, or the background took them in before anybody had seen them: the feed shows them
+            // all the same.
             if let Err(error) = self.catch_up(provider).await {
                 tracing::warn!(provider = %provider.id(), error = ?error, "payments were taken in and are not yet committed");
             }
-            complete &= self.store().note_taken(provider.id(), unseen).await?.is_empty();
+            complete &= unseen.is_empty() || self.store().note_taken(provider.id(), unseen).await?.is_empty();
         }
         Ok(complete)
     }

@@ -44,6 +44,39 @@ pub(crate) struct Standing {
     derived: BTreeSet<AccountIndex>,
 }
 
+/// What the background takes in: a caller who takes in meanwhile may find nothing left, and what was taken not committed yet.
+#[derive(Debug, Default)]
+pub(crate) struct Takings {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// One that goes on until it is dropped.
+struct Taking<'a>(&'a Takings);
+
+impl Takings {
+    fn begin(&self) -> Taking<'_> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        Taking(self)
+    }
+
+    /// How many have ended.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    /// Whether one went on at some time since so many had ended.
+    pub(crate) fn any_since(&self, ended: u64) -> bool {
+        self.begun.load(Ordering::SeqCst) > ended
+    }
+}
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// What one round of a scan came to.
 #[derive(Debug, Default)]
 pub(crate) struct Round {
@@ -163,6 +196,7 @@ impl Engine {
         paid: BTreeSet<AccountIndex>,
         stop: &CancellationToken,
     ) {
+        let _taking = self.inner.takings.begin();
         let each = |index| async move {
             while !stop.is_cancelled() {
                 let received = provider.receive(index, TAKEN_AT_ONCE).await;
