@@ -3,6 +3,7 @@
 use deposit_core::json::NumberText;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::config::SpeedPolicy;
 
@@ -141,7 +142,7 @@ pub(crate) enum PaymentStatus {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Rate {
     pub(crate) currency_pair: String,
-    pub(crate) rate: Option<NumberText>,
+    pub(crate) rate: Option<Box<RawValue>>,
 }
 
 /// The object of most errors; validation errors are an array of [`FieldError`].

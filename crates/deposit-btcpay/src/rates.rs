@@ -1,5 +1,6 @@
 //! The store's own exchange rates.
 
+use deposit_core::json::NumberText;
 use deposit_core::{Price, ProviderError, Ticker};
 use deposit_transport::HttpConfig;
 
@@ -21,6 +22,12 @@ impl StoreRates {
     /// A value that cannot work, by its key.
     pub fn new(config: &Config) -> Result<Self, deposit_core::ConfigError> {
         new_client(&config.clone().check()?, HttpConfig::default()).map(Self)
+    }
+
+    /// Whether the store can be asked for this ticker's price.
+    #[must_use]
+    pub fn knows(ticker: Ticker) -> bool {
+        currency(ticker).is_some()
     }
 
     /// USD for one unit; tickers without an answer are left out.
@@ -58,7 +65,9 @@ pub(crate) async fn store_rates(
     let rates = client.rates(&pairs).await?;
     let price = |pair: &str| {
         let rate = rates.iter().find(|rate| rate.currency_pair.eq_ignore_ascii_case(pair))?;
-        rate.rate.as_ref()?.decimal().to_string().parse::<Price>().ok()
+        // What is no number is the trouble of its pair alone.
+        let number: NumberText = serde_json::from_str(rate.rate.as_ref()?.get()).ok()?;
+        number.decimal().to_string().parse::<Price>().ok()
     };
     Ok(wanted.iter().filter_map(|(ticker, pair)| Some((*ticker, price(pair)?))).collect())
 }

@@ -31,6 +31,10 @@ pub struct PaymentEvidence {
     /// Ever seen.
     #[serde(with = "minor_text")]
     pub seen: u128,
+    /// The most of it that one read showed at a time, in flight and confirmed; 0 where no read did. `seen` counts again what was gone and
+    /// came back, this does not: it is for showing what came, and no credit depends on it.
+    #[serde(with = "minor_text", default, skip_serializing_if = "is_zero")]
+    pub most: u128,
     /// Of it gone before it was ever confirmed.
     #[serde(with = "minor_text")]
     pub withdrawn: u128,
@@ -58,6 +62,7 @@ impl PaymentEvidence {
         Self {
             asset,
             seen: 0,
+            most: 0,
             withdrawn: 0,
             confirmed: 0,
             settled: None,
@@ -343,6 +348,11 @@ pub struct Observation {
     pub ours: Option<bool>,
     /// What it says.
     pub observed: Observed,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_zero(minor: &u128) -> bool {
+    *minor == 0
 }
 
 /// `u128` as decimal text, since JSON numbers of other programs end at 2^53.

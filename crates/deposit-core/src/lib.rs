@@ -39,7 +39,7 @@ pub use provider::{
     Capabilities, Delivery, LookUpRequest, OpenRequest, PaymentProvider, RawDelivery, ReadOutcome, Received,
     Replay, RequestBudget, ScanCursor, ScanPage, Taken, TickerKind, TickerSpec,
 };
-pub use secret::Secret;
+pub use secret::{BadSecret, Secret};
 pub use status::{Stage, Status};
 pub use terms::{Basis, CreditRule, FormulaVersion, Quote, Terms};
 pub use time::Timestamp;

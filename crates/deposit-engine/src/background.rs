@@ -4,11 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use deposit_core::{DepositId, ProviderId};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
 use crate::error::EngineError;
+use crate::supervise::{TaskName, TaskState, caught};
 
 /// How often timers look.
 const TICK: Duration = Duration::from_millis(500);
@@ -22,6 +24,8 @@ const BOUNDS_EVERY: Duration = Duration::from_secs(60);
 const RATES_MARGIN_DAYS: i64 = 7;
 /// At most so many rows are tidied up in one commit.
 const TIDY_BATCH: u32 = 500;
+/// How often is looked whether a provider that refused us has come round.
+const PROBE_EVERY: Duration = Duration::from_secs(60);
 /// How often is tidied up.
 const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// How many deposits one round takes.
@@ -45,11 +49,12 @@ impl Running {
 }
 
 impl Engine {
-    /// Starts the background tasks. Rates known to the store are taken over first.
+    /// Starts the background tasks. What creates of a process that died still held is freed first, and rates known to the store are taken over.
     ///
     /// # Errors
     /// The store's.
     pub async fn start(&self) -> Result<Running, EngineError> {
+        self.take_over().await?;
         // Not for long: what the store knows is in use already, and the rates' own task asks again.
         match tokio::time::timeout(FIRST_RATES, self.seed_rates()).await {
             Ok(seeded) => seeded?,
@@ -58,21 +63,52 @@ impl Engine {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for provider in self.registry().providers() {
-            tasks.spawn(self.clone().poll_loop(Arc::clone(provider), stop.clone()));
+            let id = Some(provider.id());
+            let (engine, of, token) = (self.clone(), Arc::clone(provider), stop.clone());
+            let poll = move || engine.clone().poll_loop(Arc::clone(&of), token.clone());
+            self.supervised(&mut tasks, "poll", id, &stop, poll);
             if provider.capabilities().scan {
-                tasks.spawn(self.clone().scan_loop(Arc::clone(provider), stop.clone()));
+                let (engine, of, token) = (self.clone(), Arc::clone(provider), stop.clone());
+                let scan = move || engine.clone().scan_loop(Arc::clone(&of), token.clone());
+                self.supervised(&mut tasks, "scan", id, &stop, scan);
             }
         }
-        let each = |name: &'static str, every: Duration, work: Work| {
-            let (engine, stop) = (self.clone(), stop.clone());
-            async move { engine.every(name, every, stop, work).await }
-        };
-        tasks.spawn(each("rates", RATES_EVERY, Work::Rates));
-        tasks.spawn(each("bounds", BOUNDS_EVERY, Work::Bounds));
-        tasks.spawn(each("timers", TICK, Work::Timers));
-        tasks.spawn(self.clone().deliver_loop(stop.clone()));
-        tasks.spawn(each("tidy", TIDY_EVERY, Work::Tidy));
+        for (name, every, work) in [
+            ("rates", RATES_EVERY, Work::Rates),
+            ("bounds", BOUNDS_EVERY, Work::Bounds),
+            ("timers", TICK, Work::Timers),
+            ("probe", PROBE_EVERY, Work::Probe),
+            ("tidy", TIDY_EVERY, Work::Tidy),
+        ] {
+            let (engine, token) = (self.clone(), stop.clone());
+            let again = move || engine.clone().every(name, every, token.clone(), work);
+            self.supervised(&mut tasks, name, None, &stop, again);
+        }
+        let (engine, token) = (self.clone(), stop.clone());
+        self.supervised(&mut tasks, "deliver", None, &stop, move || {
+            engine.clone().deliver_loop(token.clone())
+        });
         Ok(Running { stop, tasks })
+    }
+
+    fn supervised<F>(
+        &self,
+        tasks: &mut JoinSet<()>,
+        task: &'static str,
+        provider: Option<ProviderId>,
+        stop: &CancellationToken,
+        work: impl FnMut() -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (all, clock) = (Arc::clone(&self.inner.tasks), Arc::clone(&self.inner.clock));
+        tasks.spawn(all.supervise(TaskName { task, provider }, clock, stop.clone(), work));
+    }
+
+    /// How the background tasks fare, each of them; none before [`Engine::start`].
+    #[must_use]
+    pub fn task_states(&self) -> Vec<TaskState> {
+        self.inner.tasks.states()
     }
 
     /// Takes over the rates that the store knows, then asks the sources once.
@@ -102,16 +138,29 @@ impl Engine {
     pub async fn run_timers(&self) -> Result<(), EngineError> {
         // One deposit that cannot be written does not keep the others waiting.
         for id in self.store().due_expiries(self.now(), BATCH).await? {
-            if let Err(error) = self.expire(&id).await {
-                tracing::error!(deposit = %id, %error, "expiry not committed");
-            }
+            self.alone("expire", &id, self.expire(&id)).await;
         }
         for id in self.store().unpriced(BATCH).await? {
-            if let Err(error) = self.price(&id).await {
-                tracing::error!(deposit = %id, %error, "payment not priced");
-            }
+            self.alone("price", &id, self.price(&id)).await;
         }
         Ok(())
+    }
+
+    /// Work on one deposit that takes no other's with it, whatever comes of it: it is begun again in the next round.
+    async fn alone<T>(
+        &self,
+        what: &'static str,
+        deposit: &DepositId,
+        work: impl Future<Output = Result<T, EngineError>>,
+    ) {
+        match caught(work).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%deposit, %error, what, "a deposit's timer failed"),
+            Err(message) => {
+                tracing::error!(%deposit, message, what, "a deposit's timer panicked");
+                self.inner.tasks.note_panic("timers", None);
+            }
+        }
     }
 
     async fn every(self, name: &'static str, every: Duration, stop: CancellationToken, work: Work) {
@@ -123,6 +172,10 @@ impl Engine {
                     Ok(())
                 }
                 Work::Timers => self.run_timers().await,
+                Work::Probe => {
+                    self.probe_refused().await;
+                    Ok(())
+                }
                 Work::Tidy => self.tidy().await,
             };
             if let Err(error) = result {
@@ -174,5 +227,6 @@ enum Work {
     Rates,
     Bounds,
     Timers,
+    Probe,
     Tidy,
 }

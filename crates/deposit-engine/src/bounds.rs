@@ -6,6 +6,8 @@ use deposit_core::{Limits, PaymentProvider, Ticker, TickerSpec, Timestamp};
 use futures_util::future::join_all;
 
 use crate::Engine;
+use crate::health::{Call, Trouble};
+use crate::supervise::caught;
 
 /// How long bounds that moved are still good for a client that was quoted by them, in seconds.
 const QUOTED_SECS: i64 = 60;
@@ -80,8 +82,11 @@ impl Engine {
     pub async fn refresh_bounds(&self) {
         let providers = self.registry().providers().filter(|provider| provider.capabilities().bounds);
         join_all(providers.map(|provider| async move {
-            if tokio::time::timeout(LONGEST, self.ask_bounds(&**provider)).await.is_err() {
-                tracing::warn!(provider = %provider.id(), "limits not told in time");
+            let id = provider.id();
+            match tokio::time::timeout(LONGEST, caught(self.ask_bounds(&**provider))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(message)) => self.note_panic("bounds", id, Call::Bounds, &message),
+                Err(_) => self.note_trouble(id, Call::Bounds, Trouble::Transient, "limits not told in time"),
             }
         }))
         .await;
@@ -91,13 +96,17 @@ impl Engine {
         for TickerSpec { ticker, asset, .. } in &provider.capabilities().tickers {
             // The time before the question: what it shows is not older.
             let now = self.now();
-            match provider.bounds(*ticker).await {
+            let told = provider.bounds(*ticker).await;
+            match self.heard(provider.id(), Call::Bounds, Some(ticker.as_str()), told) {
                 Ok(bounds) if bounds.minimum.asset() == *asset && bounds.maximum.asset() == *asset => {
                     if let Ok(mut known) = self.inner.bounds.lock() {
                         known.entry(*ticker).or_default().hear(bounds, now, self.config().rate_max_age_secs);
                     }
                 }
-                Ok(_) => tracing::error!(provider = %provider.id(), %ticker, "limits in another asset"),
+                Ok(_) => {
+                    let words = "limits in another asset than the ticker's";
+                    self.note_trouble(provider.id(), Call::Bounds, Trouble::Protocol, words);
+                }
                 Err(error) => tracing::debug!(provider = %provider.id(), %ticker, %error, "limits not told"),
             }
         }

@@ -108,6 +108,15 @@ impl Engine {
         CreateOutcome { rate: Some(rate), replayed: false, result }
     }
 
+    /// Before the first create: frees what creates of dead processes held, so that their clients need not wait for a lease that nobody keeps.
+    pub(crate) async fn take_over(&self) -> Result<(), EngineError> {
+        let freed = self.store().begin_serving(self.now()).await?;
+        if freed > 0 {
+            tracing::info!(freed, "creates that a process left behind when it died can be taken up");
+        }
+        Ok(())
+    }
+
     async fn admit(&self, request: &CreateRequest, owner: &str) -> Result<Admission, CreateError> {
         let now = self.now();
         let claim = request.idempotency_key.as_ref().map(|key| IdempotencyClaim {
@@ -182,6 +191,10 @@ impl Engine {
         let unavailable = || CreateError::Unavailable { retry_after: Some(RATE_RETRY) };
         if let Some(left) = self.down_for(route.provider.id(), now) {
             return Err(CreateError::Unavailable { retry_after: Some(left) });
+        }
+        // A payment to it would not be seen: nobody is sent there to pay.
+        if self.is_blind(route.provider.id(), now) {
+            return Err(CreateError::Unavailable { retry_after: None });
         }
         let unit = self.newest_rate(spec.quoted_by, now).await?.ok_or_else(unavailable)?;
         let rate = if spec.quoted_by == spec.credit.priced_by {

@@ -16,8 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
 use crate::error::{DeliveryError, EngineError};
+use crate::health::{Call, Trouble};
 use crate::observe::Observation;
+use crate::refused::RefusedDelivery;
 use crate::scan::CatchUpError;
+use crate::supervise::caught;
 use crate::unmatched::{Unknown, of_nobody};
 
 /// How long a worker keeps a delivery to itself, in seconds.
@@ -39,16 +42,35 @@ impl Engine {
     /// # Errors
     /// See [`DeliveryError`]; nothing is acknowledged before it is durable.
     pub async fn webhook(&self, provider: &str, delivery: &RawDelivery<'_>) -> Result<(), DeliveryError> {
+        let taken = self.take_delivery(provider, delivery).await;
+        if let Err(error) = &taken {
+            let (why, detail) = match error {
+                DeliveryError::Unauthenticated => (RefusedDelivery::Signature, None),
+                DeliveryError::Malformed(what) => (RefusedDelivery::Malformed, Some(*what)),
+                DeliveryError::UnknownProvider => (RefusedDelivery::UnknownProvider, None),
+                DeliveryError::NotStored(_) => (RefusedDelivery::NotStored, None),
+            };
+            self.note_refused(provider, why, detail);
+        }
+        taken
+    }
+
+    async fn take_delivery(&self, provider: &str, delivery: &RawDelivery<'_>) -> Result<(), DeliveryError> {
         let id = provider.parse().map_err(|_| DeliveryError::UnknownProvider)?;
         let adapter = self.registry().provider(&id).ok_or(DeliveryError::UnknownProvider)?;
         let verify = || {
             adapter.webhook(delivery).map_err(|error| match error {
+                // Anybody may send that: no word about the provider.
                 WebhookError::Unauthenticated => DeliveryError::Unauthenticated,
-                WebhookError::Malformed(what) => DeliveryError::Malformed(what),
+                WebhookError::Malformed(what) => {
+                    self.note_trouble(id, Call::Webhook, Trouble::Protocol, what);
+                    DeliveryError::Malformed(what)
+                }
                 WebhookError::Unsupported | _ => DeliveryError::UnknownProvider,
             })
         };
         let mut verified = verify()?;
+        self.inner.health.note_success(id, Call::Webhook);
         let says_nothing = |d: &Delivery| d.observations.is_empty() && d.concerns.is_empty();
         // Whoever tells of payments to standing addresses may tell of everybody's (a Nano node does): what is nobody's here is not kept.
         if adapter.capabilities().standing_address && says_nothing(&verified) {
@@ -138,8 +160,13 @@ impl Engine {
             // A provider that is no longer configured: nothing of it can be read.
             None => None,
         };
-        if let Err(error) = self.handle_delivery(&row).await {
-            tracing::error!(provider = %row.provider, delivery = %row.delivery, %error, "delivery not handled");
+        // One that panics takes nothing with it, and comes again when its lease ends.
+        match caught(self.handle_delivery(&row)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::error!(provider = %row.provider, delivery = %row.delivery, %error, "delivery not handled");
+            }
+            Err(message) => self.note_panic("deliver", row.provider, Call::Read, &message),
         }
     }
 

@@ -17,16 +17,22 @@ mod observe;
 mod polling;
 mod prices;
 mod pricing;
+mod probe;
 mod public;
 mod query;
 mod random;
+mod readiness;
 mod reading;
 mod receive;
 mod reconcile;
+mod refused;
 mod replay;
 mod review;
 mod scan;
+mod scanning;
+mod supervise;
 mod told;
+mod trouble;
 mod unmatched;
 mod view;
 
@@ -37,14 +43,18 @@ pub use config::EngineConfig;
 pub use create::{AmountInput, CreateOutcome, CreateRequest};
 pub use error::{CreateError, DeliveryError, EngineError, LimitsError, ReceiveError, Refusal};
 pub use follow::{Follower, State};
+pub use health::{Call, ProviderTrouble, Trouble};
 pub use observe::Observation;
 pub use polling::WatchBacklog;
 pub use prices::FiatPrice;
 pub use query::{Balances, Caller, LimitsView};
+pub use readiness::Readiness;
 pub use receive::Receipt;
 pub use reconcile::{Difference, DifferenceKind, ReconcileOptions, Reconciliation};
+pub use refused::RefusedDelivery;
 pub use replay::{RETRIED_OUTCOMES, Replayed};
 pub use review::{NoValue, Valued};
+pub use supervise::TaskState;
 pub use view::{DepositView, PaymentView};
 
 use std::collections::BTreeMap;
@@ -52,13 +62,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use bounds::Bounds;
-use deposit_core::{DepositId, ProviderId, Ticker, Timestamp};
+use deposit_core::{CheckContext, DepositId, ProviderId, Ticker, Timestamp};
 use deposit_facade::Registry;
 use deposit_rates::Rates;
 use deposit_store::Store;
 use follow::Bells;
-use health::Failing;
-use scan::{ScanTurn, Standing};
+use health::Health;
+use scan::{ScanTurn, Standing, Takings};
+use supervise::Tasks;
 use tokio::sync::{Notify, broadcast};
 use told::Told;
 
@@ -90,14 +101,24 @@ pub(crate) struct Inner {
     delivered: Notify,
     /// Providers that failed a moment ago: known to be down, see `create`.
     down_until: Mutex<BTreeMap<ProviderId, Timestamp>>,
-    /// Providers whose reads fail.
-    failing: Mutex<BTreeMap<ProviderId, Failing>>,
+    /// How each provider fares, by kind of call.
+    health: Health,
+    /// How the background tasks fare.
+    tasks: Arc<Tasks>,
+    /// Whether the store takes writes, as it was last tried.
+    writes: Arc<readiness::Writes>,
+    /// What providers were told at the last check.
+    checked_with: Mutex<Option<CheckContext>>,
+    /// Webhook deliveries that were not taken.
+    refused: refused::Refusals,
     /// What providers themselves take.
     bounds: Mutex<BTreeMap<Ticker, Bounds>>,
     /// Budgets, and whose turn it is.
     watches: polling::Watches,
     /// One scan of a provider at a time.
     scans: BTreeMap<ProviderId, ScanTurn>,
+    /// What the background takes in.
+    takings: Takings,
     /// Whose each standing address is.
     standing: Mutex<BTreeMap<ProviderId, Arc<tokio::sync::Mutex<Standing>>>>,
     /// What was logged once.
@@ -133,10 +154,15 @@ impl Engine {
             bells: Arc::default(),
             delivered: Notify::new(),
             down_until: Mutex::new(BTreeMap::new()),
-            failing: Mutex::new(BTreeMap::new()),
+            health: Health::default(),
+            tasks: Arc::default(),
+            writes: Arc::default(),
+            checked_with: Mutex::default(),
+            refused: refused::Refusals::default(),
             bounds: Mutex::new(BTreeMap::new()),
             watches,
             scans,
+            takings: Takings::default(),
             standing: Mutex::new(BTreeMap::new()),
             told: Told::default(),
         };

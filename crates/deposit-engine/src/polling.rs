@@ -8,13 +8,15 @@ use deposit_core::{DepositId, PaymentProvider, ProviderId, Timestamp};
 use deposit_facade::Registry;
 use deposit_lifecycle::watch::{Lane, Lanes, Pace, Turns};
 use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
-use futures_util::stream::{self, FuturesUnordered};
+use futures_util::stream;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
 use crate::budget::Shared;
 use crate::error::EngineError;
+use crate::health::Call;
+use crate::supervise::caught;
 
 /// How often is looked whether something is due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -214,11 +216,24 @@ impl Engine {
         }
     }
 
-    /// Polls one provider until the stop. A read that takes long takes one hand and keeps no other waiting.
+    /// A read that panics takes nothing with it; what it was about is read again when its claim ends.
+    async fn read_caught(
+        &self,
+        provider: &dyn PaymentProvider,
+        ids: Vec<DepositId>,
+        stop: &CancellationToken,
+    ) {
+        if let Err(message) = caught(self.read_claimed(provider, ids, stop)).await {
+            self.note_panic("poll", provider.id(), Call::Read, &message);
+        }
+    }
+
+    /// Polls one provider until the stop. A read that takes long takes one hand and keeps no other waiting. Each read is a task of its own: one
+    /// that waited inside this loop would hold on to what it has of the store while the loop itself asks the store.
     pub(crate) async fn poll_loop(self, provider: Arc<dyn PaymentProvider>, stop: CancellationToken) {
         let most = usize::try_from(provider.capabilities().budget.concurrency.max(1)).unwrap_or(1);
         let batch = provider.capabilities().read_batch.max(1);
-        let mut reads: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+        let mut reads = JoinSet::new();
         while !stop.is_cancelled() {
             let parts = match self.claim_paid(&*provider, most.saturating_sub(reads.len())).await {
                 Ok(parts) => parts,
@@ -230,7 +245,8 @@ impl Engine {
             // One request answers for many: worth waiting for, unless more are due than fit one.
             let busy = parts.iter().any(|ids| batch == 1 || ids.len() == batch);
             for ids in parts {
-                reads.push(Box::pin(self.read_claimed(&*provider, ids, &stop)));
+                let (engine, provider, stop) = (self.clone(), Arc::clone(&provider), stop.clone());
+                reads.spawn(async move { engine.read_caught(&*provider, ids, &stop).await });
             }
             let pause = tokio::time::sleep(if busy { BREATH } else { LOOK_EVERY });
             tokio::pin!(pause);
@@ -238,11 +254,11 @@ impl Engine {
                 tokio::select! {
                     () = stop.cancelled() => break,
                     () = &mut pause => break,
-                    Some(()) = reads.next() => {}
+                    Some(_) = reads.join_next() => {}
                 }
             }
         }
         // What is under way is finished.
-        while reads.next().await.is_some() {}
+        while reads.join_next().await.is_some() {}
     }
 }

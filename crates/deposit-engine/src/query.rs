@@ -4,7 +4,7 @@ use deposit_core::{
     Asset, DepositId, Limits, ProviderId, ProviderRef, Signed, Ticker, TickerSpec, Timestamp, UsdLimits,
 };
 use deposit_facade::RouteError;
-use deposit_rates::Trouble;
+use deposit_rates::{SourceState, Trouble};
 use deposit_store::{Account, AccountId, Backlog, LedgerCheck, LedgerEntry, Phase, RateState};
 
 use crate::create::RATE_RETRY;
@@ -241,6 +241,12 @@ impl Engine {
     #[must_use]
     pub fn rate_troubles(&self) -> Vec<(Ticker, Trouble)> {
         self.inner.rates.troubles()
+    }
+
+    /// How each rate source stands, and what is missing of it.
+    #[must_use]
+    pub fn rate_sources(&self) -> Vec<SourceState> {
+        self.inner.rates.sources()
     }
 
     /// Adds the whole ledger up.

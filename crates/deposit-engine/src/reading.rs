@@ -11,6 +11,7 @@ use deposit_lifecycle::{self as lifecycle};
 use deposit_store::{DepositRow, ReviewReason, SightedDue, Sighting, Touch};
 
 use crate::error::EngineError;
+use crate::health::Call;
 use crate::{Engine, random};
 
 /// How long one read may take. Adapters have shorter timeouts of their own.
@@ -23,7 +24,23 @@ impl Engine {
         provider: &dyn PaymentProvider,
         intents: &[IntentRecord],
     ) -> Result<Vec<ReadOutcome>, ProviderError> {
-        complete(provider, intents, in_time(provider.id(), provider.read_many(intents)).await?)
+        let id = provider.id();
+        let read = in_time(id, provider.read_many(intents)).await;
+        let outcomes = match read.and_then(|all| complete(provider, intents, all)) {
+            Ok(outcomes) => outcomes,
+            failed => return self.heard(id, Call::ReadBatch, None, failed),
+        };
+        for (intent, outcome) in intents.iter().zip(&outcomes) {
+            if let Err(error) = outcome {
+                let order = Some(intent.provider_ref.as_str());
+                self.inner.health.note_failure(id, Call::ReadBatch, error, order, self.now());
+            }
+        }
+        // An answer for one order is one for the provider.
+        if outcomes.iter().any(Result::is_ok) {
+            self.inner.health.note_success(id, Call::ReadBatch);
+        }
+        Ok(outcomes)
     }
 
     /// Reads the shown order and every other one that carries our id.
@@ -35,12 +52,19 @@ impl Engine {
     ) -> Result<Vec<Snapshot>, ProviderError> {
         let unconfigured = || ProviderError::new(intent.provider, Operation::Read, ErrorKind::Configuration);
         let provider = self.registry().provider(&intent.provider).ok_or_else(unconfigured)?;
-        let orders =
-            self.store().orders_of(&intent.deposit_id).await.map_err(|e| unconfigured().with_source(e))?;
+        // Our own trouble, which passes: no word about the provider.
+        let ours = ErrorKind::Transient { retry_after: None };
+        let orders = self
+            .store()
+            .orders_of(&intent.deposit_id)
+            .await
+            .map_err(|e| ProviderError::new(intent.provider, Operation::Read, ours).with_source(e))?;
         if !paid {
             self.spend_read(&**provider);
         }
-        let mut snapshots = vec![in_time(provider.id(), provider.read(intent)).await?];
+        let read = in_time(provider.id(), provider.read(intent)).await;
+        let order = Some(intent.provider_ref.as_str());
+        let mut snapshots = vec![self.heard(provider.id(), Call::Read, order, read)?];
         for order in orders.into_iter().filter(|order| *order != intent.provider_ref) {
             let other = IntentRecord { provider_ref: order, ..intent.clone() };
             self.spend_read(&**provider);
@@ -71,7 +95,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         tracing::warn!(deposit = %row.id, %error, "deposit not read");
         let now = self.now();
-        let pause = self.note_read_failed(error, now);
+        let pause = self.read_again_after(error, now);
         let pace = self.pace(row.provider);
         let view = lifecycle::status(&row.terms, &row.evidence, &row.credit, now);
         let watched = self.watched(row, &view, row.updated_at);

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::Engine;
 use crate::error::{EngineError, ReceiveError, retry_after};
+use crate::health::Call;
 use crate::scan::CatchUpError;
 
 /// When to try again, where the provider does not say.
@@ -93,12 +94,14 @@ impl Engine {
         index: AccountIndex,
         steps: &UnboundedSender<Step>,
     ) -> Result<bool, ReceiveError> {
+        let ended = self.inner.takings.ended();
         self.catch_up(provider).await.map_err(caught)?;
         let _ = steps.send(Step::Seen);
         let (mut unseen, mut complete, mut any) = (Vec::new(), true, false);
         // One at a time, so that the answer has what was done by its time. The background scan goes on where nobody listens any more.
         while !steps.is_closed() {
-            let received = match provider.receive(index, 1).await {
+            let received = provider.receive(index, 1).await;
+            let received = match self.heard(provider.id(), Call::Receive, None, received) {
                 Ok(received) => received,
                 // Money that needs no taking in.
                 Err(error) if *error.kind() == ErrorKind::Unsupported => break,
@@ -122,12 +125,13 @@ impl Engine {
                 break;
             }
         }
-        if !unseen.is_empty() {
-            // They came between the scan and the taking in: the feed shows them all the same.
+        if !unseen.is_empty() || self.inner.takings.any_since(ended) {
+            // They came between the scan and the taking in, or the background took them in before anybody had seen them: the feed shows them
+            // all the same.
             if let Err(error) = self.catch_up(provider).await {
                 tracing::warn!(provider = %provider.id(), error = ?error, "payments were taken in and are not yet committed");
             }
-            complete &= self.store().note_taken(provider.id(), unseen).await?.is_empty();
+            complete &= unseen.is_empty() || self.store().note_taken(provider.id(), unseen).await?.is_empty();
         }
         Ok(complete)
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use deposit_core::{
     AccountIndex, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observation as Message, Observed,
@@ -14,19 +13,17 @@ use deposit_lifecycle as lifecycle;
 use deposit_store::{Account, DepositRow, OpenStanding, crash_point};
 use futures_util::StreamExt as _;
 use tokio::sync::MutexGuard;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Engine;
 use crate::error::EngineError;
+use crate::health::Call;
 use crate::observe::Observation;
 use crate::random;
 use crate::unmatched::of_nobody;
 
 /// At most so many pages in one round: the rest comes in the next.
 const PAGES: usize = 100;
-/// How often a provider that pushes hints is scanned at most.
-const BREATH: Duration = Duration::from_millis(50);
 /// Accounts in one page, when a provider is told of them.
 const TOLD_AT_ONCE: u32 = 500;
 /// At most so many accounts are taken in for at a time.
@@ -52,15 +49,48 @@ pub(crate) struct Standing {
     noted: Option<AccountIndex>,
 }
 
+/// What the background takes in: a caller who takes in meanwhile may find nothing left, and what was taken not committed yet.
+#[derive(Debug, Default)]
+pub(crate) struct Takings {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// One that goes on until it is dropped.
+struct Taking<'a>(&'a Takings);
+
+impl Takings {
+    fn begin(&self) -> Taking<'_> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        Taking(self)
+    }
+
+    /// How many have ended.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    /// Whether one went on at some time since so many had ended.
+    pub(crate) fn any_since(&self, ended: u64) -> bool {
+        self.begun.load(Ordering::SeqCst) > ended
+    }
+}
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 /// What one round of a scan came to.
 #[derive(Debug, Default)]
-struct Round {
+pub(crate) struct Round {
     /// Messages.
     messages: usize,
     /// Whose standing addresses were paid for good.
-    paid: BTreeSet<AccountIndex>,
+    pub(crate) paid: BTreeSet<AccountIndex>,
     /// What ended it early.
-    failed: Option<ProviderError>,
+    pub(crate) failed: Option<ProviderError>,
     /// Whether it came to the end of the feed.
     whole: bool,
 }
@@ -77,7 +107,7 @@ impl Engine {
         Ok(round.messages)
     }
 
-    async fn scan_round(&self, provider: &dyn PaymentProvider) -> Result<Round, EngineError> {
+    pub(crate) async fn scan_round(&self, provider: &dyn PaymentProvider) -> Result<Round, EngineError> {
         // A provider that was never registered has nobody to wait for.
         let Some(turn) = self.inner.scans.get(&provider.id()) else { return self.scan_pages(provider).await };
         let ended = turn.ended.lock().await;
@@ -161,15 +191,17 @@ impl Engine {
 
     /// Takes in what waits at these accounts' addresses. Has no part in the credit: what fails here waits at the address, is shown by the next
     /// scan and taken in then.
-    async fn take_in(
+    pub(crate) async fn take_in(
         &self,
         provider: &dyn PaymentProvider,
         paid: BTreeSet<AccountIndex>,
         stop: &CancellationToken,
     ) {
+        let _taking = self.inner.takings.begin();
         let each = |index| async move {
             while !stop.is_cancelled() {
-                match provider.receive(index, TAKEN_AT_ONCE).await {
+                let received = provider.receive(index, TAKEN_AT_ONCE).await;
+                match self.heard(provider.id(), Call::Receive, None, received) {
                     Ok(received) => {
                         crash_point("receive.taken");
                         let go_on = received.waiting > 0 && !received.taken.is_empty();
@@ -353,35 +385,6 @@ impl Engine {
             Observation::Contended => self.observe(&id, None).await.map(|_| ()),
             // The feed shows it again, and the deposit is polled besides.
             Observation::NotOpen | Observation::Unread => Ok(()),
-        }
-    }
-
-    pub(crate) async fn scan_loop(self, provider: Arc<dyn PaymentProvider>, stop: CancellationToken) {
-        let every = Duration::from_secs(u64::try_from(self.config().young_secs).unwrap_or(1).max(1));
-        // Beside the scans: work for a block may take seconds, and nobody's credit waits for that.
-        let mut hand: Option<JoinHandle<()>> = None;
-        loop {
-            match self.scan_round(&*provider).await {
-                // What is not taken up now is shown again, for as long as it waits.
-                Ok(round) if !round.paid.is_empty() && hand.as_ref().is_none_or(JoinHandle::is_finished) => {
-                    let (engine, provider, stop) = (self.clone(), Arc::clone(&provider), stop.clone());
-                    let task = async move { engine.take_in(&*provider, round.paid, &stop).await };
-                    hand = Some(tokio::spawn(task));
-                }
-                Ok(_) => {}
-                Err(error) => tracing::error!(provider = %provider.id(), %error, "scanning failed"),
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(every) => {}
-                () = provider.changed() => tokio::time::sleep(BREATH).await,
-            }
-        }
-        // What is under way is finished.
-        if let Some(hand) = hand
-            && hand.await.is_err()
-        {
-            tracing::error!(provider = %provider.id(), "taking in panicked");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The public object of a deposit, as data: what history rows hold and what the gateway puts into its JSON.
 
-use deposit_core::{Amount, DepositId, PayInstructions, PaymentRef, Price, Stage, Status, Ticker, Timestamp};
+use deposit_core::{
+    Amount, DepositId, PayInstructions, PaymentEvidence, PaymentRef, Price, Stage, Status, Ticker, Timestamp,
+};
 use deposit_lifecycle as lifecycle;
 use deposit_store::DepositRow;
 use serde::{Deserialize, Serialize};
@@ -10,14 +12,42 @@ use serde::{Deserialize, Serialize};
 pub struct PaymentView {
     /// The provider's own reference.
     pub id: PaymentRef,
-    /// What is seen of it, less what was taken back, in the received asset.
+    /// What came, also where it is gone or taken back by now, in the received asset.
     pub amount: Amount,
+    /// How much of it is gone or taken back; `None` where nothing is. (History of releases before this member has what is left as `amount`.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversed: Option<Amount>,
     /// How far it is.
     pub stage: Stage,
     /// Confirmations, where the provider counts them.
     pub confirmations: Option<u32>,
     /// Confirmations that it wants.
     pub required_confirmations: Option<u32>,
+}
+
+impl PaymentView {
+    fn of(id: &PaymentRef, payment: &PaymentEvidence) -> Self {
+        let came = lifecycle::came(payment);
+        let reversed = came.saturating_sub(lifecycle::paid(payment));
+        Self {
+            id: id.clone(),
+            amount: Amount::new(came, payment.asset),
+            reversed: (reversed > 0).then(|| Amount::new(reversed, payment.asset)),
+            stage: lifecycle::stage(payment),
+            confirmations: payment.confirmations,
+            required_confirmations: payment.required_confirmations,
+        }
+    }
+
+    /// What is left of it: seen and neither gone nor taken back. `None` if nothing is.
+    #[must_use]
+    pub fn standing(&self) -> Option<Amount> {
+        let left = match self.reversed {
+            Some(reversed) => self.amount.checked_sub(reversed)?,
+            None => self.amount,
+        };
+        Some(left).filter(|left| !left.is_zero())
+    }
 }
 
 /// A deposit as seen from outside, at one point of its history.
@@ -69,18 +99,8 @@ impl DepositView {
         // The status and time of a view are those that were committed; `now` plays no part in the other members.
         let derived = lifecycle::status(&row.terms, &row.evidence, &row.credit, row.updated_at);
         let asset = row.terms.asset;
-        let payments = row
-            .evidence
-            .payments
-            .iter()
-            .map(|(id, payment)| PaymentView {
-                id: id.clone(),
-                amount: Amount::new(lifecycle::paid(payment), payment.asset),
-                stage: lifecycle::stage(payment),
-                confirmations: payment.confirmations,
-                required_confirmations: payment.required_confirmations,
-            })
-            .collect();
+        let payments =
+            row.evidence.payments.iter().map(|(id, payment)| PaymentView::of(id, payment)).collect();
         let posted_once = row.credit.payments.values().any(|c| c.postings > 0);
         let ledger = row.terms.credit.ledger;
         Some(Self {

@@ -130,6 +130,53 @@ async fn a_create_that_was_cut_off_is_taken_up_after_its_lease() {
     }
 }
 
+/// A start proves that the process is dead that was at it: nobody waits for its lease, and each provider's own rule holds all the same.
+#[tokio::test]
+async fn a_create_that_was_cut_off_is_taken_up_at_the_next_start() {
+    for (replay, opening) in [
+        (Replay::Key, Opening::Hangs),
+        (Replay::None, Opening::Hangs),
+        (Replay::LookUp, Opening::Hangs),
+        (Replay::LookUp, Opening::AnswerLost { hidden: true }),
+    ] {
+        let mut bench = Setup::replay(replay).bench().await;
+        let hidden = matches!(opening, Opening::AnswerLost { .. });
+        bench.store.begin_serving(bench.clock.now()).await.unwrap();
+        // The order is there, or on its way and not to be seen yet; the process ends before it says so.
+        let id = if hidden {
+            lost(&bench, opening).await
+        } else {
+            bench.till().next_open(opening);
+            let mut create = Box::pin(bench.engine.create(bench.request("0.004", KEY)));
+            let opened = async {
+                while bench.till().opened() == 0 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                _ = &mut create => panic!("it hangs"),
+                () = opened => {}
+            }
+            drop(create);
+            bench.till().state().opened[0].deposit_id.clone()
+        };
+        bench.restart().await;
+        bench.store.begin_serving(bench.clock.now()).await.unwrap();
+        if hidden {
+            // Only a look-up after the lost call's own time proves that there is no order.
+            bench.pass(29).await;
+            assert_eq!(wait_asked(&bench).await, Duration::from_secs(1), "{replay}");
+            assert_eq!(bench.till().opened(), 1);
+            bench.pass(1).await;
+        }
+        let view = bench.try_create("0.004", KEY).await.result.unwrap();
+        assert_eq!(view.id, id, "{replay}: one row");
+        let orders = bench.till().state().orders.len();
+        let twice = replay == Replay::None || hidden;
+        assert_eq!(orders, if twice { 2 } else { 1 }, "{replay}");
+    }
+}
+
 #[tokio::test]
 async fn with_a_key_the_same_terms_are_sent_again() {
     let bench = Setup::replay(Replay::Key).bench().await;

@@ -27,6 +27,10 @@ impl RateSource for BtcPayRates {
         Self::NAME
     }
 
+    fn knows(&self, ticker: Ticker) -> bool {
+        StoreRates::knows(ticker)
+    }
+
     async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<Quote>, RateError> {
         match self.0.store_rates(tickers).await {
             Ok(said) => Ok(said.into_iter().map(|(ticker, price)| Quote::new(ticker, price)).collect()),

@@ -77,6 +77,9 @@ async fn requests_are_logged_without_secrets() {
     for secret in &secrets {
         assert!(!text.contains(secret.as_str()), "the log has {secret}:\n{text}");
     }
+    let why = "its signature or token is missing or wrong";
+    let refused = |line: &&str| line.contains("webhook delivery refused") && line.contains(why);
+    assert!(text.lines().any(|line| refused(&line)), "a refused delivery is not said:\n{text}");
     let line = text
         .lines()
         .find(|line| line.contains("trace-me-1") && line.contains("\"status\":200"))

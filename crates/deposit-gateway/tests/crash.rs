@@ -236,6 +236,47 @@ async fn killed_within_create() {
     kill_at_each(CREATE).await;
 }
 
+/// The client's repeat waits for no lease: the process that held it is known to be dead. What holds all the same is the provider's own rule, at
+/// BTCPay a look-up that proves nothing before the lost call's own time.
+#[tokio::test]
+async fn a_killed_create_is_taken_up_by_the_next_process_at_once() {
+    let program = Program::keep();
+    let points = ["create.admitted", "create.begun", "create.opened", "store.in_finish_create"];
+    // By what a repeat is safe: a key, nothing, a look-up.
+    let tickers = [("BCH", "0.05"), ("KAS", "200"), ("BTC", "0.0004")];
+    let runs = tickers.iter().flat_map(|ticker| points.iter().map(move |point| (*ticker, *point)));
+    stream::iter(runs)
+        .for_each_concurrent(AT_ONCE, |((ticker, amount), point)| {
+            let program = &program;
+            async move {
+                println!("{ticker} killed at {point}");
+                let mut shop = Mortal::shop(program, &[point], &[]).await;
+                shop.site.sleeps = 0;
+                let path = format!("/api/transaction/create/{ticker}");
+                let body = format!(r#"{{"amount":{amount}}}"#);
+                // Its first answer: of the process after the one that died.
+                let mut reply = shop.ask(0, "POST", &path, Some("k"), &body).await;
+                assert_eq!(shop.site.deaths.len(), 1, "{ticker} {point}");
+                if (ticker, point) == ("BTC", "create.begun") {
+                    assert_eq!(reply.status, 500, "{}", reply.text());
+                    let wait: u64 = reply.headers["retry-after"].to_str().unwrap().parse().unwrap();
+                    assert!((1..=10).contains(&wait), "{wait}");
+                    tokio::time::sleep(Duration::from_secs(wait)).await;
+                    reply = shop.ask(0, "POST", &path, Some("k"), &body).await;
+                }
+                assert_eq!(reply.status, 200, "{ticker} {point}: {}", reply.text());
+                let id = reply.json()["txId"].clone();
+                let again = shop.ask(0, "POST", &path, Some("k"), &body).await;
+                assert_eq!((again.status, &again.json()["txId"]), (200, &id), "{ticker} {point}");
+                let orders = shop.truth().await.len();
+                let most = if ticker == "KAS" { 2 } else { 1 };
+                assert!((1..=most).contains(&orders), "{ticker} {point}: {orders} orders");
+                shop.site.stop().await;
+            }
+        })
+        .await;
+}
+
 #[tokio::test]
 async fn killed_within_a_webhook() {
     kill_at_each(WEBHOOK).await;

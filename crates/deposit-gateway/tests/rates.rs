@@ -157,6 +157,14 @@ async fn one_source_that_is_wrong_or_down_prices_nothing() {
         assert!(metrics.contains(&line), "{metrics}");
     }
     assert!(!metrics.contains("trouble{ticker=\"LTC\""), "{metrics}");
+    for (source, failing) in [("frankfurter", 1), ("kraken", 0)] {
+        let line = format!("deposit_rate_source_failing{{source=\"{source}\"}} {failing}");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+    assert!(metrics.contains("deposit_rate_source_failures_total{source=\"kraken\"} 0"), "{metrics}");
+    // No pair of the emulated Kraken: told, and no more than that.
+    assert!(metrics.contains("deposit_rate_missing{source=\"kraken\",ticker=\"VVV\"} 1"), "{metrics}");
+    assert!(!metrics.contains("deposit_rate_missing{source=\"coingecko\""), "{metrics}");
     shop.site.stop().await;
 }
 

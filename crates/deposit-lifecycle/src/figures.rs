@@ -32,6 +32,17 @@ pub fn paid(payment: &PaymentEvidence) -> u128 {
     in_flight(payment).saturating_add(net(payment))
 }
 
+/// What came, in smallest units, also where it is gone or taken back by now: never less than [`paid`]. What was gone and came back counts
+/// once, as far as reads could tell.
+#[must_use]
+pub fn came(payment: &PaymentEvidence) -> u128 {
+    match payment.most {
+        // Known by messages alone, or from before reads noted it.
+        0 => payment.seen.max(payment.confirmed),
+        most => most.max(payment.confirmed).max(paid(payment)),
+    }
+}
+
 /// The stage that the API shows. While any of it is in flight, the payment as a whole is not confirmed.
 #[must_use]
 pub fn stage(payment: &PaymentEvidence) -> Stage {

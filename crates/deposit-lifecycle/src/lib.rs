@@ -17,7 +17,7 @@ pub use credit::{
     Closed, Credit, Owed, PaymentCredit, PostingKind, PriceNeed, Reckoning, Worth, bonus_of, is_late, owed,
     payment_time, post, price_need, worth,
 };
-pub use figures::{in_flight, net, paid, stage};
+pub use figures::{came, in_flight, net, paid, stage};
 pub use merge::{AssetMismatch, Merged, merge, merge_payment};
 pub use reason::Reason;
 pub use snapshot::facts_of;

@@ -41,6 +41,7 @@ pub fn merge_payment(a: PaymentEvidence, b: &PaymentEvidence) -> Result<PaymentE
     Ok(PaymentEvidence {
         asset: a.asset,
         seen: a.seen.max(b.seen),
+        most: a.most.max(b.most),
         withdrawn: a.withdrawn.max(b.withdrawn),
         confirmed: a.confirmed.max(b.confirmed),
         settled: merge_settled(a.settled, b.settled)?,

@@ -119,7 +119,9 @@ fn standing_at(before: &PaymentEvidence, in_flight: u128, confirmed_now: u128) -
     // In flight is seen - withdrawn - confirmed. Sums are held at 128 bits: no real figure comes near.
     let seen = before.seen.max(before.withdrawn.saturating_add(confirmed).saturating_add(in_flight));
     let withdrawn = before.withdrawn.max(seen.saturating_sub(confirmed).saturating_sub(in_flight));
-    let mut facts = PaymentEvidence { seen, withdrawn, confirmed, ..PaymentEvidence::none(before.asset) };
+    let most = before.most.max(in_flight.saturating_add(confirmed_now));
+    let mut facts =
+        PaymentEvidence { seen, most, withdrawn, confirmed, ..PaymentEvidence::none(before.asset) };
     if taken > 0 {
         facts.takings.insert(TakingId::chain(), Taking { taken, given_back });
     }

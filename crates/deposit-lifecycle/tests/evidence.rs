@@ -146,8 +146,27 @@ fn a_payment_s_way_from_sight_to_confirmation_and_back() {
         let chain = p.takings.get(&TakingId::chain()).copied().unwrap_or_default();
         assert_eq!((p.seen, p.withdrawn, p.confirmed, chain.taken, chain.given_back), expected);
         assert_eq!((in_flight(p), net(p)), (f, c));
+        assert_eq!(came(p), f.max(c).max(7), "what was gone and came back is shown once");
         assert_eq!(after(&evidence, &one(f, c)), evidence, "again");
     }
+}
+
+#[test]
+fn what_came_is_told_where_it_is_gone_or_taken_back_too() {
+    let taken = |payment: PaymentEvidence, taken| PaymentEvidence {
+        takings: [(taking("r1"), Taking { taken, given_back: 0 })].into(),
+        ..payment
+    };
+    // Of messages alone.
+    assert_eq!(came(&btc(10, 4, 6)), 10);
+    assert_eq!(came(&btc(10, 10, 0)), 10);
+    assert_eq!(came(&btc(0, 0, 10)), 10);
+    assert_eq!(came(&taken(btc(10, 0, 10), 10)), 10);
+    // Of reads, and messages on top of them.
+    let read = PaymentEvidence { most: 8, ..btc(16, 8, 0) };
+    assert_eq!((came(&read), paid(&read)), (8, 8), "it came back");
+    assert_eq!(came(&PaymentEvidence { withdrawn: 16, ..read.clone() }), 8, "and went");
+    assert_eq!(came(&taken(PaymentEvidence { confirmed: 9, ..read }, 9)), 9);
 }
 
 #[test]
@@ -198,6 +217,7 @@ fn a_reading_s_other_figures_are_taken_over() {
         confirmations: Some(2),
         required_confirmations: Some(3),
         paid_at: Some(NOW),
+        most: 5,
         ..btc(5, 0, 0)
     };
     assert_eq!(evidence.payments[&pay("p")], expected);

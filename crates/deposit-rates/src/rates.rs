@@ -8,6 +8,7 @@ use deposit_core::{Price, Ticker, Timestamp};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
+use crate::missing::{Missing, SourceState};
 use crate::rules::{Rules, Verdict, apart, judge};
 use crate::source::{Quote, RateError, RateSource, fallback};
 
@@ -132,6 +133,7 @@ struct State {
     troubles: BTreeMap<Ticker, Trouble>,
     /// From when until when a source is not asked again.
     quiet: BTreeMap<usize, (Timestamp, Timestamp)>,
+    missing: Missing,
 }
 
 /// Sources of USD prices and the median of what they say. Shared by all tasks; the lock is never held while a source is asked.
@@ -203,8 +205,7 @@ impl Rates {
                     None
                 }
                 Err(error) => {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(source = source.name(), %error, cause, "rate source failed");
+                    self.write().missing.failed(index, &**source, &error);
                     Some(SourceFailure { source: source.name().to_owned(), error })
                 }
             }
@@ -245,6 +246,9 @@ impl Rates {
         let said: BTreeMap<Ticker, Price> =
             said.iter().filter(is_current).map(|quote| (quote.ticker, quote.price)).collect();
         let mut state = self.write();
+        if let Some(source) = self.sources.get(index) {
+            state.missing.answered(index, &**source, asked, |ticker| said.contains_key(&ticker));
+        }
         for ticker in asked {
             let own = said.get(ticker).copied();
             let Some(price) = own.or_else(|| fallback(*ticker).and_then(|other| said.get(&other).copied()))
@@ -444,6 +448,14 @@ impl Rates {
     /// The names of the sources, in the order of the configuration.
     pub fn source_names(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().map(|source| source.name())
+    }
+
+    /// How each source stands: what is missing of it, and whether it answers. In the order of the configuration.
+    #[must_use]
+    pub fn sources(&self) -> Vec<SourceState> {
+        let state = self.read();
+        let each = self.sources.iter().enumerate();
+        each.map(|(index, source)| state.missing.state(index, &**source)).collect()
     }
 
     /// Longest time that a figure or a rate may be used.

@@ -116,6 +116,12 @@ pub trait RateSource: fmt::Debug + Send + Sync {
     /// Where it cannot answer at all: [`RateError::source`], or [`RateError::busy`].
     async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<Quote>, RateError>;
 
+    /// Whether it is meant to price this ticker. One that it leaves out of an answer all the same is told to an operator, once, and counted
+    /// ([`Rates::sources`](crate::Rates::sources)). By default nothing is expected of it.
+    fn knows(&self, _ticker: Ticker) -> bool {
+        false
+    }
+
     /// How often it may be asked, for a source with a budget. It is asked at least twice in the maximum age of a rate all the same.
     fn every(&self) -> Duration {
         Duration::ZERO

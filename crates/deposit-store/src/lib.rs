@@ -21,7 +21,7 @@ pub use model::{
     JournalFilter, JournalOutcome, JournalRow, Lease, LedgerCheck, LedgerEntry, NewApiKey, Phase, Resolution,
     ResolutionKind, ReviewFilter, ReviewReason, ReviewRow, ReviewTopic, StoredRate,
 };
-pub use sqlite::SqliteStore;
+pub use sqlite::{BackedUp, Skipped, SqliteStore};
 
 use std::fmt;
 
@@ -40,6 +40,9 @@ use deposit_lifecycle::watch::{Lane, Lanes};
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Whether the database answers; for readiness.
     async fn ping(&self) -> StoreResult<()>;
+    /// Makes a write durable that changes nothing; for readiness. Fails as any other command where the disk is full or another process
+    /// holds the database.
+    async fn try_write(&self) -> StoreResult<()>;
 
     // -- accounts and keys ---------------------------------------------------------------------------------
 
@@ -77,9 +80,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     // -- create --------------------------------------------------------------------------------------------
 
-    /// Idempotency look-up, then the rate limit, in one transaction (see [`Admission`] for which wins and what counts).
+    /// Says that this process creates deposits from now on, for as long as the store is open; called once, before its first create. What creates of
+    /// processes that are dead still held is freed, as far as it can be proved that they are: on a single file, where no other process has said this
+    /// and lives. Answers how many were freed. Without a proof leases end by themselves. A process that does not create (a command of an
+    /// operator) never calls it, and frees nothing.
+    async fn begin_serving(&self, now: Timestamp) -> StoreResult<u64>;
+    /// Idempotency look-up, then the rate limit, in one transaction (see [`Admission`] for which wins and what counts). A refusal for the limit and
+    /// a replay write nothing, and wait for no writer.
     async fn admit(&self, command: Admit) -> StoreResult<Admission>;
-    /// Counts one request without a key against `limiter` (an IP address), if there is room.
+    /// Counts one request without a key against `limiter` (an IP address, or a network of them), if there is room; else writes nothing.
     async fn count_request(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState>;
     /// The limiter as it stands; nothing is counted.
     async fn rate_state(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState>;

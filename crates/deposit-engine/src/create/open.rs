@@ -11,6 +11,7 @@ use deposit_store::{DepositRow, Phase, ResumeCreate, Resumed, crash_point};
 use super::{Job, millis};
 use crate::Engine;
 use crate::error::CreateError;
+use crate::health::Call;
 use crate::view::DepositView;
 
 /// What a provider opened, and the other orders that carry our id.
@@ -110,7 +111,8 @@ impl Engine {
             attempt,
         };
         self.spend(provider.id(), 1);
-        match provider.open(&request).await {
+        let opened = provider.open(&request).await;
+        match self.heard(provider.id(), Call::Open, Some(id.as_str()), opened) {
             Ok(intent) => Ok(Opened::only(&*intent)),
             // The answer was lost, the order may be there. Finding it is conclusive at any time; not finding it is not.
             Err(error)
@@ -136,7 +138,8 @@ impl Engine {
     ) -> Result<Option<Opened>, ProviderError> {
         let request = LookUpRequest { deposit_id: id.clone(), terms: *terms };
         self.spend(job.route.provider.id(), 1);
-        let found = job.route.provider.look_up(&request).await?;
+        let found = job.route.provider.look_up(&request).await;
+        let found = self.heard(job.route.provider.id(), Call::LookUp, Some(id.as_str()), found)?;
         let Some(shown) = found.iter().find(|order| !old.contains(order.provider_ref())) else {
             return Ok(None);
         };

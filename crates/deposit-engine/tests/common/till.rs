@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::*;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// What the next `open` does.
 #[derive(Debug, Clone)]
@@ -61,6 +61,18 @@ pub struct State {
     pub list_hides: Vec<PaymentRef>,
     /// What it says that it takes; `None`: it does not answer.
     pub bounds: Option<Limits>,
+    /// Every read panics, of this order or (empty) of any.
+    pub panics: Option<String>,
+    /// The capabilities panic: so does every loop that looks at them.
+    pub loops_panic: bool,
+    /// Every read fails so.
+    pub refuses: Option<ErrorKind>,
+    /// What a check finds; `None`: the adapter has no check.
+    pub checked: Option<Vec<CheckItem>>,
+    /// What a scan answers, else an empty page.
+    pub scans_fail: Option<ErrorKind>,
+    /// How many scans there were.
+    pub scans: usize,
     /// Every read waits here.
     pub hung: Option<Arc<Semaphore>>,
 }
@@ -70,6 +82,7 @@ pub struct Till {
     id: ProviderId,
     capabilities: Capabilities,
     state: Arc<Mutex<State>>,
+    hints: Arc<Notify>,
 }
 
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -97,7 +110,7 @@ impl Till {
             budget: RequestBudget { requests: 1000, per: Duration::from_secs(1), concurrency: 4 },
             requests_per_read: 1,
         };
-        Self { id: ProviderId::constant(id), capabilities, state: Arc::default() }
+        Self { id: ProviderId::constant(id), capabilities, state: Arc::default(), hints: Arc::default() }
     }
 
     pub fn with_budget(mut self, budget: RequestBudget) -> Self {
@@ -119,10 +132,21 @@ impl Till {
         self
     }
 
+    /// One with a feed.
+    pub fn with_feed(mut self) -> Self {
+        self.capabilities.scan = true;
+        self
+    }
+
     /// One that answers for many orders at once.
     pub fn in_batches(mut self, read_batch: usize) -> Self {
         self.capabilities.read_batch = read_batch;
         self
+    }
+
+    /// Says that something came.
+    pub fn hint(&self) {
+        self.hints.notify_one();
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -229,6 +253,7 @@ impl PaymentProvider for Till {
     }
 
     fn capabilities(&self) -> &Capabilities {
+        assert!(!self.state().loops_panic, "the adapter is broken");
         &self.capabilities
     }
 
@@ -294,6 +319,14 @@ impl PaymentProvider for Till {
         if let Some(gate) = hung {
             gate.acquire().await.unwrap().forget();
         }
+        let panics = self.state().panics.clone();
+        if let Some(order) = panics {
+            assert!(!order.is_empty() && order != intent.provider_ref.as_str(), "the adapter is broken");
+        }
+        let refuses = self.state().refuses.clone();
+        if let Some(kind) = refuses {
+            return Err(self.error(Operation::Read, kind));
+        }
         match reading {
             Some(Reading::Fails(kind)) => return Err(self.error(Operation::Read, kind)),
             Some(Reading::Waits(gate)) => gate.acquire().await.unwrap().forget(),
@@ -318,6 +351,29 @@ impl PaymentProvider for Till {
             outcomes.pop();
         }
         Ok(outcomes)
+    }
+
+    async fn scan(&self, _: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
+        let mut state = self.state();
+        state.scans += 1;
+        if let Some(kind) = state.scans_fail.clone() {
+            return Err(self.error(Operation::Scan, kind));
+        }
+        Ok(ScanPage {
+            observations: Vec::new(),
+            taken: Vec::new(),
+            next: ScanCursor("0".to_owned()),
+            more: false,
+        })
+    }
+
+    async fn changed(&self) {
+        self.hints.notified().await;
+    }
+
+    async fn check(&self, _: &CheckContext) -> Vec<CheckItem> {
+        let checked = self.state().checked.clone();
+        checked.unwrap_or_else(|| vec![CheckItem::unknown("provider", "no check")])
     }
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {

@@ -35,6 +35,20 @@ pub(super) enum AccountsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Skip numbers of accounts, and with them Nano addresses, that may have been given before
+    #[command(
+        after_help = "For a database that was restored together with its mark (DATABASE-mark: a snapshot of the whole machine or volume), where nothing tells which\n\
+                            accounts were made since; a copy by `deposit backup`, and one whose mark stayed or is missing, does this by itself. Ids of ledger\n\
+                            entries are skipped as well. Skipping once too often does no harm. See docs/backup.md.\n\nExamples:\n  deposit accounts gap\n  deposit accounts gap --by 5000000 --json"
+    )]
+    Gap {
+        /// At least so many: more than accounts were made since the backup
+        #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+        by: u32,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub(super) async fn run(global: &Global, command: AccountsCommand) -> anyhow::Result<ExitCode> {
@@ -42,6 +56,7 @@ pub(super) async fn run(global: &Global, command: AccountsCommand) -> anyhow::Re
     let result = match command {
         AccountsCommand::List { json } => list(&store, json).await,
         AccountsCommand::Close { name, json } => close(&store, &name, json).await,
+        AccountsCommand::Gap { by, json } => gap(&store, by, json).await,
     };
     closing(&store, result).await
 }
@@ -81,6 +96,19 @@ async fn close(store: &SqliteStore, name: &AccountName, json: bool) -> anyhow::R
     } else {
         print::line(format_args!(
             "{name} is closed: its keys stop working, money that still comes goes to review"
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn gap(store: &SqliteStore, by: u32, json: bool) -> anyhow::Result<ExitCode> {
+    let skipped = store.skip_numbers(by, now()).await?;
+    if json {
+        print::line(json!({ "accountIndex": skipped.account_index, "ledgerEntry": skipped.ledger_entry }))?;
+    } else {
+        print::line(format_args!(
+            "new accounts are numbered above {}, new ledger entries above {}",
+            skipped.account_index, skipped.ledger_entry
         ))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what these commands do")]
 
 mod accounts;
+mod backup;
 mod completions;
 mod config_check;
 mod journal;
@@ -102,7 +103,7 @@ Example:
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// List and close accounts
+    /// List and close accounts, skip numbers after a restore
     #[command(subcommand)]
     Accounts(accounts::AccountsCommand),
     /// Look through money that no rule could credit, and assign or dismiss it
@@ -114,6 +115,9 @@ Example:
     /// Compare providers with the ledger
     #[command(after_help = reconcile::HELP)]
     Reconcile(reconcile::ReconcileArgs),
+    /// Copy the store into a new file, while a gateway runs on it
+    #[command(after_help = backup::HELP)]
+    Backup(backup::BackupArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -193,6 +197,7 @@ fn default_filter(command: &Command) -> &'static str {
         Command::Keys(_)
         | Command::Accounts(_)
         | Command::Review(_)
+        | Command::Backup(_)
         | Command::Config(_)
         | Command::Remote(_)
         | Command::Completions { .. }
@@ -219,6 +224,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Review(command) => review::run(&global, command).await,
         Command::Journal(command) => journal::run(&global, command).await,
         Command::Reconcile(args) => reconcile::run(&global, args).await,
+        Command::Backup(args) => backup::run(&global, args).await,
         Command::Config(ConfigCommand::Check { online, json }) => {
             config_check::run(&global, online, json).await
         }

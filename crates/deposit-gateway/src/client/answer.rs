@@ -59,6 +59,7 @@ pub(crate) struct Payment {
     pub(crate) amount: NumberText,
     pub(crate) stage: String,
     pub(crate) confirmations: Option<u64>,
+    pub(crate) reversed: Option<NumberText>,
 }
 
 /// Section 3.4.

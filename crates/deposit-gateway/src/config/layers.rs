@@ -148,8 +148,10 @@ fn read_file_values(
                 .map_err(|error| sources.error_at(&here, format!("the file cannot be read: {error}")))?;
             let plain = plain.to_owned();
             table.remove(&key);
-            // The newline that every editor leaves at the end belongs to no secret.
-            table.insert(plain.clone(), Value::String(text.trim_end_matches(['\r', '\n']).to_owned()));
+            // The newline that every editor leaves at the end belongs to no value, nor does the byte order mark that some put in front. What else
+            // belongs to no secret, `Secret` itself knows, wherever it comes from.
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end_matches(['\r', '\n']);
+            table.insert(plain.clone(), Value::String(text.to_owned()));
             let mut target = path.clone();
             target.pop();
             target.push(plain);

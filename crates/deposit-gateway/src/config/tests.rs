@@ -133,6 +133,93 @@ fn a_secret_may_stand_in_a_file() {
     assert!(said.contains("`providers.btcpay.api_key_file`") && said.contains(":3:"), "{said}");
 }
 
+/// Each provider's section with all that it must have, and every key of it that is a secret.
+const SECRETS: [(&str, &str, &[&str]); 8] = [
+    ("providers.btcpay", "base_url = \"x\"\nstore_id = \"s\"", &["api_key", "webhook_secret"]),
+    ("providers.stripe", "success_url = \"x\"", &["secret_key", "webhook_secret"]),
+    ("providers.daimo", "refund_address = \"x\"\ndestination_address = \"x\"", &["api_key", "webhook_token"]),
+    ("providers.nanswap", "settle_address = \"x\"", &["api_key"]),
+    ("providers.promptcash", "public_token = \"x\"", &["secret_token"]),
+    ("providers.zano", "wallet_url = \"x\"", &["jwt_secret"]),
+    (
+        "providers.nano",
+        "rpc_url = \"x\"\nrepresentative = \"x\"",
+        &["seed", "rpc_authorization", "callback_token"],
+    ),
+    ("rates.coingecko", "", &["api_key"]),
+];
+
+/// The sections with `odd` in place of one secret, and a good one in place of the others.
+fn with_secret(section: &str, key: &str, odd: &str) -> String {
+    let mut text = String::new();
+    for (name, rest, keys) in SECRETS {
+        text.push_str(&format!("[{name}]\n{rest}\n"));
+        for known in keys {
+            let value = if (name, *known) == (section, key) { odd } else { "\"g00d\"" };
+            text.push_str(&format!("{known} = {value}\n"));
+        }
+    }
+    text
+}
+
+#[test]
+fn what_an_editor_or_a_shell_left_around_a_secret_is_no_part_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("deposit.toml");
+    for odd in [r#""s3cr3t\n""#, r#""\uFEFFs3cr3t \r\n""#, r#"" s3cr3t\t""#] {
+        let mut text = String::new();
+        for (name, rest, keys) in SECRETS {
+            text.push_str(&format!("[{name}]\n{rest}\n"));
+            keys.iter().for_each(|key| text.push_str(&format!("{key} = {odd}\n")));
+        }
+        std::fs::write(&file, text).unwrap();
+        let providers = Loaded::read(Some(&file), None, &Environment::default()).unwrap().config.providers;
+        let (nano, daimo) = (providers.nano.unwrap(), providers.daimo.unwrap());
+        let (stripe, btcpay) = (providers.stripe.unwrap(), providers.btcpay.unwrap());
+        for secret in [
+            &btcpay.api_key,
+            &btcpay.webhook_secret,
+            &stripe.secret_key,
+            &stripe.webhook_secret,
+            &daimo.api_key,
+            &daimo.webhook_token,
+            &providers.nanswap.unwrap().api_key,
+            &providers.promptcash.unwrap().secret_token,
+            &providers.zano.unwrap().jwt_secret,
+            &nano.seed,
+            &nano.rpc_authorization,
+            &nano.callback_token,
+        ] {
+            assert_eq!(secret.expose(), "s3cr3t", "{odd}");
+        }
+    }
+    // From a file and from the environment alike.
+    let secret = folder.path().join("webhook");
+    std::fs::write(&secret, "\u{feff} w-from-file \r\n\n").unwrap();
+    let text = BTCPAY.replace("webhook_secret = \"w\"", &format!("webhook_secret_file = {secret:?}"));
+    std::fs::write(&file, text).unwrap();
+    let environment = Environment::of([("DEPOSIT__PROVIDERS__BTCPAY__API_KEY", "k-from-env\n")]);
+    let btcpay = Loaded::read(Some(&file), None, &environment).unwrap().config.providers.btcpay.unwrap();
+    assert_eq!((btcpay.webhook_secret.expose(), btcpay.api_key.expose()), ("w-from-file", "k-from-env"));
+}
+
+#[test]
+fn a_secret_that_cannot_be_one_is_refused_by_its_name() {
+    for (section, _, keys) in SECRETS {
+        for key in keys {
+            for odd in [r#"" ""#, r#""\n""#, r#""s3\ncr3t""#, r#""s3\u200bcr3t""#, r#""s3\u0000cr3t""#] {
+                let said = complaint(&with_secret(section, key, odd));
+                assert!(said.contains(&format!("`{section}.{key}`")), "{odd}: {said}");
+                assert!(said.starts_with("deposit.toml:"), "by its line: {said}");
+                assert!(!said.contains("s3") && !said.contains("cr3t"), "{said}");
+            }
+        }
+    }
+    let variable = Environment::of([("DEPOSIT__PROVIDERS__BTCPAY__WEBHOOK_SECRET", "two\nlines")]);
+    let said = load(BTCPAY, &variable).unwrap_err().to_string();
+    assert!(said.contains("DEPOSIT__PROVIDERS__BTCPAY__WEBHOOK_SECRET") && !said.contains("two"), "{said}");
+}
+
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let error = Loaded::read(Some(Path::new("/nonexistent/deposit.toml")), None, &Environment::default());

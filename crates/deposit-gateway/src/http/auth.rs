@@ -1,6 +1,6 @@
 //! Who is calling: API keys from headers (never from the URL), and the client's address.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::extract::Request;
 use deposit_core::Secret;
@@ -100,6 +100,15 @@ pub(crate) fn client_ip(peer: Option<SocketAddr>, headers: &HeaderMap, trusted: 
     client
 }
 
+/// What requests of an address are counted as: of IPv4 the address, of IPv6 its /64, which is the least that one customer of a network has. A
+/// mapped IPv4 address is that IPv4 address.
+pub(crate) fn limiter_of(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => format!("ip:{ip}"),
+        IpAddr::V6(ip) => format!("ip:{}/64", Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
+    }
+}
+
 /// An address as proxies write it: bare, or with a port.
 fn hop_ip(hop: &str) -> Option<IpAddr> {
     let bracketed = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
@@ -158,6 +167,20 @@ mod tests {
                 Presented::Key(key) => key.expose().to_owned(),
             };
             assert_eq!(read, *expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_of_one_customer_counts_as_one() {
+        for (ip, limiter) in [
+            ("203.0.113.7", "ip:203.0.113.7"),
+            ("::ffff:203.0.113.7", "ip:203.0.113.7"),
+            ("2001:db8:1:2::1", "ip:2001:db8:1:2::/64"),
+            ("2001:db8:1:2:ffff:ffff:ffff:ffff", "ip:2001:db8:1:2::/64"),
+            ("2001:db8:1:3::1", "ip:2001:db8:1:3::/64"),
+            ("::1", "ip:::/64"),
+        ] {
+            assert_eq!(limiter_of(ip.parse().unwrap()), limiter, "{ip}");
         }
     }
 

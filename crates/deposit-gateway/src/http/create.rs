@@ -77,7 +77,7 @@ async fn count_stranger(
         return error;
     }
     let ip = auth::client_ip(peer, headers, &app.trusted_proxies);
-    match app.engine.count_unauthenticated(&format!("ip:{ip}")).await {
+    match app.engine.count_unauthenticated(&auth::limiter_of(ip)).await {
         Ok(state) if state.allowed => error,
         Ok(state) => ApiError::rate_limited(secs_until(state.reset_at, app.engine.now())),
         Err(error) => ApiError::from_engine(&error),

@@ -81,7 +81,7 @@ impl ApiError {
     }
 
     /// A hint for a person.
-    fn with_details(mut self, details: impl Into<String>) -> Self {
+    pub(crate) fn with_details(mut self, details: impl Into<String>) -> Self {
         let details = details.into();
         self.details = (!details.is_empty()).then_some(details);
         self

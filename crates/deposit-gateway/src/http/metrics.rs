@@ -56,6 +56,17 @@ struct ByTrouble {
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BySource {
+    source: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BySourceAndTicker {
+    source: String,
+    ticker: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByReason {
     provider: String,
     reason: String,
@@ -64,6 +75,26 @@ struct ByReason {
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByProvider {
     provider: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByCall {
+    provider: String,
+    call: &'static str,
+    kind: &'static str,
+}
+
+/// `provider` is empty for a task that all providers share.
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByTask {
+    task: &'static str,
+    provider: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByRefusal {
+    provider: String,
+    why: &'static str,
 }
 
 /// What is counted while the gateway runs.
@@ -152,6 +183,7 @@ pub(crate) async fn show(State(app): State<App>) -> Response {
     app.metrics.register(&mut registry);
     let version = vec![("version", env!("CARGO_PKG_VERSION"))];
     registry.register("deposit_build", "What runs", Info::new(version));
+    count_troubles(&app, &mut registry);
     if let Err(error) = count_what_waits(&app, &mut registry).await {
         return error.into_response();
     }
@@ -165,9 +197,40 @@ pub(crate) async fn show(State(app): State<App>) -> Response {
     }
 }
 
+/// What this process has seen go wrong since its start.
+fn count_troubles(app: &App, registry: &mut Registry) {
+    let engine = &app.engine;
+    let failures: Family<ByCall, Counter> = Family::default();
+    for (provider, call, trouble, total) in engine.failed_calls() {
+        let labels = ByCall { provider: provider.to_string(), call: call.into(), kind: trouble.into() };
+        failures.get_or_create(&labels).inc_by(total);
+    }
+    registry.register("deposit_provider_call_failures", "Calls of a provider that failed", failures);
+    let restarts: Family<ByTask, Counter> = Family::default();
+    let panics: Family<ByTask, Counter> = Family::default();
+    let down: Family<ByTask, Gauge<i64, AtomicI64>> = Family::default();
+    for state in engine.task_states() {
+        let provider = state.provider.map_or_else(String::new, |provider| provider.to_string());
+        let labels = ByTask { task: state.task, provider };
+        restarts.get_or_create(&labels).inc_by(state.restarts);
+        panics.get_or_create(&labels).inc_by(state.panics);
+        down.get_or_create(&labels).set(i64::from(state.down_since.is_some()));
+    }
+    registry.register("deposit_task_restarts", "Background tasks that broke and were begun again", restarts);
+    registry.register("deposit_task_panics", "Pieces of work that panicked in a task that went on", panics);
+    registry.register("deposit_task_down", "1 where a background task has not run well for a while", down);
+    let refused: Family<ByRefusal, Counter> = Family::default();
+    for (provider, why, total) in engine.refused_deliveries() {
+        let provider = provider.map_or_else(|| "unknown".to_owned(), |provider| provider.to_string());
+        refused.get_or_create(&ByRefusal { provider, why: why.into() }).inc_by(total);
+    }
+    registry.register("deposit_webhooks_refused", "Webhook deliveries that were not taken", refused);
+}
+
 async fn count_what_waits(app: &App, registry: &mut Registry) -> Result<(), ApiError> {
     let engine = &app.engine;
     let now = engine.now();
+    let ready = u64::from(engine.readiness().await.is_ready());
     let waiting = match tokio::time::timeout(PATIENCE, engine.backlog()).await {
         Ok(waiting) => waiting.map_err(|error| ApiError::from_engine(&error))?,
         Err(_) => return Err(ApiError::not_ready()),
@@ -179,6 +242,7 @@ async fn count_what_waits(app: &App, registry: &mut Registry) -> Result<(), ApiE
     };
     let secs_since = |at: deposit_core::Timestamp| u64::try_from(now.millis_since(at) / 1000).unwrap_or(0);
     let streams = u64::try_from(app.streams.total()).unwrap_or(u64::MAX);
+    gauge("deposit_ready", "1 where the store takes writes and every background task runs", ready);
     gauge("deposit_event_streams", "Event streams open", streams);
     gauge("deposit_reviews_open", "Money that waits for an operator", waiting.reviews);
     let by_reason: Family<ByReason, Gauge<i64, AtomicI64>> = Family::default();
@@ -210,18 +274,29 @@ async fn count_what_waits(app: &App, registry: &mut Registry) -> Result<(), ApiE
         troubles.get_or_create(&labels).set(1);
     }
     registry.register("deposit_rate_trouble", "1 where rate sources contradict each other", troubles);
+    count_rate_sources(app, registry);
     let failing: Family<ByProvider, Gauge<i64, AtomicI64>> = Family::default();
     for provider in engine.registry().providers() {
         failing.get_or_create(&ByProvider { provider: provider.id().to_string() }).set(0);
     }
-    for (provider, since) in engine.failing_providers() {
-        let secs = i64::try_from(secs_since(since)).unwrap_or(i64::MAX);
-        failing.get_or_create(&ByProvider { provider: provider.to_string() }).set(secs.max(1));
+    let by_call: Family<ByCall, Gauge<i64, AtomicI64>> = Family::default();
+    for trouble in engine.provider_troubles() {
+        let secs = i64::try_from(secs_since(trouble.since)).unwrap_or(i64::MAX).max(1);
+        let provider = trouble.provider.to_string();
+        let longest = failing.get_or_create_owned(&ByProvider { provider: provider.clone() });
+        longest.set(longest.get().max(secs));
+        let labels = ByCall { provider, call: trouble.call.into(), kind: trouble.trouble.into() };
+        by_call.get_or_create(&labels).set(secs);
     }
     registry.register(
         "deposit_provider_failing_seconds",
-        "How long reads of a provider have failed",
+        "How long some kind of call of a provider has failed, the longest of them",
         failing,
+    );
+    registry.register(
+        "deposit_provider_call_failing_seconds",
+        "How long a kind of call of a provider has failed, by how it failed last",
+        by_call,
     );
     let behind: Family<ByProvider, Gauge<i64, AtomicI64>> = Family::default();
     for backlog in engine.watch_backlog().await.map_err(|error| ApiError::from_engine(&error))? {
@@ -234,4 +309,33 @@ async fn count_what_waits(app: &App, registry: &mut Registry) -> Result<(), ApiE
         behind,
     );
     Ok(())
+}
+
+/// What rate sources do not say, or cannot.
+fn count_rate_sources(app: &App, registry: &mut Registry) {
+    let missing: Family<BySourceAndTicker, Gauge<i64, AtomicI64>> = Family::default();
+    let failing: Family<BySource, Gauge<i64, AtomicI64>> = Family::default();
+    let (gaps, failures): (Family<BySource, Counter>, Family<BySource, Counter>) = Default::default();
+    for state in app.engine.rate_sources() {
+        let by = BySource { source: state.source.clone() };
+        failing.get_or_create(&by).set(i64::from(state.failing));
+        failures.get_or_create(&by).inc_by(state.failures);
+        gaps.get_or_create(&by).inc_by(state.gaps);
+        for ticker in state.missing {
+            let labels = BySourceAndTicker { source: state.source.clone(), ticker: ticker.to_string() };
+            missing.get_or_create(&labels).set(1);
+        }
+    }
+    registry.register("deposit_rate_source_failing", "1 where a rate source cannot answer", failing);
+    registry.register(
+        "deposit_rate_source_failures",
+        "Answers of a rate source that failed as a whole",
+        failures,
+    );
+    registry.register(
+        "deposit_rate_missing",
+        "1 where a rate source has no usable price of a ticker that it should know",
+        missing,
+    );
+    registry.register("deposit_rate_gaps", "Prices that were missing in answers of a rate source", gaps);
 }

@@ -3,6 +3,7 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use deposit_core::RawDelivery;
+use deposit_engine::RefusedDelivery;
 use http::StatusCode;
 use serde_json::json;
 
@@ -15,8 +16,14 @@ pub(crate) async fn receive(State(app): State<App>, request: Request) -> Result<
     let (parts, body) = request.into_parts();
     let provider = segment(&parts.uri, 1);
     let bytes = body::read(&parts.headers, body, WEBHOOK_LIMIT).await.map_err(|unread| match unread {
-        Unread::TooLarge => ApiError::body_too_large(WEBHOOK_LIMIT),
-        Unread::Broken => ApiError::webhook_cut_short(),
+        Unread::TooLarge => {
+            app.engine.note_refused(&provider, RefusedDelivery::TooLarge, None);
+            ApiError::body_too_large(WEBHOOK_LIMIT)
+        }
+        Unread::Broken => {
+            app.engine.note_refused(&provider, RefusedDelivery::CutShort, None);
+            ApiError::webhook_cut_short()
+        }
     })?;
     let headers = body::text_headers(&parts.headers);
     let query = body::query(parts.uri.query());

@@ -132,7 +132,7 @@ pub(crate) struct State<'a> {
 struct Payment<'a> {
     /// The provider's id of the payment: a transaction hash where there is one.
     id: &'a str,
-    /// What it pays, in the unit of the deposit's `amount`. An exact decimal.
+    /// What came, also where it is gone or taken back by now, in the unit of the deposit's `amount`. An exact decimal.
     #[schema(value_type = deposit_core::Decimal, format = "decimal")]
     amount: PlainNumber,
     /// `seen`, `confirming`, `confirmed`, or `reversed`.
@@ -142,6 +142,11 @@ struct Payment<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0)]
     confirmations: Option<u32>,
+    /// How much of `amount` is gone (replaced, undone by the chain) or taken back (refund, lost dispute); left out where nothing is. An
+    /// exact decimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = deposit_core::Decimal, format = "decimal", nullable = false)]
+    reversed: Option<PlainNumber>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -242,6 +247,7 @@ impl<'a> Payment<'a> {
             amount: payment.amount.into(),
             stage: payment.stage,
             confirmations: payment.confirmations,
+            reversed: payment.reversed.map(PlainNumber::from),
         }
     }
 }

@@ -273,6 +273,11 @@ impl TestGateway {
         self.engine.seed_rates().await.unwrap();
     }
 
+    /// Where its database is.
+    pub fn folder(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

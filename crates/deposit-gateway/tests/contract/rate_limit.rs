@@ -203,6 +203,13 @@ async fn without_a_key_the_address_counts() {
     one(&world, "4 another address", from("203.0.113.8"), unauthorized("missing_api_key")).await;
     one(&world, "4 another address", from("203.0.113.7, 198.51.100.1"), unauthorized("missing_api_key"))
         .await;
+    let line = "4 IPv6: whoever has one address has its /64";
+    for n in 0..10 {
+        let call = from(&format!("2001:db8:1:2:{n:x}::1"));
+        one(&world, line, call, unauthorized("missing_api_key")).await;
+    }
+    one(&world, line, from("2001:db8:1:2:ffff::1"), limited(600)).await;
+    one(&world, line, from("2001:db8:1:3::1"), unauthorized("missing_api_key")).await;
     let keyed = from("203.0.113.7").header("x-api-key", &world.key);
     one(&world, "4 a valid key counts on that key, whatever the IP", keyed, window(any(400), 9, 600)).await;
     let other_ip = from("192.0.2.77").header("x-api-key", &world.key);

@@ -343,6 +343,16 @@ async fn same_payments(
         if !known || !stages.iter().any(|stage| payment["stage"] == *stage) {
             complaints.push(format!("3.5 payments: {payment} of {theirs:?}"));
         }
+        let truth = order["payments"].as_array().unwrap().iter().find(|truth| truth["id"] == payment["id"]);
+        // A bounced order of Daimo's says that its payment is gone, no longer how much it was; nobody may have read it before.
+        let told = provider != "daimo" && payment["stage"] == "reversed";
+        if let Some(truth) = truth.filter(|_| told) {
+            let shown = |member: &str| payment[member].to_string();
+            let came = truth["amount"].as_str().unwrap();
+            if (shown("amount").as_str(), shown("reversed").as_str()) != (came, came) {
+                complaints.push(format!("3.5 payments: {payment}, of which {came} came and went"));
+            }
+        }
     }
     complaints
 }

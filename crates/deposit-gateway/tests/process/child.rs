@@ -50,6 +50,8 @@ pub struct Mortal {
     plan: VecDeque<String>,
     /// For a gateway that is killed from outside: how long each start may live.
     lives: VecDeque<Duration>,
+    /// How far in the future the next one wakes up.
+    pub sleeps: u32,
     /// By how much the coming gateway's clock is ahead of the machine's …
     ahead: u32,
     /// … and the emulators' is already.
@@ -79,6 +81,7 @@ impl Mortal {
             child: None,
             plan: plan.iter().map(|point| (*point).to_owned()).collect(),
             lives: lives.iter().copied().collect(),
+            sleeps: AHEAD_SECS,
             ahead: 0,
             passed: 0,
             deaths: Vec::new(),
@@ -173,7 +176,7 @@ impl Mortal {
     fn died(&mut self, death: ExitStatus) {
         assert!(death.signal().is_some(), "the gateway ended by itself: {death}\n{}", self.log());
         self.deaths.push(death);
-        self.ahead += AHEAD_SECS;
+        self.ahead += self.sleeps;
     }
 
     /// Kills it if its time has come, and starts another one if it is dead.

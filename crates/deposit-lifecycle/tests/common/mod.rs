@@ -256,27 +256,30 @@ pub(crate) fn any_payment(
 ) -> impl Strategy<Value = PaymentEvidence> {
     (
         select(assets),
-        (figure.clone(), figure.clone(), figure.clone()),
+        (figure.clone(), figure.clone(), figure.clone(), figure.clone()),
         option::of(figure.clone()),
         any_takings(figure),
         option::of(any_order()),
         (option::of(0..10_u32), option::of(0..10_u32)),
         option::of(any_time()),
     )
-        .prop_map(|(asset, (seen, withdrawn, confirmed), settled, takings, order, counts, paid_at)| {
-            PaymentEvidence {
-                asset,
-                seen,
-                withdrawn,
-                confirmed,
-                settled: settled.map(|minor| Amount::new(minor, Asset::XNO)),
-                takings,
-                order,
-                confirmations: counts.0,
-                required_confirmations: counts.1,
-                paid_at,
-            }
-        })
+        .prop_map(
+            |(asset, (seen, most, withdrawn, confirmed), settled, takings, order, counts, paid_at)| {
+                PaymentEvidence {
+                    asset,
+                    seen,
+                    most: seen.min(most),
+                    withdrawn,
+                    confirmed,
+                    settled: settled.map(|minor| Amount::new(minor, Asset::XNO)),
+                    takings,
+                    order,
+                    confirmations: counts.0,
+                    required_confirmations: counts.1,
+                    paid_at,
+                }
+            },
+        )
 }
 
 pub(crate) fn any_facts(

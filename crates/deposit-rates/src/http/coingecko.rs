@@ -1,6 +1,5 @@
 //! CoinGecko: `GET /api/v3/simple/price`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -69,6 +68,10 @@ impl RateSource for CoinGecko {
         Self::NAME
     }
 
+    fn knows(&self, ticker: Ticker) -> bool {
+        IDS.iter().any(|(known, _)| *known == ticker)
+    }
+
     /// Its figures are renewed once a minute, and the public may not ask much more often.
     fn every(&self) -> Duration {
         Duration::from_secs(60)
@@ -96,9 +99,13 @@ impl RateSource for CoinGecko {
         if !self.api_key.is_empty() {
             request = request.secret_header(self.key_header, "", &self.api_key);
         }
-        let coins: BTreeMap<String, Members> = self.site.ask(request).await?;
+        let coins: Members = self.site.ask(request).await?;
+        // It refuses with an error object, at times with 200 around it.
+        if coins.contains_key("status") && !wanted.iter().any(|(_, id)| coins.contains_key(*id)) {
+            return Err(self.site.refused("the answer is an error", None));
+        }
         let quote = |(ticker, id): &(Ticker, &str)| {
-            let coin = coins.get(*id)?;
+            let coin: Members = serde_json::from_str(coins.get(*id)?.get()).ok()?;
             let price = price_of(coin.get("usd")?)?;
             let updated = coin.get("last_updated_at").and_then(|raw| raw.get().parse::<i64>().ok());
             Some(Quote { ticker: *ticker, price, as_of: updated.map(Timestamp::from_secs) })

@@ -47,6 +47,10 @@ impl RateSource for Frankfurter {
         Self::NAME
     }
 
+    fn knows(&self, ticker: Ticker) -> bool {
+        matches!(ticker, Ticker::EUR | Ticker::GBP)
+    }
+
     /// The figures change once a day; being asked again confirms them.
     fn every(&self) -> Duration {
         Duration::from_secs(120)

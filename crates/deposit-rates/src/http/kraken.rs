@@ -1,6 +1,6 @@
 //! Kraken: `GET /0/public/Ticker`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use deposit_core::{ConfigError, Price, ProviderId, Ticker};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Site, price_of};
+use super::{Members, Site, price_of};
 use crate::median::median;
 use crate::source::{Quote, RateError, RateSource};
 
@@ -36,17 +36,33 @@ const PAIRS: &[(Ticker, &str)] = &[
     (Ticker::XNO, "NANOUSD"),
 ];
 
-/// One unknown pair spoils the whole answer.
-const UNKNOWN_PAIR: &str = "EQuery:Unknown asset pair";
+/// One pair that it does not know, or that is not to be had here, spoils the whole answer.
+const ABOUT_THE_QUESTION: &str = "EQuery:";
+/// How often it is asked for all pairs again while one of ours is not listed: about once an hour.
+const LOOK_AGAIN: u32 = 180;
 /// How long it is left alone when it says that it was asked too often.
 const TOO_OFTEN: Duration = Duration::from_secs(60);
 
+/// Each member as its text: one that cannot be read spoils no other.
 #[derive(Deserialize)]
 struct Answer {
     #[serde(default)]
-    error: Vec<String>,
+    error: Option<Box<RawValue>>,
     #[serde(default)]
-    result: Option<BTreeMap<String, Box<RawValue>>>,
+    result: Option<Box<RawValue>>,
+}
+
+impl Answer {
+    /// The error list; what is no list of texts is one error, and `null` is none.
+    fn errors(&self) -> Vec<String> {
+        let Some(raw) = &self.error else { return Vec::new() };
+        serde_json::from_str(raw.get()).unwrap_or_else(|_| vec![raw.get().to_owned()])
+    }
+
+    /// What is listed by its name, errors or not.
+    fn pairs(&self) -> Option<Members> {
+        serde_json::from_str(self.result.as_ref()?.get()).ok()
+    }
 }
 
 /// Best ask, best bid and last trade; the price is the first of each list.
@@ -72,7 +88,14 @@ impl Pair {
 pub struct Kraken {
     site: Site,
     /// Which of our pairs it lists. Not known before its first answer, which is to the question for all pairs.
-    listed: Mutex<Option<BTreeSet<&'static str>>>,
+    listed: Mutex<Option<Listed>>,
+}
+
+#[derive(Debug, Clone)]
+struct Listed {
+    pairs: BTreeSet<&'static str>,
+    /// Questions since then.
+    asked: u32,
 }
 
 impl Kraken {
@@ -90,8 +113,14 @@ impl Kraken {
         Ok(Self { site, listed: Mutex::new(None) })
     }
 
-    fn listed(&self) -> Option<BTreeSet<&'static str>> {
-        self.listed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The pairs to ask for; `None`: all. A pair that was not there may have come back.
+    fn to_ask(&self, wanted: &[&(Ticker, &'static str)]) -> Option<Vec<&'static str>> {
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed = listed.as_mut()?;
+        let pairs: Vec<&str> =
+            wanted.iter().map(|(_, pair)| *pair).filter(|pair| listed.pairs.contains(pair)).collect();
+        listed.asked = listed.asked.saturating_add(1);
+        (pairs.len() == wanted.len() || listed.asked < LOOK_AGAIN).then_some(pairs)
     }
 
     async fn ask(&self, pairs: Option<&[&str]>) -> Result<Answer, RateError> {
@@ -106,9 +135,11 @@ impl Kraken {
     /// Asks for all pairs and learns which of ours there are.
     async fn ask_for_all(&self) -> Result<Answer, RateError> {
         let answer = self.ask(None).await?;
-        if let Some(result) = answer.result.as_ref().filter(|_| answer.error.is_empty()) {
+        // With an error beside it the list may not be all of it.
+        if let Some(result) = answer.pairs().filter(|_| answer.errors().is_empty()) {
             let ours = PAIRS.iter().map(|(_, pair)| *pair).filter(|pair| result.contains_key(*pair));
-            *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(ours.collect());
+            let listed = Listed { pairs: ours.collect(), asked: 0 };
+            *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(listed);
         }
         Ok(answer)
     }
@@ -132,31 +163,36 @@ impl RateSource for Kraken {
         Self::NAME
     }
 
+    fn knows(&self, ticker: Ticker) -> bool {
+        PAIRS.iter().any(|(known, _)| *known == ticker)
+    }
+
     async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<Quote>, RateError> {
-        let wanted: Vec<&(Ticker, &str)> =
+        let wanted: Vec<&(Ticker, &'static str)> =
             PAIRS.iter().filter(|(ticker, _)| tickers.contains(ticker)).collect();
-        let answer = match self.listed() {
-            Some(listed) => {
-                let pairs: Vec<&str> =
-                    wanted.iter().map(|(_, pair)| *pair).filter(|pair| listed.contains(pair)).collect();
-                if pairs.is_empty() {
-                    return Ok(Vec::new());
-                }
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answer = match self.to_ask(&wanted) {
+            None => self.ask_for_all().await?,
+            Some(pairs) if pairs.is_empty() => return Ok(Vec::new()),
+            Some(pairs) => {
                 let answer = self.ask(Some(&pairs)).await?;
                 // A pair was taken off the list.
-                if answer.error.iter().any(|error| error.starts_with(UNKNOWN_PAIR)) {
+                if answer.errors().iter().any(|error| error.starts_with(ABOUT_THE_QUESTION)) {
                     self.ask_for_all().await?
                 } else {
                     answer
                 }
             }
-            None if wanted.is_empty() => return Ok(Vec::new()),
-            None => self.ask_for_all().await?,
         };
-        if !answer.error.is_empty() {
-            return Err(self.refusal(&answer.error));
-        }
-        let result = answer.result.ok_or_else(|| self.site.refused("the answer has no result", None))?;
+        let errors = answer.errors();
+        // What is usable is used, whatever else it complains of.
+        let result = match answer.pairs() {
+            Some(result) if errors.is_empty() || !result.is_empty() => result,
+            _ if !errors.is_empty() => return Err(self.refusal(&errors)),
+            _ => return Err(self.site.refused("the answer has no result", None)),
+        };
         let quote =
             |(ticker, pair): &(Ticker, &str)| Some(Quote::new(*ticker, Pair::price(result.get(*pair)?)?));
         Ok(wanted.into_iter().filter_map(quote).collect())

@@ -62,6 +62,10 @@ impl RateSource for KuCoin {
         Self::NAME
     }
 
+    fn knows(&self, ticker: Ticker) -> bool {
+        SYMBOLS.contains(&ticker)
+    }
+
     async fn fetch(&self, tickers: &[Ticker]) -> Result<Vec<Quote>, RateError> {
         let wanted: Vec<&Ticker> = SYMBOLS.iter().filter(|ticker| tickers.contains(ticker)).collect();
         if wanted.is_empty() {

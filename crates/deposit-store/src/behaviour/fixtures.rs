@@ -16,7 +16,7 @@ use crate::{
 pub(super) const PROVIDER: ProviderId = ProviderId::constant("btcpay");
 pub(super) const OTHER_PROVIDER: ProviderId = ProviderId::constant("nano");
 
-pub(super) fn at(secs: i64) -> Timestamp {
+pub(crate) fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(secs)
 }
 
@@ -24,7 +24,7 @@ pub(super) fn name(text: &str) -> AccountName {
     AccountName::new(text).unwrap()
 }
 
-pub(super) fn id(n: u32) -> DepositId {
+pub(crate) fn id(n: u32) -> DepositId {
     DepositId::new(format!("deposit-number-{n:04}")).unwrap()
 }
 
@@ -64,11 +64,11 @@ pub(super) fn terms(now: Timestamp) -> Terms {
     }
 }
 
-pub(super) fn lease(owner: &str, until: i64) -> Lease {
+pub(crate) fn lease(owner: &str, until: i64) -> Lease {
     Lease { owner: owner.to_owned(), until: at(until) }
 }
 
-pub(super) fn begin(n: u32, account: AccountId, now: i64) -> BeginCreate {
+pub(crate) fn begin(n: u32, account: AccountId, now: i64) -> BeginCreate {
     BeginCreate {
         id: id(n),
         account,
@@ -108,7 +108,7 @@ pub(super) fn finish(n: u32, now: i64) -> FinishCreate {
     }
 }
 
-pub(super) async fn account(store: &dyn Store, text: &str) -> Account {
+pub(crate) async fn account(store: &dyn Store, text: &str) -> Account {
     store.ensure_account(&name(text), at(1)).await.unwrap()
 }
 

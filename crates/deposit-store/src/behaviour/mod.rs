@@ -14,7 +14,7 @@
 mod accounts;
 mod admission;
 mod creating;
-mod fixtures;
+pub(crate) mod fixtures;
 mod journal;
 mod ledger;
 mod matters;

@@ -14,6 +14,38 @@ struct Held {
     lease_until: i64,
     deposit: Option<DepositId>,
     answer: Option<StoredAnswer>,
+    created_at: i64,
+}
+
+/// The answer where it needs no write: to who is over the limit, to a repeat whose first answer is there or is being made. `None`: it is for the
+/// writer, which looks again. To be asked within one transaction, so that key and window are seen at one moment.
+pub(super) async fn without_a_write(
+    connection: &mut SqliteConnection,
+    command: &Admit,
+) -> StoreResult<Option<Admission>> {
+    let Admit { account, limiter, limit, claim, now } = command;
+    let held = match claim {
+        Some(claim) => held(connection, *account, &claim.key).await?.filter(|held| {
+            // The next write forgets it.
+            let is_running = held.answer.is_none() && held.lease_until > now.millis();
+            held.created_at >= claim.forget_before.millis() || is_running
+        }),
+        None => None,
+    };
+    let rate = look(connection, limiter, *limit, *now).await?;
+    let is_full = rate.remaining == 0;
+    let (Some(claim), Some(held)) = (claim, held) else {
+        return Ok(is_full.then_some(Admission::Limited { rate }));
+    };
+    Ok(if claim.fingerprint.is_none() || held.fingerprint != claim.fingerprint {
+        is_full.then_some(Admission::Conflict { rate })
+    } else if let Some(answer) = held.answer {
+        Some(Admission::Replay { answer, rate })
+    } else if held.lease_until > now.millis() {
+        Some(Admission::Running { rate })
+    } else {
+        is_full.then_some(Admission::Limited { rate })
+    })
 }
 
 pub(super) async fn admit(connection: &mut SqliteConnection, command: Admit) -> StoreResult<Admission> {
@@ -55,7 +87,8 @@ pub(super) async fn admit(connection: &mut SqliteConnection, command: Admit) -> 
 
 async fn held(connection: &mut SqliteConnection, account: AccountId, key: &str) -> StoreResult<Option<Held>> {
     let row = sqlx::query(
-        "SELECT fingerprint, lease_until, deposit, status, body FROM idempotency WHERE account = ? AND idem_key = ?",
+        "SELECT fingerprint, lease_until, deposit, status, body, created_at FROM idempotency \
+         WHERE account = ? AND idem_key = ?",
     )
     .bind(account.0)
     .bind(key)
@@ -82,6 +115,7 @@ async fn held(connection: &mut SqliteConnection, account: AccountId, key: &str) 
         lease_until: int(&row, "lease_until")?,
         deposit,
         answer,
+        created_at: int(&row, "created_at")?,
     }))
 }
 
@@ -134,23 +168,23 @@ async fn take_over(
         .map(|_| ())
 }
 
-/// Counts one request if there is room.
+/// Counts one request if there is room; where there is none, nothing is written.
 pub(super) async fn count(
     connection: &mut SqliteConnection,
     limiter: String,
     limit: RateLimit,
     now: Timestamp,
 ) -> StoreResult<RateState> {
+    let before = look(connection, &limiter, limit, now).await?;
+    if before.remaining == 0 {
+        return Ok(before);
+    }
     // Of all limiters: one that is never heard of again would leave its hits behind.
     sqlx::query("DELETE FROM rate_hits WHERE leaves_at <= ?")
         .bind(now.millis())
         .execute(&mut *connection)
         .await
         .doing("purge the rate limit")?;
-    let before = look(connection, &limiter, limit, now).await?;
-    if before.remaining == 0 {
-        return Ok(before);
-    }
     sqlx::query("INSERT INTO rate_hits (limiter, at, leaves_at) VALUES (?, ?, ?)")
         .bind(&limiter)
         .bind(now.millis())
@@ -243,4 +277,99 @@ pub(super) async fn is_ours(
     .fetch_one(connection)
     .await
     .doing("read an idempotency key")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::{Connection as _, SqliteConnection};
+
+    use crate::behaviour::fixtures::{account, at};
+    use crate::{Admission, Admit, IdempotencyClaim, RateLimit, Refuse, SqliteStore, Store as _};
+
+    const LIMIT: RateLimit = RateLimit { requests: 3, window_millis: 600_000 };
+
+    fn claim(key: &str, fingerprint: &str) -> Option<IdempotencyClaim> {
+        Some(IdempotencyClaim {
+            key: key.to_owned(),
+            fingerprint: Some(fingerprint.to_owned()),
+            owner: "o".to_owned(),
+            lease_until: at(135),
+            forget_before: at(0),
+        })
+    }
+
+    /// Whoever holds the write lock: a refusal neither waits for it nor changes the file.
+    #[tokio::test]
+    async fn a_refusal_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deposit.db");
+        let store = SqliteStore::open(&format!("sqlite://{}", path.display())).await.unwrap();
+        let ana = account(&store, "ana").await.id;
+        let admit = async |claim| {
+            let limiter = "key:1".to_owned();
+            let asked = store.admit(Admit { account: ana, limiter, limit: LIMIT, claim, now: at(100) });
+            tokio::time::timeout(Duration::from_secs(2), asked)
+                .await
+                .expect("it waits for the writer")
+                .unwrap()
+        };
+        for key in ["answered", "running", "ended"] {
+            assert!(matches!(admit(claim(key, "f")).await, Admission::Admitted { .. }));
+            assert!(store.count_request("ip:192.0.2.7", LIMIT, at(100)).await.unwrap().allowed);
+        }
+        let refused = |key: &str| Refuse {
+            account: ana,
+            key: key.to_owned(),
+            owner: "o".to_owned(),
+            status: 400,
+            body: "{}".to_owned(),
+        };
+        store.refuse(refused("answered")).await.unwrap();
+        store.release_claim(ana, "ended", "o").await.unwrap();
+
+        let mut other = SqliteConnection::connect_with(&super::super::open::options(&path)).await.unwrap();
+        let wal = || std::fs::metadata(folder.path().join("deposit.db-wal")).unwrap().len();
+        let before = wal();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        for _ in 0..20 {
+            assert!(matches!(admit(None).await, Admission::Limited { .. }));
+            assert!(matches!(admit(claim("new", "f")).await, Admission::Limited { .. }));
+            assert!(matches!(admit(claim("ended", "f")).await, Admission::Limited { .. }));
+            assert!(matches!(admit(claim("ended", "other")).await, Admission::Conflict { .. }));
+            assert!(matches!(admit(claim("running", "f")).await, Admission::Running { .. }));
+            assert!(matches!(admit(claim("answered", "f")).await, Admission::Replay { .. }));
+            let stranger = store.count_request("ip:192.0.2.7", LIMIT, at(100));
+            let stranger = tokio::time::timeout(Duration::from_secs(2), stranger).await.unwrap().unwrap();
+            assert!(!stranger.allowed && stranger.remaining == 0);
+        }
+        sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        assert_eq!(wal(), before);
+        // Who is let through is counted as ever: when the window has passed, three and no more.
+        for n in 0..4 {
+            let state = store.count_request("ip:192.0.2.7", LIMIT, at(700)).await.unwrap();
+            assert_eq!(state.allowed, n < 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn at_once_no_more_are_let_through_than_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("deposit.db").display());
+        let store = std::sync::Arc::new(SqliteStore::open(&url).await.unwrap());
+        let asked: Vec<_> = (0..50)
+            .map(|_| {
+                let store = std::sync::Arc::clone(&store);
+                tokio::spawn(
+                    async move { store.count_request("ip:192.0.2.7", LIMIT, at(100)).await.unwrap() },
+                )
+            })
+            .collect();
+        let mut allowed = 0;
+        for one in asked {
+            allowed += u32::from(one.await.unwrap().allowed);
+        }
+        assert_eq!(allowed, LIMIT.requests);
+    }
 }

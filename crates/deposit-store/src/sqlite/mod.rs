@@ -3,14 +3,19 @@
 mod accounts;
 mod admit;
 mod assigned;
+mod backup;
+#[cfg(test)]
+mod backup_tests;
 mod check;
 mod commit;
 mod create;
 mod deposits;
 mod journal;
 mod ledger;
+mod mark;
 mod matter;
 mod open;
+mod presence;
 mod rates;
 mod reviews;
 mod row;
@@ -21,7 +26,11 @@ mod taken;
 mod tests;
 mod writer;
 
+pub use self::backup::BackedUp;
+pub use self::mark::Skipped;
+
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use deposit_core::{
@@ -32,6 +41,8 @@ use deposit_lifecycle::watch::{Lane, Lanes};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool};
 
+use self::mark::Mark;
+use self::presence::Presence;
 use self::row::Doing;
 use self::writer::Writer;
 use crate::{
@@ -51,6 +62,8 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: Writer,
     readers: SqlitePool,
+    presence: Presence,
+    mark: Mark,
 }
 
 impl SqliteStore {
@@ -61,10 +74,18 @@ impl SqliteStore {
     /// [`StoreError::Url`] names the path and why it cannot be used: a missing directory, no permission, not a database, the database of
     /// another program, a schema of a newer release.
     pub async fn open(url: &str) -> StoreResult<Self> {
+        // A wrong clock does no harm: it is one of two reasons why the numbers of a restored backup are new, see `mark`.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let millis = now.ok().and_then(|now| i64::try_from(now.as_millis()).ok());
+        Self::open_at(url, Timestamp::from_millis(millis.unwrap_or(0))).await
+    }
+
+    async fn open_at(url: &str, now: Timestamp) -> StoreResult<Self> {
         let path = open::path_of(url)?;
-        let (connection, options) = open::open_writer(&path).await?;
+        let (connection, options) = open::open_writer(&path, now).await?;
         let readers = open::open_readers(&path).await?;
-        Ok(Self { writer: Writer::start(connection, options), readers, path })
+        let (presence, mark) = (Presence::beside(&path), Mark::beside(&path));
+        Ok(Self { writer: Writer::start(connection, options), readers, presence, mark, path })
     }
 
     /// Whether [`SqliteStore::open`] knows this kind of URL; nothing is opened.
@@ -85,6 +106,7 @@ impl SqliteStore {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        self.presence.leave().await;
     }
 
     async fn reader(&self) -> StoreResult<PoolConnection<Sqlite>> {
@@ -108,9 +130,22 @@ impl Store for SqliteStore {
             .map(|_| ())
     }
 
+    async fn try_write(&self) -> StoreResult<()> {
+        self.writer.run(|c| Box::pin(open::rewrite_first_page(c))).await
+    }
+
     async fn ensure_account(&self, name: &AccountName, now: Timestamp) -> StoreResult<Account> {
-        let name = name.clone();
-        self.writer.run(move |c| Box::pin(accounts::ensure(c, name, now))).await
+        let (name, mark) = (name.clone(), self.mark.clone());
+        self.writer
+            .run(move |c| {
+                Box::pin(async move {
+                    let account = accounts::ensure(c, name, now).await?;
+                    // Before the commit: a number that anybody can have seen is below the mark.
+                    mark.raise(account.index).await?;
+                    Ok(account)
+                })
+            })
+            .await
     }
 
     async fn accounts(&self) -> StoreResult<Vec<Account>> {
@@ -167,11 +202,26 @@ impl Store for SqliteStore {
         self.writer.run(move |c| Box::pin(accounts::revoke_key(c, id, now))).await
     }
 
+    async fn begin_serving(&self, now: Timestamp) -> StoreResult<u64> {
+        self.presence.enter(&self.writer, now).await
+    }
+
     async fn admit(&self, command: Admit) -> StoreResult<Admission> {
+        {
+            let mut connection = self.reader().await?;
+            let mut transaction = sqlx::Connection::begin(&mut *connection).await.doing("begin to read")?;
+            if let Some(answer) = admit::without_a_write(&mut transaction, &command).await? {
+                return Ok(answer);
+            }
+        }
         self.writer.run(move |c| Box::pin(admit::admit(c, command))).await
     }
 
     async fn count_request(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState> {
+        let standing = admit::look(&mut *self.reader().await?, limiter, limit, now).await?;
+        if standing.remaining == 0 {
+            return Ok(standing);
+        }
         let limiter = limiter.to_owned();
         self.writer.run(move |c| Box::pin(admit::count(c, limiter, limit, now))).await
     }

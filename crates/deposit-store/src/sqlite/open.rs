@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use deposit_core::Timestamp;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection};
 
+use super::mark::{self, Mark};
+use super::row::Doing as _;
 use crate::{StoreError, StoreResult};
 
 /// How long a writer waits for another process's transaction.
@@ -22,6 +25,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "reviews", include_str!("../../migrations/sqlite/0004_reviews.sql")),
     (5, "watch", include_str!("../../migrations/sqlite/0005_watch.sql")),
     (6, "review_amounts", include_str!("../../migrations/sqlite/0006_review_amounts.sql")),
+    (7, "standing", include_str!("../../migrations/sqlite/0007_standing.sql")),
+    (8, "running", include_str!("../../migrations/sqlite/0008_running.sql")),
 ];
 
 /// The file of `sqlite://PATH`.
@@ -49,7 +54,10 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Creates or opens the file for writing and brings its tables up to date.
-pub(super) async fn open_writer(path: &Path) -> StoreResult<(SqliteConnection, SqliteConnectOptions)> {
+pub(super) async fn open_writer(
+    path: &Path,
+    now: Timestamp,
+) -> StoreResult<(SqliteConnection, SqliteConnectOptions)> {
     if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty())
         && !directory.is_dir()
     {
@@ -62,7 +70,7 @@ pub(super) async fn open_writer(path: &Path) -> StoreResult<(SqliteConnection, S
     let mut connection = created.map_err(|e| refused(path, e))?;
     refuse_foreign(path, &mut connection).await?;
     turn_wal_on(path, &mut connection).await?;
-    migrate(path, &mut connection).await?;
+    migrate(path, &mut connection, now).await?;
     // Later on a vanished file is an error, never a new and empty ledger.
     Ok((connection, options(path).create_if_missing(false)))
 }
@@ -99,6 +107,11 @@ async fn turn_wal_on(path: &Path, connection: &mut SqliteConnection) -> StoreRes
     }
 }
 
+/// Dirties a page and nothing else: this number is written to the first one whatever it was, and nobody reads it.
+pub(super) async fn rewrite_first_page(connection: &mut SqliteConnection) -> StoreResult<()> {
+    sqlx::query("PRAGMA user_version = 1").execute(connection).await.doing("try a write").map(|_| ())
+}
+
 /// A few connections that see committed states only and cannot write.
 pub(super) async fn open_readers(path: &Path) -> StoreResult<SqlitePool> {
     let options = options(path).create_if_missing(false).pragma("query_only", "ON");
@@ -121,11 +134,20 @@ pub(super) fn migrator(last: i64) -> Migrator {
 
 /// All missing migrations in one transaction that holds the write lock, so that two processes do not migrate at once (the
 /// library's own lock does nothing for SQLite).
-async fn migrate(path: &Path, connection: &mut SqliteConnection) -> StoreResult<()> {
+async fn migrate(path: &Path, connection: &mut SqliteConnection, now: Timestamp) -> StoreResult<()> {
     let migrator = migrator(i64::MAX);
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|e| refused(path, e))?;
+    let is_new: bool =
+        sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'counters')")
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(|e| refused(path, e))?;
     match migrator.run_direct(None, &mut *transaction, false).await {
-        Ok(()) => transaction.commit().await.map_err(|e| refused(path, e)),
+        Ok(()) => {
+            // Under the same lock, so that nobody numbers an account meanwhile.
+            mark::settle(&mut transaction, &Mark::beside(path), is_new, now).await?;
+            transaction.commit().await.map_err(|e| refused(path, e))
+        }
         Err(MigrateError::VersionMissing(version)) => Err(unusable(
             path,
             &format!(

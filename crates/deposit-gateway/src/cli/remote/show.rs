@@ -88,7 +88,9 @@ pub(super) fn deposit(deposit: &Deposit) -> String {
     for payment in &deposit.payments {
         let count = payment.confirmations.map(|n| format!(", {n} confirmations")).unwrap_or_default();
         let figure = format!("{} {}", payment.amount.as_str(), unit(deposit));
-        rows.add("payment", format!("{}: {figure}, {}{count}", payment.id, payment.stage));
+        let gone = payment.reversed.as_ref().filter(|gone| gone.as_str() != payment.amount.as_str());
+        let gone = gone.map(|gone| format!(" ({} of it reversed)", gone.as_str())).unwrap_or_default();
+        rows.add("payment", format!("{}: {figure}{gone}, {}{count}", payment.id, payment.stage));
     }
     if let Some(credit) = credit(deposit) {
         rows.add("credited", credit);

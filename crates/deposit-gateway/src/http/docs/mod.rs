@@ -28,7 +28,7 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr};
 
 use super::error::ApiError;
-use super::{App, error, ledger, nano, prices, wire};
+use super::{App, error, health, ledger, nano, prices, wire};
 
 /// Where the guide is written: real answers put the gateway's own address here.
 const EXAMPLE_URL: &str = "https://deposit.example";
@@ -80,6 +80,7 @@ fn components() -> ComponentsBuilder {
     add::<prices::NanoPrice>(&mut types);
     add::<prices::FiatPrices>(&mut types);
     add::<ledger::Entries>(&mut types);
+    add::<health::Ready>(&mut types);
     add::<error::Body<'_>>(&mut types);
     let components = ComponentsBuilder::new()
         .schemas_from_iter(types)

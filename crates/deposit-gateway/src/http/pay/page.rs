@@ -217,20 +217,19 @@ fn credited(view: &DepositView) -> Option<String> {
     Some(format!("{credited} {}{}", credited.asset(), bonus.unwrap_or_default()))
 }
 
-/// Payments that are still there.
-fn seen(view: &DepositView) -> impl Iterator<Item = &PaymentView> {
-    view.payments.iter().filter(|payment| payment.stage != Stage::Reversed && !payment.amount.is_zero())
+/// What is still there of each payment.
+fn seen(view: &DepositView) -> impl Iterator<Item = Amount> {
+    view.payments.iter().filter(|payment| payment.stage != Stage::Reversed).filter_map(PaymentView::standing)
 }
 
 /// What was seen, in whatever it was paid.
 fn what_was_seen(view: &DepositView) -> String {
     let amounts: Vec<String> = seen(view)
-        .map(|payment| {
-            let ours = payment.amount.asset() == view.paid.asset();
-            if ours {
-                with_unit(view, payment.amount)
+        .map(|amount| {
+            if amount.asset() == view.paid.asset() {
+                with_unit(view, amount)
             } else {
-                format!("{} {}", payment.amount, payment.amount.asset())
+                format!("{amount} {}", amount.asset())
             }
         })
         .collect();

@@ -139,6 +139,7 @@ fn payment(amount: Amount, stage: Stage, counted: Option<(u32, u32)>) -> Payment
     PaymentView {
         id: PaymentRef::new("7f3e-0").unwrap(),
         amount,
+        reversed: (stage == Stage::Reversed).then_some(amount),
         stage,
         confirmations: counted.map(|c| c.0),
         required_confirmations: counted.map(|c| c.1),
@@ -178,7 +179,7 @@ fn states(kind: &Kind) -> Vec<(&'static str, DepositView, i64)> {
         (
             "pending, the payment vanished",
             DepositView {
-                payments: vec![payment(amount("0", kind.asset), Stage::Reversed, None)],
+                payments: vec![payment(amount("2", kind.asset), Stage::Reversed, None)],
                 ..change(Status::Pending, 200)
             },
             201,
@@ -213,7 +214,7 @@ fn states(kind: &Kind) -> Vec<(&'static str, DepositView, i64)> {
             DepositView {
                 reversed: true,
                 paid: amount("0", kind.asset),
-                payments: vec![payment(amount("0", kind.asset), Stage::Reversed, None)],
+                payments: vec![payment(amount("2", kind.asset), Stage::Reversed, None)],
                 credited: usd("0"),
                 ..completed
             },
@@ -390,6 +391,9 @@ fn a_payment_in_something_else_is_not_said_to_be_gone() {
     assert!(page.contains(reason) && !page.contains("not there any more"), "{page}");
     assert!(page.contains("Payment seen, and being looked at") && page.contains("Seen so far: 3 FUSD."));
     assert!(!page.contains("<a ") && !page.contains("readonly"), "nobody is asked to pay again: {page}");
+    let mut partly = view;
+    partly.payments[0].reversed = Some(amount("1", Asset::FUSD));
+    assert!(rendered(&partly, 10).contains("Seen so far: 2 FUSD."), "what is left of it");
 }
 
 #[test]

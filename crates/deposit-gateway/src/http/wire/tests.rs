@@ -72,6 +72,7 @@ fn payment(id: &str, text: &str, stage: Stage, counted: Option<(u32, u32)>) -> P
     PaymentView {
         id: PaymentRef::new(id).unwrap(),
         amount: btc(text),
+        reversed: None,
         stage,
         confirmations: counted.map(|c| c.0),
         required_confirmations: counted.map(|c| c.1),
@@ -203,11 +204,24 @@ fn status_shapes() {
         reversed: true,
         updated_at: at(900),
         paid: btc("0"),
-        payments: vec![payment("7f3e-0", "0", Stage::Reversed, None)],
+        payments: vec![PaymentView {
+            reversed: Some(btc("0.0004")),
+            ..payment("7f3e-0", "0.0004", Stage::Reversed, None)
+        }],
         credited: Some(usd("0")),
         ..completed()
     };
     insta::assert_snapshot!("status_reversed", current(&reversed, 901));
+    let in_part = DepositView {
+        paid: btc("0.0003"),
+        payments: vec![PaymentView {
+            reversed: Some(btc("0.0001")),
+            ..payment("7f3e-0", "0.0004", Stage::Confirmed, None)
+        }],
+        credited: Some(usd("15")),
+        ..reversed
+    };
+    insta::assert_snapshot!("status_reversed_in_part", current(&in_part, 901));
     let one = amount("1.000000000000000000000000000001", Asset::XNO);
     let nano = DepositView {
         ticker: Ticker::XNO,

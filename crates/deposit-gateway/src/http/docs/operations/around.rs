@@ -10,7 +10,7 @@ use utoipa::openapi::{ContentBuilder, RefOr, Required};
 use super::super::super::body::WEBHOOK_LIMIT;
 use super::super::super::error::ApiError;
 use super::super::answers::{self, answer, error, internal_answer, json_answer, with_headers};
-use super::super::schemas::{self, text};
+use super::super::schemas::{self, named, text};
 use super::{Doc, PAYERS, RUNNING, WEBHOOKS, anything, parameter};
 
 fn public_tx_id() -> Parameter {
@@ -98,10 +98,19 @@ pub(in crate::http) fn healthz() -> Doc {
 
 /// Readiness.
 pub(in crate::http) fn readyz() -> Doc {
-    let rows = [answers::Row { error: ApiError::not_ready(), when: "the store does not answer" }];
+    let when = "the store takes no writes, or a background task does not run: `details` says which";
+    let rows = [answers::Row { error: ApiError::not_ready(), when }];
+    let failing = json!({"status": "ok", "failing": [{
+        "provider": "btcpay", "call": "read", "kind": "authentication", "since": "2026-03-04T09:30:00.000Z", "count": 3,
+        "last": "btcpay: read: credentials refused",
+    }]});
+    let examples = [("Fine", json!({"status": "ok"})), ("A provider fails", failing)];
     Doc::get("/readyz", RUNNING, "getReadiness", "Does it serve?")
-        .says("The store is reachable and its migrations are done.")
-        .answers("200", fine("It does."))
+        .says(
+            "The store takes a write in time and every background task runs. What fails at single providers, and which of them are read too \
+             late, is said beside it: their own tickers suffer, the others are served.",
+        )
+        .answers("200", json_answer("It does.", named("Readiness"), examples))
         .answers("503", with_headers(error("Not now.", &rows), &["Retry-After"]))
 }
 
