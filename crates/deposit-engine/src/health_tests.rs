@@ -135,3 +135,24 @@ fn the_words_are_the_last_ones() {
     assert_eq!(words, "shop: read: unexpected answer");
     assert_eq!(shown(&health), [(Call::Scan, Trouble::Protocol, 10, 2)]);
 }
+
+#[test]
+fn what_nobody_asks_for_any_more_is_forgotten_and_what_is_asked_all_the_time_is_not() {
+    use strum::IntoEnumIterator as _;
+    for call in Call::iter() {
+        let health = Health::default();
+        let fade = |secs| {
+            health.known().fade(at(secs));
+            shown(&health).len()
+        };
+        fails(&health, call, ErrorKind::Protocol, None, 1_000);
+        fails(&health, call, ErrorKind::Protocol, None, 2_000);
+        match call.fades_after_secs() {
+            Some(secs) => assert_eq!((fade(2_000 + secs - 1), fade(2_000 + secs)), (1, 0), "{call}"),
+            None => assert_eq!(fade(2_000 + 365 * 86_400), 1, "{call}"),
+        }
+        fails(&health, call, ErrorKind::Protocol, None, 40_000_000);
+        let since = if call.fades_after_secs().is_some() { 40_000_000 } else { 1_000 };
+        assert_eq!(shown(&health)[0].2, since, "{call}: a new trouble begins anew");
+    }
+}
