@@ -183,7 +183,8 @@ impl Health {
 
     /// Whether payments would not be seen, until an operator has done something.
     fn is_blind(&self, provider: ProviderId, hold_secs: i64, now: Timestamp) -> bool {
-        let sees = [Call::Read, Call::ReadBatch, Call::Scan];
+        // A feed may want a right of its own: who may not see it may see each order all the same.
+        let sees = [Call::Read, Call::ReadBatch];
         let known = self.known();
         sees.iter().filter_map(|call| known.failing.get(&(provider, *call))).any(|failing| {
             // Not for ever: where nothing is left to be read, nothing would ever say that all is well again.

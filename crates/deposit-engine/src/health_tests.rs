@@ -89,7 +89,7 @@ fn who_answers_for_one_order_takes_our_credentials() {
 #[test]
 fn refused_credentials_of_reads_hold_creates_back_and_never_for_ever() {
     for kind in [ErrorKind::Authentication, ErrorKind::Configuration] {
-        for call in [Call::Read, Call::ReadBatch, Call::Scan] {
+        for call in [Call::Read, Call::ReadBatch] {
             let health = Health::default();
             fails(&health, call, kind.clone(), None, 1_000);
             assert!(health.is_blind(SHOP, 1_800, at(1_001)));
@@ -111,6 +111,8 @@ fn refused_credentials_of_reads_hold_creates_back_and_never_for_ever() {
     let health = Health::default();
     // A create tries by itself; a provider that is down may be up for the next one.
     fails(&health, Call::Open, ErrorKind::Configuration, None, 1_000);
+    // Nor does a feed that we may not see.
+    fails(&health, Call::Scan, ErrorKind::Authentication, None, 1_000);
     fails(&health, Call::Read, ErrorKind::Transient { retry_after: None }, None, 1_000);
     assert!(!health.is_blind(SHOP, 1_800, at(1_001)));
 }
