@@ -323,5 +323,9 @@ async fn a_feed_that_we_may_not_see_holds_no_create_back() {
     let bench = Setup::of(vec![till]).bench().await;
     bench.till().state().scans_fail = Some(ErrorKind::Authentication);
     bench.engine.scan(bench.till()).await.unwrap();
+    assert_eq!(troubles(&bench), [("till".to_owned(), Call::Scan, Trouble::Authentication)]);
     bench.create().await;
+    bench.till().state().scans_fail = None;
+    bench.engine.scan(bench.till()).await.unwrap();
+    assert_eq!(troubles(&bench), [], "whoever asked");
 }
