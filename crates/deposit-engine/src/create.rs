@@ -194,6 +194,7 @@ impl Engine {
         }
         // A payment to it would not be seen: nobody is sent there to pay.
         if self.is_blind(route.provider.id(), now) {
+            tracing::warn!(provider = %route.provider.id(), "deposit not opened: the provider refuses our reads");
             return Err(CreateError::Unavailable { retry_after: None });
         }
         let unit = self.newest_rate(spec.quoted_by, now).await?.ok_or_else(unavailable)?;

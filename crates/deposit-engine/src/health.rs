@@ -89,6 +89,13 @@ impl Known {
         entry
     }
 
+    /// Forgets what nobody has asked for since long.
+    fn fade(&mut self, now: Timestamp) {
+        self.failing.retain(|(_, call), failing| {
+            call.fades_after_secs().is_none_or(|secs| now < failing.last.plus_secs(secs))
+        });
+    }
+
     fn works(&mut self, at: (ProviderId, Call)) {
         self.noes.remove(&at);
         if let Some(was) = self.failing.remove(&at) {
@@ -122,6 +129,7 @@ impl Health {
     ) {
         let Some(trouble) = Trouble::of(error.kind()) else { return };
         let (at, mut known) = ((provider, call), self.known());
+        known.fade(now);
         known.total(provider, call, trouble);
         if trouble.is_about_one() {
             let noes = known.noes.entry(at).or_insert_with(|| Noes { since: now, to: BTreeSet::new() });
@@ -152,6 +160,7 @@ impl Health {
         now: Timestamp,
     ) {
         let mut known = self.known();
+        known.fade(now);
         known.total(provider, call, trouble);
         known.fails((provider, call), trouble, words.to_owned(), now, now);
     }
@@ -174,7 +183,8 @@ impl Health {
 
     /// Whether payments would not be seen, until an operator has done something.
     fn is_blind(&self, provider: ProviderId, hold_secs: i64, now: Timestamp) -> bool {
-        let sees = [Call::Read, Call::ReadBatch, Call::Scan];
+        // A feed may want a right of its own: who may not see it may see each order all the same.
+        let sees = [Call::Read, Call::ReadBatch];
         let known = self.known();
         sees.iter().filter_map(|call| known.failing.get(&(provider, *call))).any(|failing| {
             // Not for ever: where nothing is left to be read, nothing would ever say that all is well again.
@@ -237,7 +247,8 @@ impl Engine {
     /// What fails at which provider, by kind of call.
     #[must_use]
     pub fn provider_troubles(&self) -> Vec<ProviderTrouble> {
-        let known = self.inner.health.known();
+        let mut known = self.inner.health.known();
+        known.fade(self.now());
         let trouble = |(&(provider, call), failing): (&(ProviderId, Call), &Failing)| ProviderTrouble {
             provider,
             call,

@@ -89,7 +89,7 @@ fn who_answers_for_one_order_takes_our_credentials() {
 #[test]
 fn refused_credentials_of_reads_hold_creates_back_and_never_for_ever() {
     for kind in [ErrorKind::Authentication, ErrorKind::Configuration] {
-        for call in [Call::Read, Call::ReadBatch, Call::Scan] {
+        for call in [Call::Read, Call::ReadBatch] {
             let health = Health::default();
             fails(&health, call, kind.clone(), None, 1_000);
             assert!(health.is_blind(SHOP, 1_800, at(1_001)));
@@ -111,6 +111,8 @@ fn refused_credentials_of_reads_hold_creates_back_and_never_for_ever() {
     let health = Health::default();
     // A create tries by itself; a provider that is down may be up for the next one.
     fails(&health, Call::Open, ErrorKind::Configuration, None, 1_000);
+    // Nor does a feed that we may not see.
+    fails(&health, Call::Scan, ErrorKind::Authentication, None, 1_000);
     fails(&health, Call::Read, ErrorKind::Transient { retry_after: None }, None, 1_000);
     assert!(!health.is_blind(SHOP, 1_800, at(1_001)));
 }
@@ -134,4 +136,25 @@ fn the_words_are_the_last_ones() {
     let words = health.known().failing[&(SHOP, Call::Scan)].words.clone();
     assert_eq!(words, "shop: read: unexpected answer");
     assert_eq!(shown(&health), [(Call::Scan, Trouble::Protocol, 10, 2)]);
+}
+
+#[test]
+fn what_nobody_asks_for_any_more_is_forgotten_and_what_is_asked_all_the_time_is_not() {
+    use strum::IntoEnumIterator as _;
+    for call in Call::iter() {
+        let health = Health::default();
+        let fade = |secs| {
+            health.known().fade(at(secs));
+            shown(&health).len()
+        };
+        fails(&health, call, ErrorKind::Protocol, None, 1_000);
+        fails(&health, call, ErrorKind::Protocol, None, 2_000);
+        match call.fades_after_secs() {
+            Some(secs) => assert_eq!((fade(2_000 + secs - 1), fade(2_000 + secs)), (1, 0), "{call}"),
+            None => assert_eq!(fade(2_000 + 365 * 86_400), 1, "{call}"),
+        }
+        fails(&health, call, ErrorKind::Protocol, None, 40_000_000);
+        let since = if call.fades_after_secs().is_some() { 40_000_000 } else { 1_000 };
+        assert_eq!(shown(&health)[0].2, since, "{call}: a new trouble begins anew");
+    }
 }

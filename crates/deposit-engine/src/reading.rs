@@ -12,6 +12,7 @@ use deposit_store::{DepositRow, ReviewReason, SightedDue, Sighting, Touch};
 
 use crate::error::EngineError;
 use crate::health::Call;
+use crate::supervise::caught;
 use crate::{Engine, random};
 
 /// How long one read may take. Adapters have shorter timeouts of their own.
@@ -25,7 +26,14 @@ impl Engine {
         intents: &[IntentRecord],
     ) -> Result<Vec<ReadOutcome>, ProviderError> {
         let id = provider.id();
-        let read = in_time(id, provider.read_many(intents)).await;
+        let read = match caught(in_time(id, provider.read_many(intents))).await {
+            Ok(read) => read,
+            // One order breaks it: it takes nobody along.
+            Err(message) => {
+                self.note_panic("poll", id, Call::ReadBatch, &message);
+                return Ok(self.read_alone(provider, intents).await);
+            }
+        };
         let outcomes = match read.and_then(|all| complete(provider, intents, all)) {
             Ok(outcomes) => outcomes,
             failed => return self.heard(id, Call::ReadBatch, None, failed),
@@ -41,6 +49,31 @@ impl Engine {
             self.inner.health.note_success(id, Call::ReadBatch);
         }
         Ok(outcomes)
+    }
+
+    /// What a batch asks for, one order after another. One at which the adapter breaks fails alone, and is asked for ever more rarely.
+    async fn read_alone(&self, provider: &dyn PaymentProvider, intents: &[IntentRecord]) -> Vec<ReadOutcome> {
+        let id = provider.id();
+        let mut outcomes: Vec<ReadOutcome> = Vec::with_capacity(intents.len());
+        // A provider that does not answer, or refuses us, is not asked once for each.
+        let mut down: Option<ErrorKind> = None;
+        for intent in intents {
+            if let Some(kind) = &down {
+                outcomes.push(Err(ProviderError::new(id, Operation::Read, kind.clone())));
+                continue;
+            }
+            self.spend_read(provider);
+            let outcome = match caught(in_time(id, provider.read(intent))).await {
+                Ok(read) => self.heard(id, Call::Read, Some(intent.provider_ref.as_str()), read),
+                Err(message) => {
+                    self.note_panic("poll", id, Call::Read, &message);
+                    Err(ProviderError::new(id, Operation::Read, ErrorKind::Protocol))
+                }
+            };
+            down = outcome.as_ref().err().map(|error| error.kind().clone()).filter(is_about_all);
+            outcomes.push(outcome);
+        }
+        outcomes
     }
 
     /// Reads the shown order and every other one that carries our id.
@@ -145,6 +178,17 @@ fn gone_with(row: &DepositRow, now: Timestamp) -> Vec<Sighting> {
         })
     };
     row.evidence.payments.iter().filter_map(waiting).collect()
+}
+
+/// Whether the next order would fare no better.
+fn is_about_all(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Transient { .. }
+            | ErrorKind::OutcomeUnknown
+            | ErrorKind::Authentication
+            | ErrorKind::Configuration
+    )
 }
 
 /// A read that ends: an adapter that never answers must not hold its task for ever.

@@ -13,6 +13,7 @@ use crate::Engine;
 use crate::error::{EngineError, ReceiveError, retry_after};
 use crate::health::Call;
 use crate::scan::CatchUpError;
+use crate::supervise;
 
 /// When to try again, where the provider does not say.
 const SOON: Duration = Duration::from_secs(5);
@@ -80,9 +81,13 @@ impl Engine {
         index: AccountIndex,
         steps: UnboundedSender<Step>,
     ) {
-        let end = match self.take_in_all(&*provider, index, &steps).await {
-            Ok(complete) => Step::Done(complete),
-            Err(error) => Step::Failed(error),
+        let end = match supervise::caught(self.take_in_all(&*provider, index, &steps)).await {
+            Ok(Ok(complete)) => Step::Done(complete),
+            Ok(Err(error)) => Step::Failed(error),
+            Err(message) => {
+                self.note_panic("receive", provider.id(), Call::Receive, &message);
+                Step::Failed(EngineError::Inconsistent("taking in panicked").into())
+            }
         };
         // Nobody may be listening any more.
         let _ = steps.send(end);

@@ -158,7 +158,8 @@ impl Engine {
         let mut cursor = self.store().scan_cursor(provider.id()).await?;
         for _ in 0..PAGES {
             self.spend(provider.id(), 1);
-            let page = match provider.scan(cursor.as_ref()).await {
+            let page = provider.scan(cursor.as_ref()).await;
+            let page = match self.heard(provider.id(), Call::Scan, None, page) {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::warn!(provider = %provider.id(), %error, "scan failed");

@@ -41,10 +41,8 @@ impl Engine {
                                 async move { engine.take_caught(&*provider, paid, &stop).await },
                             ));
                     }
-                    let failed = round.failed.map_or(Ok(()), Err);
-                    failures = if failed.is_err() { failures.saturating_add(1) } else { 0 };
-                    let failed = self.heard(provider.id(), Call::Scan, None, failed).err();
-                    failed.and_then(|error| asked_to_wait(&error))
+                    failures = if round.failed.is_some() { failures.saturating_add(1) } else { 0 };
+                    round.failed.as_ref().and_then(asked_to_wait)
                 }
                 Err(error) => {
                     tracing::error!(provider = %provider.id(), %error, "scanning failed");

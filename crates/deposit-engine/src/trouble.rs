@@ -39,6 +39,19 @@ pub enum Call {
     Check,
 }
 
+impl Call {
+    /// After how many seconds without a further failure nothing is known any more: nobody may have asked since. `None` of what is asked
+    /// all the time, so that a success would have come.
+    pub(crate) fn fades_after_secs(self) -> Option<i64> {
+        match self {
+            Self::Open | Self::LookUp | Self::Receive | Self::Webhook => Some(900),
+            // A little longer than the watch leaves an order alone at most; with the last order the reads end.
+            Self::Read | Self::ReadBatch => Some(100_000),
+            Self::Scan | Self::Bounds | Self::Check => None,
+        }
+    }
+}
+
 /// How a kind of call fails.
 #[derive(
     Debug,

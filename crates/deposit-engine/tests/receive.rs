@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::*;
-use deposit_engine::{Engine, ManualClock, ReceiveError};
+use deposit_engine::{Call, Engine, ManualClock, ReceiveError, Trouble};
 use deposit_store::Account;
 use tokio::sync::Notify;
 
@@ -39,6 +39,8 @@ struct State {
     slow: BTreeSet<String>,
     scans: usize,
     down: bool,
+    /// A mistake in the adapter.
+    broken: bool,
 }
 
 /// A node whose scan shows everything that there is, waiting or taken in.
@@ -129,6 +131,8 @@ impl PaymentProvider for Node {
         let mut received = Received::default();
         let mut slow = false;
         {
+            let broken = self.state.lock().unwrap().broken;
+            assert!(!broken, "a mistake in the adapter");
             let mut state = self.state.lock().unwrap();
             if state.down {
                 return Err(down(Operation::Receive));
@@ -290,6 +294,20 @@ async fn a_node_that_is_down_or_none_at_all_is_unavailable() {
     let ana = bench.account("ana").await;
     let other = bench.engine.receive(&ana, Ticker::BTC, LONG).await;
     assert!(matches!(other, Err(ReceiveError::Unavailable { retry_after: None })));
+}
+
+#[tokio::test]
+async fn a_node_whose_adapter_breaks_is_told_and_takes_in_again_later() {
+    let bench = Bench::new().await;
+    bench.pay(1, "S1", XNO);
+    bench.state().broken = true;
+    assert!(matches!(bench.receive("ana").await, Err(ReceiveError::Internal(_))));
+    assert_eq!(bench.balance("ana").await, "1", "the taking in has no part in the credit");
+    let told: Vec<_> = bench.engine.provider_troubles().iter().map(|t| (t.call, t.trouble)).collect();
+    assert_eq!(told, [(Call::Receive, Trouble::Panicked)]);
+    bench.state().broken = false;
+    assert_eq!(bench.receive("ana").await.unwrap(), (vec!["BLOCK-S1".to_owned()], "1".to_owned(), true));
+    assert!(bench.engine.provider_troubles().is_empty());
 }
 
 #[tokio::test]

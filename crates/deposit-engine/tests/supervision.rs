@@ -265,3 +265,67 @@ async fn a_hint_of_a_feed_that_fails_is_not_lost_and_ends_the_wait() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     running.stop().await;
 }
+
+#[tokio::test]
+async fn an_order_that_breaks_a_batch_takes_none_of_the_others_along() {
+    let till = Till::new("till", Ticker::BTC, Asset::BTC, Replay::Key).in_batches(10);
+    let bench = Setup::of(vec![till]).bench().await;
+    let (broken, well) = (bench.create().await, bench.create().await);
+    let also = bench.create().await;
+    bench.till().state().panics = Some(bench.order(&broken).await);
+    for (id, payment) in [(&well, "p"), (&also, "q"), (&broken, "r")] {
+        bench.till().pay(id, payment, "0", "0.004");
+    }
+    bench.clock.advance_secs(12);
+    bench.engine.poll(bench.till(), 100).await.unwrap();
+    assert_eq!(
+        (bench.status(&well).await, bench.status(&also).await),
+        (Status::Completed, Status::Completed)
+    );
+    assert_eq!(bench.status(&broken).await, Status::New);
+    let row = bench.row(&broken).await;
+    assert_eq!(row.watch.failures, 1, "asked for more rarely");
+    let failed = bench.engine.failed_calls();
+    let till = ProviderId::constant("till");
+    for call in [Call::Read, Call::ReadBatch] {
+        assert!(failed.contains(&(till, call, Trouble::Panicked, 1)), "{failed:?}");
+    }
+    // Nor is anything well where no order could be read.
+    bench.till().state().panics = Some(String::new());
+    bench.pass(60).await;
+    bench.engine.poll(bench.till(), 100).await.unwrap();
+    let both = [Call::Read, Call::ReadBatch].map(|call| ("till".to_owned(), call, Trouble::Panicked));
+    assert_eq!(troubles(&bench), both);
+    bench.till().state().panics = None;
+    bench.pass(60).await;
+    bench.engine.poll(bench.till(), 100).await.unwrap();
+    assert_eq!(bench.status(&broken).await, Status::Completed);
+    assert_eq!(troubles(&bench), []);
+}
+
+#[tokio::test]
+async fn a_create_at_which_the_adapter_breaks_can_be_repeated_at_once() {
+    let bench = two_tills().bench().await;
+    bench.till().next_open(Opening::Panics);
+    let first = bench.try_create("0.004", Some("key")).await;
+    assert!(matches!(first.result, Err(CreateError::Unavailable { .. })), "{:?}", first.result);
+    assert_eq!(troubles(&bench), [("till".to_owned(), Call::Open, Trouble::Panicked)]);
+    let second = bench.try_create("0.004", Some("key")).await;
+    let view = second.result.unwrap();
+    assert_eq!(bench.till().opened(), 2);
+    assert_eq!(bench.row(&view.id).await.attempt, 2, "the same row");
+    assert_eq!(troubles(&bench), []);
+}
+
+#[tokio::test]
+async fn a_feed_that_we_may_not_see_holds_no_create_back() {
+    let till = Till::new("till", Ticker::BTC, Asset::BTC, Replay::Key).with_feed();
+    let bench = Setup::of(vec![till]).bench().await;
+    bench.till().state().scans_fail = Some(ErrorKind::Authentication);
+    bench.engine.scan(bench.till()).await.unwrap();
+    assert_eq!(troubles(&bench), [("till".to_owned(), Call::Scan, Trouble::Authentication)]);
+    bench.create().await;
+    bench.till().state().scans_fail = None;
+    bench.engine.scan(bench.till()).await.unwrap();
+    assert_eq!(troubles(&bench), [], "whoever asked");
+}

@@ -1,10 +1,12 @@
 //! The rates in use: figures of each source, their medians, and how old they may be.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use deposit_core::{Price, Ticker, Timestamp};
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -197,7 +199,10 @@ impl Rates {
         }
         let asked = asked.as_slice();
         let asking = self.due(now).into_iter().map(|(index, source)| async move {
-            let answer = source.fetch(asked).await;
+            // One that breaks costs only its own figures, as one that hangs.
+            let answer = AssertUnwindSafe(source.fetch(asked)).catch_unwind().await.unwrap_or_else(|_| {
+                Err(RateError::source(source.name(), "it broke: a mistake in the program"))
+            });
             self.rest(index, &**source, &answer, now);
             match answer {
                 Ok(said) => {

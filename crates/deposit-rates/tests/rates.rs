@@ -168,6 +168,30 @@ async fn a_hanging_source_costs_only_its_own_figures() {
     assert_eq!(said(&rates, Ticker::BTC, 0), "100");
 }
 
+/// A mistake in the source.
+#[derive(Debug)]
+struct Broken;
+
+#[async_trait]
+impl RateSource for Broken {
+    fn name(&self) -> &str {
+        "broken"
+    }
+    async fn fetch(&self, _: &[Ticker]) -> Result<Vec<Quote>, RateError> {
+        panic!("a mistake in the source")
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_breaks_costs_only_its_own_figures() {
+    let rates = Rates::new(vec![Arc::new(Broken), Told::new("good", &[(Ticker::BTC, "100")])], MAX_AGE);
+    for secs in [0, 20] {
+        let report = rates.refresh(&[Ticker::BTC], at(secs)).await;
+        assert_eq!(report.failures.iter().map(|f| f.source.as_str()).collect::<Vec<_>>(), ["broken"]);
+        assert_eq!(said(&rates, Ticker::BTC, secs), "100");
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_used_before_it_is_seeded() {
     let source = Told::new("s", &[(Ticker::BTC, "100")]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deposit_core::{
-    DepositId, DepositIntent, ErrorKind, IntentRecord, LookUpRequest, OpenRequest, ProviderError,
+    DepositId, DepositIntent, ErrorKind, IntentRecord, LookUpRequest, OpenRequest, Operation, ProviderError,
     ProviderRef, Replay, Terms, Timestamp,
 };
 use deposit_store::{DepositRow, Phase, ResumeCreate, Resumed, crash_point};
@@ -12,6 +12,7 @@ use super::{Job, millis};
 use crate::Engine;
 use crate::error::CreateError;
 use crate::health::Call;
+use crate::supervise::caught;
 use crate::view::DepositView;
 
 /// What a provider opened, and the other orders that carry our id.
@@ -111,8 +112,15 @@ impl Engine {
             attempt,
         };
         self.spend(provider.id(), 1);
-        let opened = provider.open(&request).await;
-        match self.heard(provider.id(), Call::Open, Some(id.as_str()), opened) {
+        let opened = match caught(provider.open(&request)).await {
+            Ok(opened) => self.heard(provider.id(), Call::Open, Some(id.as_str()), opened),
+            // Whether the order is there, nobody knows. The row and its key are free for a repeat, as after any call whose answer was lost.
+            Err(message) => {
+                self.note_panic("create", provider.id(), Call::Open, &message);
+                Err(ProviderError::new(provider.id(), Operation::Open, ErrorKind::OutcomeUnknown))
+            }
+        };
+        match opened {
             Ok(intent) => Ok(Opened::only(&*intent)),
             // The answer was lost, the order may be there. Finding it is conclusive at any time; not finding it is not.
             Err(error)

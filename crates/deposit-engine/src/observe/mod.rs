@@ -131,8 +131,8 @@ impl Engine {
                 return Ok(());
             }
         };
-        self.note_read(provider.id());
         if outcomes.iter().any(Result::is_ok) {
+            self.note_read(provider.id());
             self.note_answer(provider.id(), self.now());
         }
         for ((row, number), outcome) in begun.into_iter().zip(outcomes) {

@@ -21,6 +21,8 @@ pub enum Opening {
     Fails(ErrorKind),
     /// Never answers; the order is made.
     Hangs,
+    /// A mistake in the adapter, after the order is made.
+    Panics,
     /// Answers with the reference of another order.
     Reuses(ProviderRef),
 }
@@ -277,6 +279,10 @@ impl PaymentProvider for Till {
             Opening::Hangs => {
                 self.make(request, false);
                 std::future::pending().await
+            }
+            Opening::Panics => {
+                self.make(request, false);
+                panic!("the adapter is broken");
             }
             Opening::Reuses(order) => {
                 let mut record = self.make(request, false);

@@ -234,6 +234,29 @@ async fn the_writer_survives_a_transaction_that_fails_as_a_whole() {
 }
 
 #[tokio::test]
+async fn the_writer_survives_a_command_that_panics_and_nothing_of_it_is_kept() {
+    let file = File::fresh();
+    let store = file.store().await;
+    for _ in 0..2 {
+        let broken = store
+            .writer
+            .run(|connection| {
+                Box::pin(async move {
+                    super::accounts::ensure(connection, name("lost"), Timestamp::EPOCH).await?;
+                    panic!("a mistake")
+                })
+            })
+            .await;
+        let broken: StoreError = broken.map(|(): ()| ()).unwrap_err();
+        assert!(matches!(broken, StoreError::Unavailable { .. }), "not closed: {broken}");
+    }
+    store.ensure_account(&name("kept"), Timestamp::EPOCH).await.unwrap();
+    let accounts = store.accounts().await.unwrap();
+    assert_eq!(accounts.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(), ["kept"]);
+    store.try_write().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_commit_that_fails_is_everybody_s_error() {
     let file = File::fresh();
     let store = Arc::new(file.store().await);

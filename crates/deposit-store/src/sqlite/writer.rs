@@ -1,7 +1,10 @@
 //! The one writer: a task that owns the only writing connection and commits whatever waits in one transaction.
 
+use std::any::Any;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::task::Poll;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -171,7 +174,7 @@ async fn transact(connection: &mut SqliteConnection, batch: &mut [Box<dyn Job>])
     execute(connection, "BEGIN IMMEDIATE", "begin a transaction").await?;
     for job in batch {
         execute(connection, "SAVEPOINT command", "begin a command").await?;
-        if !job.run(connection).await {
+        if !unbroken(job.run(connection)).await? {
             // Fails where the database has undone the whole transaction itself (disk full, say): then the batch fails.
             execute(connection, "ROLLBACK TO command", "undo a command").await?;
         }
@@ -181,6 +184,25 @@ async fn transact(connection: &mut SqliteConnection, batch: &mut [Box<dyn Job>])
     execute(connection, "COMMIT", "commit a transaction").await?;
     crash_point("store.after_commit");
     Ok(())
+}
+
+/// A command that panics fails its transaction, like one under whose feet the database undoes it: nobody else could write any more if it ended the
+/// writer. None of the transaction is kept, whatever the command had done by then; the callers of the others may try again.
+async fn unbroken<T>(work: impl Future<Output = T>) -> StoreResult<T> {
+    let mut work = std::pin::pin!(work);
+    // What a panic leaves half-done is the transaction's, and that is undone.
+    std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(broken(&*panic))),
+    })
+    .await
+}
+
+fn broken(panic: &(dyn Any + Send)) -> StoreError {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words");
+    tracing::error!(panic = text, "a command of the store broke: a mistake in the program");
+    StoreError::Unavailable { context: "run a command", source: "it broke: a mistake in the program".into() }
 }
 
 /// Brings the connection back to where a transaction can begin, by a new one if need be.
