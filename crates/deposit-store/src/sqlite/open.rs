@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "taken_in", include_str!("../../migrations/sqlite/0003_taken_in.sql")),
     (4, "reviews", include_str!("../../migrations/sqlite/0004_reviews.sql")),
     (5, "watch", include_str!("../../migrations/sqlite/0005_watch.sql")),
+    (7, "standing", include_str!("../../migrations/sqlite/0007_standing.sql")),
 ];
 
 /// The file of `sqlite://PATH`.
