@@ -289,7 +289,7 @@ async fn a_node_that_contradicts_itself_is_not_followed() {
 #[tokio::test]
 async fn the_other_dialect_and_a_node_without_the_newer_actions() {
     let w = World::scripted(|action, _, _| match action {
-        "accounts_receivable" | "blocks_info" | "accounts_balances" => error("Unknown command"),
+        "accounts_receivable" | "blocks_info" | "accounts_frontiers" => error("Unknown command"),
         _ => Do::Forward,
     })
     .await;

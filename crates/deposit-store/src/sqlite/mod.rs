@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use deposit_core::{
-    AccountIndex, AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken,
-    Ticker, Timestamp,
+    AccountIndex, AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed,
+    StandingPosition, Taken, Ticker, Timestamp,
 };
 use deposit_lifecycle::watch::{Lane, Lanes};
 use sqlx::pool::PoolConnection;
@@ -133,6 +133,23 @@ impl Store for SqliteStore {
 
     async fn standing_owner(&self, provider: ProviderId, address: &str) -> StoreResult<Option<Account>> {
         standing::owner(&mut *self.reader().await?, provider, address).await
+    }
+
+    async fn note_positions(
+        &self,
+        provider: ProviderId,
+        positions: Vec<StandingPosition>,
+    ) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(standing::note_positions(c, provider, positions))).await
+    }
+
+    async fn positions(
+        &self,
+        provider: ProviderId,
+        first: AccountIndex,
+        last: AccountIndex,
+    ) -> StoreResult<Vec<StandingPosition>> {
+        standing::positions(&mut *self.reader().await?, provider, first, last).await
     }
 
     async fn standing_mark(&self, provider: ProviderId) -> StoreResult<Option<AccountIndex>> {
