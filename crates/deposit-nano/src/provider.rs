@@ -203,7 +203,11 @@ impl PaymentProvider for Nano {
     fn watch(&self, indices: &[AccountIndex]) {
         let new = indices.iter().filter(|index| !self.shared.knows(**index));
         let new: Vec<_> = new.map(|index| (self.seed.address(*index), *index)).collect();
-        self.shared.watch(new);
+        self.shared.watch(new.iter().copied());
+        if self.swept() {
+            // Younger than the scans: paid perhaps before anybody looked after it.
+            new.iter().for_each(|(address, _)| self.shared.look_at(*address));
+        }
     }
 
     fn resume(&self, positions: &[StandingPosition]) {

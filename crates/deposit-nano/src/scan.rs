@@ -112,6 +112,11 @@ impl Nano {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a slice was read in this process.
+    pub(crate) fn swept(&self) -> bool {
+        self.progress().swept.is_some()
+    }
+
     pub(crate) async fn page(&self, position: Position) -> Result<ScanPage, Failed> {
         let swept = {
             let mut progress = self.progress();
@@ -124,10 +129,15 @@ impl Nano {
             }
             progress.swept
         };
-        let hinted = self.shared.take_hinted(HINTED);
+        let mut hinted = self.shared.take_hinted(HINTED);
         let told: Vec<Address> = hinted.iter().map(|own| own.address).collect();
         let overdue = swept.is_none_or(|at| at.elapsed() >= OVERDUE);
         let alone = position.stage == Stage::Live && !hinted.is_empty() && !overdue;
+        for own in self.shared.soon(CHAINS) {
+            if !told.is_empty() && !told.contains(&own.address) {
+                hinted.push(own);
+            }
+        }
         let page = if alone {
             self.hinted_page(position, &hinted).await
         } else {
@@ -141,7 +151,7 @@ impl Nano {
         page
     }
 
-    /// What was named, and nothing else.
+    /// What was named, or has to be looked at soon, and nothing else.
     async fn hinted_page(&self, position: Position, hinted: &[Own]) -> Result<ScanPage, Failed> {
         let mut found = Found::default();
         self.show(hinted, false, &mut found).await?;

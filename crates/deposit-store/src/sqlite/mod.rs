@@ -9,6 +9,8 @@ mod deposits;
 mod journal;
 mod ledger;
 mod open;
+#[cfg(test)]
+mod plans;
 mod rates;
 mod reviews;
 mod row;
