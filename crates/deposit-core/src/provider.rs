@@ -155,7 +155,7 @@ pub struct ScanPage {
     /// How far single standing addresses were shown with this page; stored once what the page shows is committed, and told to a later
     /// process by [`PaymentProvider::resume`].
     pub positions: Vec<StandingPosition>,
-    /// Requests that it took, beyond the first.
+    /// Requests that it took, beyond the first: they count against the budget.
     pub further_requests: u32,
     /// Where to go on.
     pub next: ScanCursor,

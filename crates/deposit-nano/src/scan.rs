@@ -154,7 +154,7 @@ impl Nano {
     /// What was named, or has to be looked at soon, and nothing else.
     async fn hinted_page(&self, position: Position, hinted: &[Own]) -> Result<ScanPage, Failed> {
         let mut found = Found::default();
-        self.show(hinted, false, &mut found).await?;
+        self.show(hinted, true, &mut found).await?;
         let page = self.number(position.page, &mut found, true);
         let next = Position { page, ..position };
         Ok(found.page(next.cursor(), self.shared.any_hinted()))
@@ -165,11 +165,12 @@ impl Nano {
         let Position { stage, page, after } = position;
         let whole = stage != Stage::Live;
         let (mut some, mut more) = self.shared.slice(after, ADDRESSES);
-        // Where many chains have to be looked through, the page ends with so many of them.
-        let mut chains = some.iter().enumerate().filter(|(_, own)| whole || own.look.is_some());
-        if whole && let Some((at, _)) = chains.nth(CHAINS) {
-            some.truncate(at);
-            more = true;
+        let mut found = Found::default();
+        if whole {
+            // Where many chains have to be looked through, the page ends with so many of them.
+            let done = self.chains(&some, true, &mut found).await?;
+            more |= done < some.len();
+            some.truncate(done);
         }
         let end = some.last().map_or(after, |own| own.index);
         let named = !hinted.is_empty();
@@ -178,8 +179,7 @@ impl Nano {
                 some.push(own);
             }
         }
-        let mut found = Found::default();
-        self.show(&some, whole, &mut found).await?;
+        self.show(&some, !whole, &mut found).await?;
         let page = self.number(page, &mut found, named);
         self.progress().swept = Some(Instant::now());
         let next = Position {
@@ -196,7 +196,7 @@ impl Nano {
         self.shared.watch([(address, index)]);
         let mut found = Found::default();
         if let Some(own) = self.shared.own(&address) {
-            self.show(&[own], false, &mut found).await?;
+            self.show(&[own], true, &mut found).await?;
         }
         Ok(found.page(ScanCursor::default(), false))
     }
@@ -214,10 +214,12 @@ impl Nano {
         progress.page
     }
 
-    /// What waits at these addresses, and what their chains took in where that has to be looked at.
-    async fn show(&self, some: &[Own], whole: bool, found: &mut Found) -> Result<(), Failed> {
-        let chains: Vec<Own> = some.iter().filter(|own| whole || own.look.is_some()).copied().collect();
-        self.chains(&chains, whole, found).await?;
+    /// What waits at these addresses, and, with `chains`, what their chains took in where that has to be looked at.
+    async fn show(&self, some: &[Own], chains: bool, found: &mut Found) -> Result<(), Failed> {
+        if chains {
+            let asked: Vec<Own> = some.iter().filter(|own| own.look.is_some()).copied().collect();
+            self.chains(&asked, false, found).await?;
+        }
         for own in some.chunks(ADDRESSES) {
             let addresses: Vec<Address> = own.iter().map(|own| own.address).collect();
             let waiting = self.client.waiting(SCAN, &addresses, self.dust_raw, false).await?;
@@ -233,9 +235,10 @@ impl Nano {
         Ok(())
     }
 
-    /// What these chains took in: the sends that their blocks received, and which block received which.
-    async fn chains(&self, some: &[Own], whole: bool, found: &mut Found) -> Result<(), Failed> {
-        let mut walks = 0;
+    /// What these chains took in: the sends that their blocks received, and which block received which. `whole`: from their beginning. Answers
+    /// for how many of them it did so: the rest in the next turn, what waits is not kept waiting.
+    async fn chains(&self, some: &[Own], whole: bool, found: &mut Found) -> Result<usize, Failed> {
+        let (mut done, mut walks) = (0, 0);
         for own in some.chunks(ADDRESSES) {
             let addresses: Vec<Address> = own.iter().map(|own| own.address).collect();
             let frontiers = self.client.frontiers(SCAN, &addresses).await?;
@@ -247,16 +250,16 @@ impl Nano {
                     Some(frontier) if !whole && own.position.is_some_and(|p| p.frontier == *frontier) => {
                         found.looked.push(*own);
                     }
-                    // The rest in the next turn: what waits is not kept waiting.
-                    Some(_) if walks >= CHAINS && !whole => {}
+                    Some(_) if walks >= CHAINS => return Ok(done),
                     Some(frontier) => {
                         walks += 1;
                         self.chain(own, *frontier, whole, found).await?;
                     }
                 }
+                done += 1;
             }
         }
-        Ok(())
+        Ok(done)
     }
 
     async fn chain(&self, own: &Own, frontier: Hash, whole: bool, found: &mut Found) -> Result<(), Failed> {

@@ -37,7 +37,7 @@ async fn newest(of: &mut SqliteConnection, table: &str) -> Result<i64> {
 }
 
 /// `rows` accounts, each with a deposit that was paid and credited and a standing address, and so many rates, deliveries and resolved reviews. Half
-/// of the postings are in one account. One of a thousand deposits is due.
+/// of the postings are in one account. One of a hundred deposits is due.
 pub(crate) async fn fill(path: &Path, rows: u32, bench: &Bench) -> Result<()> {
     let options = SqliteConnectOptions::new().filename(path).pragma("synchronous", "OFF").foreign_keys(false);
     let mut connection = options.connect().await?;
@@ -60,7 +60,7 @@ pub(crate) async fn fill(path: &Path, rows: u32, bench: &Bench) -> Result<()> {
         .execute(&mut *c)
         .await?;
     let id = "printf('bulk-deposit-%010d', n.i)";
-    let due = "CASE WHEN n.i % 1000 = 0 THEN n.i END";
+    let due = "CASE WHEN n.i % 100 = 0 THEN n.i END";
     copy(
         c,
         "deposits",
@@ -70,7 +70,7 @@ pub(crate) async fn fill(path: &Path, rows: u32, bench: &Bench) -> Result<()> {
             ("id", id),
             ("account", own.as_str()),
             ("next_check_at", due),
-            ("lane", "CASE WHEN n.i % 1000 = 0 THEN 'old' END"),
+            ("lane", "CASE WHEN n.i % 100 = 0 THEN 'old' END"),
         ],
     )
     .await?;
