@@ -27,6 +27,14 @@ pub(crate) fn live(provider: &str, config: &Path, orders: &[String]) -> Result<(
     run(command)
 }
 
+/// What single steps cost with few and with many rows. Ratios count, so it is built as everything else here is.
+pub(crate) fn growth(rows: &[u32]) -> Result<()> {
+    let mut command =
+        cargo(["run", "--quiet", "--package", "xtask", "--features", "growth", "--bin", "growth", "--"]);
+    command.args(rows.iter().map(|count| format!("--rows={count}")));
+    run(command)
+}
+
 /// The simulation of the watch, a binary of its own because it is built with the adapters.
 pub(crate) fn watch(deposits: &[u32], provider: Option<&str>) -> Result<()> {
     let mut command =

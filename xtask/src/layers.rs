@@ -28,7 +28,7 @@ fn allowed(name: &str, adapters: &BTreeSet<&str>) -> Option<BTreeSet<String>> {
         "deposit-engine" => &[CORE, LIFECYCLE, RATES, FACADE, STORE],
         "deposit-gateway" => &[CORE, LIFECYCLE, RATES, FACADE, STORE, ENGINE, SANDBOX, TRANSPORT],
         "deposit-testkit" => &[CORE, TRANSPORT, SANDBOX, CONFORMANCE],
-        "xtask" => &[SANDBOX, FACADE, CORE, LIFECYCLE],
+        "xtask" => &[SANDBOX, FACADE, CORE, LIFECYCLE, STORE],
         adapter if adapters.contains(adapter) => &[CORE, TRANSPORT],
         _ => return None,
     };

@@ -71,6 +71,12 @@ enum Task {
         #[arg(long)]
         provider: Option<String>,
     },
+    /// What a create, a credit, a webhook, a scan and a page cost with few rows and with many: the table of docs/growth.md.
+    Growth {
+        /// Rows of everything; several times for several.
+        #[arg(long)]
+        rows: Vec<u32>,
+    },
     /// Scaffolds an adapter: crate, emulator module, fixtures folder, suite, and its lines where adapters are listed.
     NewAdapter {
         /// Its name: 2-16 of a-z and 0-9, a letter first.
@@ -92,6 +98,7 @@ fn main() -> ExitCode {
         Task::Fixtures { check, .. } => fixtures::record(check),
         Task::Fuzz { examples, seed } => fuzz::all(examples, seed),
         Task::Watch { deposits, provider } => fixtures::watch(&deposits, provider.as_deref()),
+        Task::Growth { rows } => fixtures::growth(&rows),
         Task::NewAdapter { name, check: false } => new_adapter::new_adapter(&name),
         Task::NewAdapter { name, check: true } => new_adapter::trial(&name),
     };

@@ -37,7 +37,7 @@ pub use limits::{InvalidLimits, LimitError, Limits, UsdLimits};
 pub use price::{InvalidPrice, Overflow, Price, Rounding, percent_of, share};
 pub use provider::{
     Capabilities, Delivery, LookUpRequest, OpenRequest, PaymentProvider, RawDelivery, ReadOutcome, Received,
-    Replay, RequestBudget, ScanCursor, ScanPage, Taken, TickerKind, TickerSpec,
+    Replay, RequestBudget, ScanCursor, ScanPage, StandingPosition, Taken, TickerKind, TickerSpec,
 };
 pub use secret::{BadSecret, Secret};
 pub use status::{Stage, Status};

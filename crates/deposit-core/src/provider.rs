@@ -131,18 +131,32 @@ pub struct LookUpRequest {
 }
 
 /// Where a scan stands: the adapter's own text, stored by the engine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ScanCursor(pub String);
 
-/// One page of a scan.
+/// How far a standing address was shown: the adapter's own text, stored by the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingPosition {
+    /// The address.
+    pub address: String,
+    /// How far.
+    pub position: String,
+}
+
+/// One page of a scan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScanPage {
     /// What it showed.
     pub observations: Vec<Observation>,
     /// Which payments to standing addresses were taken in, and by what of ours (see [`PaymentProvider::receive`]). Shown again and again,
     /// as observations are, until a scan comes back with this page's cursor; so what an answer of `receive` said is not lost with it.
     pub taken: Vec<Taken>,
+    /// How far single standing addresses were shown with this page; stored once what the page shows is committed, and told to a later
+    /// process by [`PaymentProvider::resume`].
+    pub positions: Vec<StandingPosition>,
+    /// Requests that it took, beyond the first: they count against the budget.
+    pub further_requests: u32,
     /// Where to go on.
     pub next: ScanCursor,
     /// Whether there is more right now.
@@ -299,6 +313,18 @@ pub trait PaymentProvider: fmt::Debug + Send + Sync + 'static {
     /// Standing addresses to look after, from now on: told all at the start, in pages, and then only those that are new. Telling one again
     /// does nothing. A scan shows payments to these addresses only.
     fn watch(&self, _indices: &[AccountIndex]) {}
+
+    /// How far these addresses were shown to an earlier process, as pages of a scan said it: what lies before need not be shown again. Told
+    /// at the start, after [`watch`](Self::watch); an address that is not watched is passed over, and so is a text that is none of the adapter's.
+    fn resume(&self, _positions: &[StandingPosition]) {}
+
+    /// What a scan would show of this account's own address alone, however many others there are. Moves no cursor.
+    ///
+    /// # Errors
+    /// `Unsupported` where only a scan of everything shows it.
+    async fn scan_address(&self, _index: AccountIndex) -> Result<ScanPage, ProviderError> {
+        Err(ProviderError::unsupported(self.id(), Operation::Scan))
+    }
 
     /// Takes in what waits at a standing address, at most `most` payments, where a payment is final before it is taken in (Nano's receive
     /// blocks). Has no part in what is credited: a payment that was taken in is shown by `scan` all the same, and so is by what, until a

@@ -277,9 +277,10 @@ impl Engine {
     ) -> Result<Option<&'static str>, EngineError> {
         // An account's own address: each payment there is a deposit of its own, which the feed shows and a message alone does not open.
         if let Some(provider) = self.registry().provider(&message.provider)
-            && self.is_standing(&**provider, &message.target).await?
+            && provider.capabilities().standing_address
+            && let Some(account) = self.owner(&**provider, &message.target).await?
         {
-            return match self.catch_up(&**provider).await {
+            return match self.catch_up_at(&**provider, account.index).await {
                 Ok(()) => Ok(Some("scanned")),
                 // The background scan asks the same question.
                 Err(CatchUpError::Provider(_)) => Ok(Some(TO_BE_READ)),

@@ -70,6 +70,11 @@ impl Engine {
         }
     }
 
+    /// Whether a provider's budget pays for a read now.
+    pub(crate) fn pays(&self, provider: ProviderId) -> bool {
+        self.inner.watches.0.get(&provider).is_none_or(|watch| watch.budget.pays(self.now()))
+    }
+
     /// Takes a read off a provider's budget without asking.
     pub(crate) fn spend_read(&self, provider: &dyn PaymentProvider) {
         self.spend(provider.id(), provider.capabilities().requests_per_read);

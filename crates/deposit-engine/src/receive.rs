@@ -100,7 +100,7 @@ impl Engine {
         steps: &UnboundedSender<Step>,
     ) -> Result<bool, ReceiveError> {
         let ended = self.inner.takings.ended();
-        self.catch_up(provider).await.map_err(caught)?;
+        self.catch_up_at(provider, index).await.map_err(caught)?;
         let _ = steps.send(Step::Seen);
         let (mut unseen, mut complete, mut any) = (Vec::new(), true, false);
         // One at a time, so that the answer has what was done by its time. The background scan goes on where nobody listens any more.
@@ -131,9 +131,9 @@ impl Engine {
             }
         }
         if !unseen.is_empty() || self.inner.takings.any_since(ended) {
-            // They came between the scan and the taking in, or the background took them in before anybody had seen them: the feed shows them
-            // all the same.
-            if let Err(error) = self.catch_up(provider).await {
+            // They came between the scan and the taking in, or the background took them in before anybody had seen them: the next look shows
+            // them all the same.
+            if let Err(error) = self.catch_up_at(provider, index).await {
                 tracing::warn!(provider = %provider.id(), error = ?error, "payments were taken in and are not yet committed");
             }
             complete &= unseen.is_empty() || self.store().note_taken(provider.id(), unseen).await?.is_empty();

@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError};
 
 use deposit_core::{
     AccountIndex, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observation as Message, Observed,
-    PaymentProvider, PaymentReading, ProviderError, ProviderId, ProviderRef, Snapshot, Target, Terms,
-    TickerSpec,
+    PaymentProvider, PaymentReading, ProviderError, ProviderId, ProviderRef, ScanPage, Snapshot, Target,
+    Terms, TickerSpec,
 };
 use deposit_lifecycle as lifecycle;
 use deposit_store::{Account, DepositRow, OpenStanding, crash_point};
@@ -109,9 +109,11 @@ impl Engine {
 
     pub(crate) async fn scan_round(&self, provider: &dyn PaymentProvider) -> Result<Round, EngineError> {
         // A provider that was never registered has nobody to wait for.
-        let Some(turn) = self.inner.scans.get(&provider.id()) else { return self.scan_pages(provider).await };
+        let Some(turn) = self.inner.scans.get(&provider.id()) else {
+            return self.scan_pages(provider, false).await;
+        };
         let ended = turn.ended.lock().await;
-        self.scan_in_turn(provider, turn, ended).await
+        self.scan_in_turn(provider, turn, ended, false).await
     }
 
     async fn scan_in_turn(
@@ -119,9 +121,10 @@ impl Engine {
         provider: &dyn PaymentProvider,
         turn: &ScanTurn,
         mut ended: MutexGuard<'_, u64>,
+        patient: bool,
     ) -> Result<Round, EngineError> {
         let number = turn.begun.fetch_add(1, Ordering::SeqCst).saturating_add(1);
-        let round = self.scan_pages(provider).await?;
+        let round = self.scan_pages(provider, patient).await?;
         if round.whole {
             *ended = number;
         }
@@ -131,14 +134,14 @@ impl Engine {
     /// Commits all that the feed shows by now: returns after a scan that began after this call and came to the feed's end, be it another's.
     pub(crate) async fn catch_up(&self, provider: &dyn PaymentProvider) -> Result<(), CatchUpError> {
         let round = match self.inner.scans.get(&provider.id()) {
-            None => self.scan_pages(provider).await?,
+            None => self.scan_pages(provider, true).await?,
             Some(turn) => {
                 let before = turn.begun.load(Ordering::SeqCst);
                 let ended = turn.ended.lock().await;
                 if *ended > before {
                     return Ok(());
                 }
-                self.scan_in_turn(provider, turn, ended).await?
+                self.scan_in_turn(provider, turn, ended, true).await?
             }
         };
         match round.failed {
@@ -147,7 +150,8 @@ impl Engine {
         }
     }
 
-    async fn scan_pages(&self, provider: &dyn PaymentProvider) -> Result<Round, EngineError> {
+    /// `patient`: to the end of the feed, whether or not the budget pays for it.
+    async fn scan_pages(&self, provider: &dyn PaymentProvider, patient: bool) -> Result<Round, EngineError> {
         let mut round = Round::default();
         if !provider.capabilities().scan {
             return Ok(round);
@@ -167,17 +171,8 @@ impl Engine {
                     break;
                 }
             };
-            for (line, message) in page.observations.iter().enumerate() {
-                round.messages += 1;
-                let place = || {
-                    let from = cursor.as_ref().map_or("its beginning", |cursor| cursor.0.as_str());
-                    format!("feed from {from}, line {}", line.saturating_add(1))
-                };
-                round.paid.extend(self.scanned(provider, message, place).await?);
-            }
-            crash_point("scan.committed");
-            // What no deposit has is not ours to note: less than is taken in, or of an account that is gone.
-            self.store().note_taken(provider.id(), page.taken).await?;
+            let from = cursor.as_ref().map_or("its beginning", |cursor| cursor.0.as_str());
+            self.shown(provider, &page, from, &mut round).await?;
             // After what the page showed is committed: a process that dies before this sees the page again, which changes nothing.
             self.store().move_scan_cursor(provider.id(), &page.next).await?;
             crash_point("scan.moved");
@@ -186,8 +181,53 @@ impl Engine {
                 round.whole = true;
                 break;
             }
+            // The rest in the next round, from here on.
+            if !patient && !self.pays(provider.id()) {
+                break;
+            }
         }
         Ok(round)
+    }
+
+    /// Commits what a page showed. `from`: where in the feed it begins.
+    async fn shown(
+        &self,
+        provider: &dyn PaymentProvider,
+        page: &ScanPage,
+        from: &str,
+        round: &mut Round,
+    ) -> Result<(), EngineError> {
+        self.spend(provider.id(), page.further_requests);
+        for (line, message) in page.observations.iter().enumerate() {
+            round.messages += 1;
+            let place = || format!("feed from {from}, line {}", line.saturating_add(1));
+            round.paid.extend(self.scanned(provider, message, place).await?);
+        }
+        crash_point("scan.committed");
+        // What no deposit has is not ours to note: less than is taken in, or of an account that is gone.
+        self.store().note_taken(provider.id(), page.taken.clone()).await?;
+        if !page.positions.is_empty() {
+            self.store().note_positions(provider.id(), page.positions.clone()).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits all that waits at one account's own address: one look there, where the provider can, else all that the feed shows by now.
+    pub(crate) async fn catch_up_at(
+        &self,
+        provider: &dyn PaymentProvider,
+        index: AccountIndex,
+    ) -> Result<(), CatchUpError> {
+        // Whose the address is, and how far it was shown, has to be known first.
+        self.tell(provider).await?;
+        self.spend(provider.id(), 1);
+        match provider.scan_address(index).await {
+            Ok(page) => {
+                Ok(self.shown(provider, &page, "an account's address", &mut Round::default()).await?)
+            }
+            Err(error) if *error.kind() == ErrorKind::Unsupported => self.catch_up(provider).await,
+            Err(error) => Err(CatchUpError::Provider(error)),
+        }
     }
 
     /// Takes in what waits at these accounts' addresses. Has no part in the credit: what fails here waits at the address, is shown by the next
@@ -266,20 +306,8 @@ impl Engine {
         Ok((reading.confirmed > 0).then_some(account.index))
     }
 
-    /// Whether the address is the standing one of an account of ours.
-    pub(crate) async fn is_standing(
-        &self,
-        provider: &dyn PaymentProvider,
-        target: &Target,
-    ) -> Result<bool, EngineError> {
-        if !provider.capabilities().standing_address {
-            return Ok(false);
-        }
-        Ok(self.owner(provider, target).await?.is_some())
-    }
-
     /// Whose standing address the message is about: one look-up, however many accounts there are.
-    async fn owner(
+    pub(crate) async fn owner(
         &self,
         provider: &dyn PaymentProvider,
         target: &Target,
@@ -326,6 +354,9 @@ impl Engine {
                 self.store().note_standing(id, new).await?;
             }
             provider.watch(&indices);
+            if let Some(first) = indices.first().filter(|first| Some(**first) <= standing.noted) {
+                provider.resume(&self.store().positions(id, *first, last.index).await?);
+            }
             standing.told = Some(last.index);
             any = true;
         }

@@ -433,7 +433,13 @@ impl PaymentProvider for Feed {
         let observations: Vec<_> = lines.iter().skip(from).take(2).cloned().collect();
         let next = from + observations.len();
         let cursor = ScanCursor(next.to_string());
-        Ok(ScanPage { observations, taken: Vec::new(), next: cursor, more: next < lines.len() })
+        Ok(ScanPage {
+            observations,
+            taken: Vec::new(),
+            next: cursor,
+            more: next < lines.len(),
+            ..ScanPage::default()
+        })
     }
 }
 

@@ -119,6 +119,7 @@ impl PaymentProvider for Node {
             taken: state.sends.iter().filter_map(taken).collect(),
             next: ScanCursor(state.scans.to_string()),
             more: false,
+            ..ScanPage::default()
         })
     }
 

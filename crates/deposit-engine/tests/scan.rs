@@ -66,7 +66,13 @@ impl PaymentProvider for Node {
         let page: Vec<Observation> = feed.rows.iter().skip(from).take(2).cloned().collect();
         let next = from + page.len();
         let more = next < feed.rows.len();
-        Ok(ScanPage { observations: page, taken: Vec::new(), next: ScanCursor(next.to_string()), more })
+        Ok(ScanPage {
+            observations: page,
+            taken: Vec::new(),
+            next: ScanCursor(next.to_string()),
+            more,
+            ..ScanPage::default()
+        })
     }
 
     fn standing_address(&self, index: AccountIndex) -> Result<PayInstructions, ProviderError> {

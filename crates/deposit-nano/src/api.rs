@@ -180,17 +180,11 @@ pub(crate) struct AccountInfo {
     pub(crate) balance: Raw,
 }
 
-/// One account of `accounts_balances`.
+/// `accounts_frontiers`; accounts without a block are left out, or told of as errors.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Balance {
-    pub(crate) balance: Raw,
-}
-
-/// `accounts_balances`; accounts that are not there count as empty.
-#[derive(Debug, Deserialize)]
-pub(crate) struct AccountsBalances {
+pub(crate) struct AccountsFrontiers {
     #[serde(default)]
-    pub(crate) balances: Entries<Balance>,
+    pub(crate) frontiers: Entries<Hash>,
 }
 
 /// One line of `account_history`: a block of the account.

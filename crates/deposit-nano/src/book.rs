@@ -2,6 +2,9 @@
 //! lost: the next scan finds it again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::ops::Bound;
+use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,11 +15,6 @@ use crate::address::Address;
 use crate::block::Hash;
 use crate::map::Send;
 
-/// How many blocks of an address's own chain are looked through after a start: more than are taken in between two commits, so that a process
-/// that died in between loses neither a payment nor by which block it was taken in.
-pub(crate) const RECENT: usize = 64;
-/// The whole chain.
-pub(crate) const ALL: usize = usize::MAX;
 /// Most sends that are remembered.
 const MOST_SENDS: usize = 65_536;
 /// A send that is not confirmed by now gets an election, once (dossier, section 8).
@@ -29,33 +27,55 @@ struct Met {
     asked: bool,
 }
 
-/// A chain that is to be looked through.
+/// How far an account's own chain was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct Position {
+    /// The newest block of the chain: while it is that, there is nothing new.
+    pub(crate) frontier: Hash,
+    /// The newest block that the history listed, which leaves some kinds out: what lies behind it was shown.
+    pub(crate) listed: Option<Hash>,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.frontier)?;
+        self.listed.map_or(Ok(()), |listed| write!(f, "-{listed}"))
+    }
+}
+
+impl FromStr for Position {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (frontier, listed) = text.split_once('-').map_or((text, None), |(f, l)| (f, Some(l)));
+        Ok(Self {
+            frontier: frontier.parse().map_err(|_| ())?,
+            listed: listed.map(str::parse).transpose().map_err(|_| ())?,
+        })
+    }
+}
+
+/// An address of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Own {
     pub(crate) address: Address,
-    /// How many of its newest blocks.
-    pub(crate) depth: usize,
-    /// Which asking this answers: one that came while the chain was being read is not answered by that.
-    asked: u64,
+    pub(crate) index: AccountIndex,
+    /// How far its chain was shown, as far as that is stored.
+    pub(crate) position: Option<Position>,
+    /// Whether its chain has to be looked at, and by which asking: one that came while it was being read is not answered by that.
+    pub(crate) look: Option<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Book {
-    addresses: BTreeSet<Address>,
-    indices: BTreeSet<AccountIndex>,
-    /// Chains that are still to be looked through.
-    unseen: BTreeMap<Address, Look>,
+    own: BTreeMap<Address, Own>,
+    indices: BTreeMap<AccountIndex, Address>,
+    /// Somebody told of them: read before all others.
+    hinted: BTreeSet<Address>,
+    /// Something was taken in there: their chains are looked at soon.
+    soon: BTreeSet<Address>,
     asked: u64,
     met: HashMap<Hash, Met>,
-}
-
-impl Book {
-    fn ask(&mut self, address: Address, depth: usize) {
-        self.asked += 1;
-        let before = self.unseen.get(&address).map_or(0, |look| look.depth);
-        let look = Look { address, depth: depth.max(before), asked: self.asked };
-        self.unseen.insert(address, look);
-    }
 }
 
 /// Shared with the task that listens.
@@ -80,26 +100,75 @@ impl Shared {
     pub(crate) fn watch(&self, all: impl IntoIterator<Item = (Address, AccountIndex)>) {
         let mut book = self.book();
         for (address, index) in all {
-            book.indices.insert(index);
-            if book.addresses.insert(address) {
-                book.ask(address, RECENT);
+            book.indices.insert(index, address);
+            if !book.own.contains_key(&address) {
+                book.asked += 1;
+                // Once in each process: an earlier one may have died before what it took in was shown.
+                let own = Own { address, index, position: None, look: Some(book.asked) };
+                book.own.insert(address, own);
             }
         }
-        let count = book.addresses.len();
+        let count = book.own.len();
         drop(book);
         self.grown.send_if_modified(|known| std::mem::replace(known, count) != count);
     }
 
+    /// How far an earlier process had come.
+    pub(crate) fn resume(&self, address: &Address, position: Position) {
+        if let Some(own) = self.book().own.get_mut(address) {
+            own.position.get_or_insert(position);
+        }
+    }
+
     pub(crate) fn knows(&self, index: AccountIndex) -> bool {
-        self.book().indices.contains(&index)
+        self.book().indices.contains_key(&index)
     }
 
     pub(crate) fn watches(&self, address: &Address) -> bool {
-        self.book().addresses.contains(address)
+        self.book().own.contains_key(address)
     }
 
     pub(crate) fn addresses(&self) -> Vec<Address> {
-        self.book().addresses.iter().copied().collect()
+        self.book().own.keys().copied().collect()
+    }
+
+    /// At most `count` addresses of accounts behind `after`, and whether there are more.
+    pub(crate) fn slice(&self, after: AccountIndex, count: usize) -> (Vec<Own>, bool) {
+        let book = self.book();
+        let mut behind = book.indices.range((Bound::Excluded(after), Bound::Unbounded));
+        let some = behind.by_ref().take(count).filter_map(|(_, address)| book.own.get(address)).copied();
+        let some: Vec<Own> = some.collect();
+        (some, behind.next().is_some())
+    }
+
+    /// What is known of an address.
+    pub(crate) fn own(&self, address: &Address) -> Option<Own> {
+        self.book().own.get(address).copied()
+    }
+
+    /// At most so many of the addresses that somebody told of; they are no longer hinted at.
+    pub(crate) fn take_hinted(&self, count: usize) -> Vec<Own> {
+        let mut book = self.book();
+        let some: Vec<Address> = book.hinted.iter().take(count).copied().collect();
+        for address in &some {
+            book.hinted.remove(address);
+        }
+        some.iter().filter_map(|address| book.own.get(address)).copied().collect()
+    }
+
+    /// They were not shown after all.
+    pub(crate) fn hinted_again(&self, some: &[Address]) {
+        self.book().hinted.extend(some);
+    }
+
+    pub(crate) fn any_hinted(&self) -> bool {
+        !self.book().hinted.is_empty()
+    }
+
+    /// At most so many addresses at which something was taken in.
+    pub(crate) fn soon(&self, count: usize) -> Vec<Own> {
+        let book = self.book();
+        book.soon.iter().take(count).filter_map(|address| book.own.get(address)).copied().collect()
     }
 
     /// Changes when addresses are added.
@@ -107,36 +176,28 @@ impl Shared {
         self.grown.subscribe()
     }
 
-    /// Every chain from its beginning.
-    pub(crate) fn look_through_all(&self) {
+    /// This chain again: something was taken in there.
+    pub(crate) fn look_at(&self, address: Address) {
         let mut book = self.book();
-        for address in book.addresses.clone() {
-            book.ask(address, ALL);
+        book.asked += 1;
+        let asked = book.asked;
+        if let Some(own) = book.own.get_mut(&address) {
+            own.look = Some(asked);
+            book.soon.insert(address);
         }
     }
 
-    /// This chain again, at least so far: something was taken in there.
-    pub(crate) fn look_through(&self, address: Address, depth: usize) {
-        self.book().ask(address, depth);
-    }
-
-    /// Some of the chains that are still to be looked through.
-    pub(crate) fn unseen(&self, count: usize) -> Vec<Look> {
-        self.book().unseen.values().take(count).copied().collect()
-    }
-
-    /// These were looked through. What was asked for since they were listed stays.
-    pub(crate) fn seen(&self, done: &[Look]) {
+    /// These chains were looked at, and what they showed is stored. What was asked for since then stays.
+    pub(crate) fn seen(&self, done: &[Own]) {
         let mut book = self.book();
-        for look in done {
-            if book.unseen.get(&look.address).is_some_and(|now| now.asked == look.asked) {
-                book.unseen.remove(&look.address);
+        for looked in done {
+            let Some(own) = book.own.get_mut(&looked.address) else { continue };
+            own.position = looked.position;
+            if own.look == looked.look {
+                own.look = None;
+                book.soon.remove(&looked.address);
             }
         }
-    }
-
-    pub(crate) fn unseen_count(&self) -> usize {
-        self.book().unseen.len()
     }
 
     /// Remembers a send; says whether an election should be asked for.
@@ -158,6 +219,12 @@ impl Shared {
         self.book().met.get(&hash).map(|met| met.send)
     }
 
+    /// Something has come to this address.
+    pub(crate) fn hint_at(&self, address: Address) {
+        self.book().hinted.insert(address);
+        self.hint();
+    }
+
     /// Something may have come.
     pub(crate) fn hint(&self) {
         // Kept until somebody waits for it.
@@ -177,23 +244,54 @@ mod tests {
     fn what_was_asked_for_meanwhile_is_not_forgotten() {
         let shared = Shared::new();
         let address = Address([1; 32]);
-        let depths = || shared.unseen(10).iter().map(|look| look.depth).collect::<Vec<_>>();
+        let position = Position { frontier: Hash([7; 32]), listed: None };
+        let own = || shared.own(&address).unwrap();
         shared.watch([(address, AccountIndex(1)), (address, AccountIndex(1))]);
-        let some = shared.unseen(10);
-        assert_eq!(depths(), [RECENT]);
-        // No deeper than before, but a block was added while the chain was being read.
-        shared.look_through(address, 1);
-        shared.seen(&some);
-        assert_eq!(depths(), [RECENT]);
-        shared.look_through(address, RECENT + 3);
-        assert_eq!(depths(), [RECENT + 3]);
-        shared.seen(&shared.unseen(10));
-        assert_eq!(shared.unseen_count(), 0);
+        let before = own();
+        assert!(before.look.is_some(), "once in each process");
+        // A block was added while the chain was being read.
+        shared.look_at(address);
+        shared.seen(&[Own { position: Some(position), ..before }]);
+        assert!(own().look.is_some() && own().position == Some(position));
+        assert_eq!(shared.soon(9), [own()]);
+        shared.seen(&[own()]);
+        assert!(own().look.is_none() && shared.soon(9).is_empty());
         shared.watch([(address, AccountIndex(1))]);
-        assert_eq!(shared.unseen_count(), 0, "telling it again does nothing");
-        shared.look_through_all();
-        assert_eq!(depths(), [ALL]);
+        assert!(own().look.is_none(), "telling it again does nothing");
         assert!(shared.knows(AccountIndex(1)) && !shared.knows(AccountIndex(2)));
+    }
+
+    #[test]
+    fn slices_go_on_where_they_stopped_and_hints_come_once() {
+        let shared = Shared::new();
+        shared.watch((1..=5).map(|n| (Address([9 - n; 32]), AccountIndex(u32::from(n)))));
+        let indices = |after, count| {
+            let (some, more) = shared.slice(AccountIndex(after), count);
+            (some.iter().map(|own| own.index.0).collect::<Vec<_>>(), more)
+        };
+        assert_eq!(indices(0, 2), (vec![1, 2], true));
+        assert_eq!(indices(2, 3), (vec![3, 4, 5], false));
+        assert_eq!(indices(5, 3), (vec![], false));
+        shared.hint_at(Address([8; 32]));
+        shared.hint_at(Address([99; 32]));
+        let told = shared.take_hinted(9);
+        assert_eq!(told.iter().map(|own| own.index.0).collect::<Vec<_>>(), [1]);
+        assert!(!shared.any_hinted());
+        shared.hinted_again(&[Address([8; 32])]);
+        assert_eq!(shared.take_hinted(9), told);
+    }
+
+    #[test]
+    fn positions_read_back() {
+        for position in [
+            Position { frontier: Hash([1; 32]), listed: None },
+            Position { frontier: Hash([1; 32]), listed: Some(Hash([2; 32])) },
+        ] {
+            assert_eq!(position.to_string().parse(), Ok(position));
+        }
+        for foreign in ["", "x", "-", "live-1"] {
+            assert_eq!(foreign.parse::<Position>(), Err(()), "{foreign}");
+        }
     }
 
     #[test]

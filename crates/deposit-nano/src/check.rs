@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ACTIONS: &[(&str, Option<&str>)] = &[
     ("accounts_receivable", Some("receivable")),
     ("receivable", None),
-    ("accounts_balances", Some("account_info")),
+    ("accounts_frontiers", Some("account_info")),
     ("account_info", None),
     ("account_history", None),
     ("blocks_info", Some("block_info")),
@@ -43,7 +43,7 @@ fn question(action: &str, account: &str) -> Value {
         "receivable" => {
             json!({ "action": action, "account": account, "count": "1", "threshold": "1", "source": "true" })
         }
-        "accounts_balances" => json!({ "action": action, "accounts": [account] }),
+        "accounts_frontiers" => json!({ "action": action, "accounts": [account] }),
         "account_history" => json!({ "action": action, "account": account, "count": "1" }),
         "blocks_info" => {
             json!({ "action": action, "hashes": [hash], "json_block": "true", "include_not_found": "true" })

@@ -21,7 +21,7 @@ use crate::work::{self, Network, Work};
 /// How many sends of one account are asked for at first, and how many at most: a fixed count over dust would hide a payment.
 const COUNTS: [usize; 3] = [64, 2_048, 16_384];
 /// Blocks in one `blocks_info`.
-const BLOCKS_AT_ONCE: usize = 64;
+pub(crate) const BLOCKS_AT_ONCE: usize = 64;
 /// How long a work server may take, before this CPU does it.
 const WORK_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -229,26 +229,26 @@ impl Client {
         }
     }
 
-    /// Those of these addresses that have taken something in.
-    pub(crate) async fn with_balance(
+    /// The newest block of each of these accounts that has one.
+    pub(crate) async fn frontiers(
         &self,
         operation: Operation,
         addresses: &[Address],
-    ) -> Result<Vec<Address>, Failed> {
+    ) -> Result<BTreeMap<Address, Hash>, Failed> {
         let accounts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-        let body =
-            json!({ "action": "accounts_balances", "accounts": accounts, "include_only_confirmed": "false" });
-        match self.call::<api::AccountsBalances>(operation, body).await {
+        let body = json!({ "action": "accounts_frontiers", "accounts": accounts });
+        match self.call::<api::AccountsFrontiers>(operation, body).await {
             Ok(answer) => {
-                let full = answer.balances.0.into_iter().filter(|(_, b)| b.balance.0 > 0);
-                full.map(|(account, _)| key(operation, &account)).collect()
+                let all = answer.frontiers.0.into_iter();
+                all.map(|(account, head)| Ok((key(operation, &account)?, head))).collect()
             }
-            Err(error) if error.has_no_such_action() => {
-                let mut full = Vec::new();
+            // An old node says this of all of them where one has no block.
+            Err(error) if error.has_no_such_action() || error.is_account_not_found() => {
+                let mut all = BTreeMap::new();
                 for address in addresses {
-                    full.extend(self.account(operation, *address).await?.map(|_| *address));
+                    all.extend(self.account(operation, *address).await?.map(|a| (*address, a.frontier)));
                 }
-                Ok(full)
+                Ok(all)
             }
             Err(error) => Err(error),
         }

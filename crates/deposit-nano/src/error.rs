@@ -99,6 +99,11 @@ impl Failed {
         }
     }
 
+    /// The account has no block.
+    pub(crate) fn is_account_not_found(&self) -> bool {
+        matches!(self, Self::Node(NodeError::AccountNotFound))
+    }
+
     /// The node has no such action: `Unknown command`, or HTTP 4xx of RsNano and of proxies that let only some through.
     pub(crate) fn has_no_such_action(&self) -> bool {
         match self {

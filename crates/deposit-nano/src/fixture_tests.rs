@@ -177,8 +177,8 @@ fn accounts() {
         assert_eq!(info.frontier, processed.hash);
         let history: api::History = serde_json::from_str(&named("account_history")).unwrap();
         assert_eq!((history.history[0].kind.as_str(), history.history[0].hash), ("receive", processed.hash));
-        let balances: api::AccountsBalances = serde_json::from_str(&named("accounts_balances")).unwrap();
-        assert!(balances.balances.0.values().any(|b| b.balance.0 == info.balance.0));
+        let heads: api::AccountsFrontiers = serde_json::from_str(&named("accounts_frontiers")).unwrap();
+        assert!(heads.frontiers.0.values().any(|head| *head == info.frontier));
         let blocks: api::BlocksInfo = serde_json::from_str(&named("blocks_info_unknown")).unwrap();
         assert!(blocks.blocks.0.is_empty());
         let version: api::Version = serde_json::from_str(&named("version")).unwrap();

@@ -134,7 +134,7 @@ fn heard(shared: &Shared, frame: &Message) {
         return;
     };
     let to = frame.message.and_then(|notice| map::notice_destination(&notice).ok().flatten());
-    if to.is_some_and(|to| shared.watches(&to)) {
-        shared.hint();
+    if let Some(to) = to.filter(|to| shared.watches(to)) {
+        shared.hint_at(to);
     }
 }

@@ -10,7 +10,7 @@ use deposit_core::{
     AccountIndex, Asset, Capabilities, CheckContext, CheckItem, ConfigError, CreditRule, Delivery,
     DepositIntent, ErrorKind, IntentRecord, OpenRequest, Operation, PayInstructions, PaymentProvider,
     ProviderError, ProviderId, ProviderRef, RawDelivery, Received, Replay, RequestBudget, ScanCursor,
-    ScanPage, Secret, Snapshot, Ticker, TickerKind, TickerSpec, WebhookError,
+    ScanPage, Secret, Snapshot, StandingPosition, Ticker, TickerKind, TickerSpec, WebhookError,
 };
 use deposit_transport::HttpConfig;
 use tokio::task::AbortHandle;
@@ -187,7 +187,7 @@ impl PaymentProvider for Nano {
     }
 
     /// What waits at the addresses that [`watch`](PaymentProvider::watch) was told, confirmed or not, and what their chains took in since:
-    /// without a cursor from their beginning.
+    /// without a cursor from their beginning. A slice of them at a time; where pushes have named addresses, those alone.
     async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
         self.listen();
         let position = scan::Position::of(cursor);
@@ -203,7 +203,23 @@ impl PaymentProvider for Nano {
     fn watch(&self, indices: &[AccountIndex]) {
         let new = indices.iter().filter(|index| !self.shared.knows(**index));
         let new: Vec<_> = new.map(|index| (self.seed.address(*index), *index)).collect();
-        self.shared.watch(new);
+        self.shared.watch(new.iter().copied());
+        if self.swept() {
+            // Younger than the scans: paid perhaps before anybody looked after it.
+            new.iter().for_each(|(address, _)| self.shared.look_at(*address));
+        }
+    }
+
+    fn resume(&self, positions: &[StandingPosition]) {
+        for StandingPosition { address, position } in positions {
+            if let (Ok(address), Ok(position)) = (address.parse(), position.parse()) {
+                self.shared.resume(&address, position);
+            }
+        }
+    }
+
+    async fn scan_address(&self, index: AccountIndex) -> Result<ScanPage, ProviderError> {
+        self.address_page(index).await.map_err(|failed| failed.told(Operation::Scan))
     }
 
     async fn receive(&self, index: AccountIndex, most: usize) -> Result<Received, ProviderError> {

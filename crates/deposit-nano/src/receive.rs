@@ -6,15 +6,15 @@ use deposit_core::{AccountIndex, ErrorKind, Operation, ProviderError, Received, 
 
 use crate::address::Address;
 use crate::block::{Hash, StateBlock};
-use crate::book::{RECENT, Shared};
+use crate::book::Shared;
 use crate::error::{Failed, NodeError};
 use crate::key::Key;
 use crate::map;
 use crate::provider::Nano;
 
 const RECEIVE: Operation = Operation::Receive;
-/// Most blocks of one call, whatever is asked for: below what is looked through after a start.
-const MOST_BLOCKS: usize = RECENT / 2;
+/// Most blocks of one call, whatever is asked for.
+const MOST_BLOCKS: usize = 32;
 /// After so many failures the rest is left to another call: work takes time, and somebody waits for the answer.
 const MOST_FAILURES: usize = 8;
 /// How often a block is built anew, because the account's head had moved.
@@ -39,12 +39,11 @@ enum Outcome {
 struct LookAgain<'a> {
     shared: &'a Shared,
     address: Address,
-    depth: usize,
 }
 
 impl Drop for LookAgain<'_> {
     fn drop(&mut self) {
-        self.shared.look_through(self.address, self.depth);
+        self.shared.look_at(self.address);
     }
 }
 
@@ -68,8 +67,7 @@ impl Nano {
         largest_first.sort_by_key(|(_, raw)| std::cmp::Reverse(*raw));
         // What no longer waits is no longer listed as waiting: the next scan finds it in the account's own chain, so a payment
         // that was taken in before anybody saw it is seen all the same. Also where the caller gives up half-way.
-        let _again =
-            LookAgain { shared: &self.shared, address, depth: largest_first.len().saturating_add(RECENT) };
+        let _again = LookAgain { shared: &self.shared, address };
         let mut first_error = None;
         for (send, raw) in largest_first {
             if received.taken.len() >= most.min(MOST_BLOCKS) || received.failed >= MOST_FAILURES {

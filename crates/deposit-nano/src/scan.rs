@@ -1,22 +1,33 @@
 //! The scan: what waits at our addresses, and what their own chains have taken in.
+//!
+//! Addresses that a push has named are read alone, at once. All others are read in turn, a slice in each page, and the cursor says where the
+//! next one begins; how far an account's own chain was shown is stored for each address, so that a start asks for its newest block only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use deposit_core::{Operation, ScanCursor, ScanPage, Taken};
+use deposit_core::{AccountIndex, Operation, ScanCursor, ScanPage, StandingPosition, Taken};
 
 use crate::address::Address;
 use crate::block::Hash;
-use crate::book::{ALL, Look};
+use crate::book::{self, Own};
+use crate::client::BLOCKS_AT_ONCE;
 use crate::error::Failed;
 use crate::map::{self, NoPayment, Send};
 use crate::provider::Nano;
 
 const SCAN: Operation = Operation::Scan;
-/// Addresses in one request.
-const ADDRESSES: usize = 100;
+/// Addresses in one slice, and in one request.
+const ADDRESSES: usize = 500;
+/// Addresses that pushes have named, in one page.
+const HINTED: usize = 100;
+/// Chains that one page looks through: what waits elsewhere is not kept waiting.
+const CHAINS: usize = 32;
 /// Blocks in one page of a chain.
 const PAGE: usize = 256;
+/// However much is pushed, a slice of all addresses is read this often.
+const OVERDUE: Duration = Duration::from_secs(10);
 
 /// How far the way through whole chains is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,41 +40,71 @@ enum Stage {
     Live,
 }
 
-/// Where a scan stands: `chains-7`, `live-8`, `live`. The number is that of the last page that showed chains; whoever comes back with it has stored
-/// what was on that page, so those chains need not be shown again.
+/// Where a scan stands: `chains-7-500`, `live-8-0`. The first number is that of the last page that showed chains or what was hinted at; whoever
+/// comes back with it has stored what was on that page, so that need not be shown again. The second is the account that was looked at last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
     stage: Stage,
     page: u64,
+    after: AccountIndex,
 }
 
 impl Position {
     pub(crate) fn of(cursor: Option<&ScanCursor>) -> Self {
         let text = cursor.map(|cursor| cursor.0.as_str()).unwrap_or_default();
-        let (word, page) = text.split_once('-').unwrap_or((text, "0"));
-        match (word, page.parse()) {
-            ("live", Ok(page)) => Self { stage: Stage::Live, page },
-            ("chains", Ok(page)) => Self { stage: Stage::Chains, page },
+        let (word, rest) = text.split_once('-').unwrap_or((text, "0"));
+        // As earlier releases wrote it: without an account.
+        let (page, after) = rest.split_once('-').unwrap_or((rest, "0"));
+        match (word, page.parse(), after.parse().map(AccountIndex)) {
+            ("live", Ok(page), Ok(after)) => Self { stage: Stage::Live, page, after },
+            ("chains", Ok(page), Ok(after)) => Self { stage: Stage::Chains, page, after },
             // No cursor, or a text that is not ours: better once too often.
-            _ => Self { stage: Stage::Beginning, page: 0 },
+            _ => Self { stage: Stage::Beginning, page: 0, after: AccountIndex(0) },
         }
     }
 
     fn cursor(self) -> ScanCursor {
         let word = if self.stage == Stage::Live { "live" } else { "chains" };
-        ScanCursor(format!("{word}-{}", self.page))
+        ScanCursor(format!("{word}-{}-{}", self.page, self.after.0))
     }
 }
 
-/// What a scan remembers from one page to the next. Lost with the process: everything recent is then shown once more.
+/// What a scan remembers from one page to the next. Lost with the process: the positions are stored, and a hint only makes things faster.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// The way through whole chains was begun in this process.
-    begun: bool,
-    /// Number of the last page that showed chains.
+    /// Number of the last page that showed chains or what was hinted at.
     page: u64,
-    /// What it showed.
-    shown: Vec<Look>,
+    /// The chains, as that page showed them.
+    looked: Vec<Own>,
+    /// What was hinted at.
+    hinted: Vec<Address>,
+    /// When a slice was read last.
+    swept: Option<Instant>,
+}
+
+/// What was found at some addresses.
+#[derive(Debug, Default)]
+struct Found {
+    sends: Vec<Send>,
+    taken: Vec<Taken>,
+    /// Chains that were shown to their end, with how far that is.
+    looked: Vec<Own>,
+    /// Those of them of which there was something new.
+    moved: Vec<StandingPosition>,
+    requests: usize,
+}
+
+impl Found {
+    fn page(self, next: ScanCursor, more: bool) -> ScanPage {
+        ScanPage {
+            observations: self.sends.iter().filter_map(map::observation).collect(),
+            taken: self.taken,
+            positions: self.moved,
+            further_requests: u32::try_from(self.requests.saturating_sub(1)).unwrap_or(u32::MAX),
+            next,
+            more,
+        }
+    }
 }
 
 impl Nano {
@@ -71,95 +112,225 @@ impl Nano {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a slice was read in this process.
+    pub(crate) fn swept(&self) -> bool {
+        self.progress().swept.is_some()
+    }
+
     pub(crate) async fn page(&self, position: Position) -> Result<ScanPage, Failed> {
-        let Position { stage, page } = position;
-        {
+        let swept = {
             let mut progress = self.progress();
-            if stage != Stage::Beginning && page == progress.page {
-                self.shared.seen(&std::mem::take(&mut progress.shown));
+            let (looked, hinted) =
+                (std::mem::take(&mut progress.looked), std::mem::take(&mut progress.hinted));
+            if position.stage != Stage::Beginning && position.page == progress.page {
+                self.shared.seen(&looked);
+            } else {
+                self.shared.hinted_again(&hinted);
             }
-            // After a restart the way through the chains begins anew.
-            let resumed = std::mem::replace(&mut progress.begun, stage != Stage::Live);
-            if stage == Stage::Beginning || (stage == Stage::Chains && !resumed) {
-                self.shared.look_through_all();
-            }
-        }
-        let some = self.shared.unseen(ADDRESSES);
-        let (mut sends, taken) = self.chains(&some).await?;
-        let more = self.shared.unseen_count() > some.len();
-        if !more {
-            for addresses in self.shared.addresses().chunks(ADDRESSES) {
-                sends.extend(self.waiting(addresses).await?);
-            }
-        }
-        let observations = sends.iter().filter_map(map::observation).collect();
-        let stage = if more && stage != Stage::Live { Stage::Chains } else { Stage::Live };
-        let mut progress = self.progress();
-        let page = if some.is_empty() {
-            page
-        } else {
-            // Never a number that is in use, here or in a cursor that was stored.
-            progress.page = progress.page.max(page).wrapping_add(1);
-            progress.shown = some;
-            progress.page
+            progress.swept
         };
-        Ok(ScanPage { observations, taken, next: Position { stage, page }.cursor(), more })
-    }
-
-    /// What waits at these addresses.
-    async fn waiting(&self, addresses: &[Address]) -> Result<Vec<Send>, Failed> {
-        let waiting = self.client.waiting(SCAN, addresses, self.dust_raw, false).await?;
-        let hashes: Vec<Hash> = waiting.into_values().flat_map(|all| all.into_keys()).collect();
-        self.payments(&hashes).await
-    }
-
-    /// What these addresses took in: the sends that the newest blocks of their chains received, and which block received which.
-    async fn chains(&self, some: &[Look]) -> Result<(Vec<Send>, Vec<Taken>), Failed> {
-        let addresses: Vec<_> = some.iter().map(|look| look.address).collect();
-        if addresses.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        // Nothing is ever sent from these addresses by this program, so one that took something in has a balance. One that somebody
-        // emptied is looked at all the same when everything is asked for.
-        let full: BTreeSet<_> = self.client.with_balance(SCAN, &addresses).await?.into_iter().collect();
-        let mut blocks = Vec::new();
-        for look in some.iter().filter(|look| look.depth == ALL || full.contains(&look.address)) {
-            let received = self.receives(look.address, look.depth).await?;
-            for (block, info) in self.client.blocks(SCAN, &received).await? {
-                blocks.extend(info.contents.0.link.map(|send| (block, send)));
+        let mut hinted = self.shared.take_hinted(HINTED);
+        let told: Vec<Address> = hinted.iter().map(|own| own.address).collect();
+        let overdue = swept.is_none_or(|at| at.elapsed() >= OVERDUE);
+        let alone = position.stage == Stage::Live && !hinted.is_empty() && !overdue;
+        for own in self.shared.soon(CHAINS) {
+            if !told.is_empty() && !told.contains(&own.address) {
+                hinted.push(own);
             }
+        }
+        let page = if alone {
+            self.hinted_page(position, &hinted).await
+        } else {
+            self.slice(position, hinted).await
+        };
+        if page.is_err() {
+            self.shared.hinted_again(&told);
+        } else {
+            self.progress().hinted = told;
+        }
+        page
+    }
+
+    /// What was named, or has to be looked at soon, and nothing else.
+    async fn hinted_page(&self, position: Position, hinted: &[Own]) -> Result<ScanPage, Failed> {
+        let mut found = Found::default();
+        self.show(hinted, true, &mut found).await?;
+        let page = self.number(position.page, &mut found, true);
+        let next = Position { page, ..position };
+        Ok(found.page(next.cursor(), self.shared.any_hinted()))
+    }
+
+    /// The next addresses in turn, with those where something was taken in.
+    async fn slice(&self, position: Position, hinted: Vec<Own>) -> Result<ScanPage, Failed> {
+        let Position { stage, page, after } = position;
+        let whole = stage != Stage::Live;
+        let (mut some, mut more) = self.shared.slice(after, ADDRESSES);
+        let mut found = Found::default();
+        if whole {
+            // Where many chains have to be looked through, the page ends with so many of them.
+            let done = self.chains(&some, true, &mut found).await?;
+            more |= done < some.len();
+            some.truncate(done);
+        }
+        let end = some.last().map_or(after, |own| own.index);
+        let named = !hinted.is_empty();
+        for own in hinted.into_iter().chain(self.shared.soon(CHAINS)) {
+            if !some.iter().any(|known| known.address == own.address) {
+                some.push(own);
+            }
+        }
+        self.show(&some, !whole, &mut found).await?;
+        let page = self.number(page, &mut found, named);
+        self.progress().swept = Some(Instant::now());
+        let next = Position {
+            stage: if more && whole { Stage::Chains } else { Stage::Live },
+            page,
+            after: if more { end } else { AccountIndex(0) },
+        };
+        Ok(found.page(next.cursor(), more || self.shared.any_hinted()))
+    }
+
+    /// What an account's own address shows.
+    pub(crate) async fn address_page(&self, index: AccountIndex) -> Result<ScanPage, Failed> {
+        let address = self.seed.address(index);
+        self.shared.watch([(address, index)]);
+        let mut found = Found::default();
+        if let Some(own) = self.shared.own(&address) {
+            self.show(&[own], true, &mut found).await?;
+        }
+        Ok(found.page(ScanCursor::default(), false))
+    }
+
+    /// Numbers a page, if it showed something that is not shown again once it is stored.
+    fn number(&self, page: u64, found: &mut Found, named: bool) -> u64 {
+        let looked = std::mem::take(&mut found.looked);
+        if looked.is_empty() && !named {
+            return page;
+        }
+        let mut progress = self.progress();
+        // Never a number that is in use, here or in a cursor that was stored.
+        progress.page = progress.page.max(page).wrapping_add(1);
+        progress.looked = looked;
+        progress.page
+    }
+
+    /// What waits at these addresses, and, with `chains`, what their chains took in where that has to be looked at.
+    async fn show(&self, some: &[Own], chains: bool, found: &mut Found) -> Result<(), Failed> {
+        if chains {
+            let asked: Vec<Own> = some.iter().filter(|own| own.look.is_some()).copied().collect();
+            self.chains(&asked, false, found).await?;
+        }
+        for own in some.chunks(ADDRESSES) {
+            let addresses: Vec<Address> = own.iter().map(|own| own.address).collect();
+            let waiting = self.client.waiting(SCAN, &addresses, self.dust_raw, false).await?;
+            found.requests += 1;
+            let hashes: Vec<Hash> = waiting.into_values().flat_map(|all| all.into_keys()).collect();
+            let (sends, _) = self.payments(&hashes, found).await?;
+            for send in sends {
+                if !found.sends.iter().any(|known| known.hash == send.hash) {
+                    found.sends.push(send);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What these chains took in: the sends that their blocks received, and which block received which. `whole`: from their beginning. Answers
+    /// for how many of them it did so: the rest in the next turn, what waits is not kept waiting.
+    async fn chains(&self, some: &[Own], whole: bool, found: &mut Found) -> Result<usize, Failed> {
+        let (mut done, mut walks) = (0, 0);
+        for own in some.chunks(ADDRESSES) {
+            let addresses: Vec<Address> = own.iter().map(|own| own.address).collect();
+            let frontiers = self.client.frontiers(SCAN, &addresses).await?;
+            found.requests += 1;
+            for own in own {
+                match frontiers.get(&own.address) {
+                    // No block, or none since then.
+                    None => found.looked.push(*own),
+                    Some(frontier) if !whole && own.position.is_some_and(|p| p.frontier == *frontier) => {
+                        found.looked.push(*own);
+                    }
+                    Some(_) if walks >= CHAINS => return Ok(done),
+                    Some(frontier) => {
+                        walks += 1;
+                        self.chain(own, *frontier, whole, found).await?;
+                    }
+                }
+                done += 1;
+            }
+        }
+        Ok(done)
+    }
+
+    async fn chain(&self, own: &Own, frontier: Hash, whole: bool, found: &mut Found) -> Result<(), Failed> {
+        let until = own.position.filter(|_| !whole).and_then(|position| position.listed);
+        let (received, newest) = self.receives(own.address, until, found).await?;
+        let mut blocks = Vec::new();
+        for (block, info) in self.blocks(&received, found).await? {
+            blocks.extend(info.contents.0.link.map(|send| (block, send)));
         }
         let hashes: Vec<Hash> = blocks.iter().map(|(_, send)| *send).collect();
-        let sends = self.payments(&hashes).await?;
+        let (sends, understood) = self.payments(&hashes, found).await?;
         let by_hash: BTreeMap<Hash, &Send> = sends.iter().map(|send| (send.hash, send)).collect();
-        let taken =
-            blocks.iter().filter_map(|(block, send)| map::taken(*block, by_hash.get(send)?)).collect();
-        Ok((sends, taken))
+        let taken = blocks.iter().filter_map(|(block, send)| map::taken(*block, by_hash.get(send)?));
+        found.taken.extend(taken);
+        // What was not understood is looked at again.
+        if understood && blocks.len() == received.len() {
+            let position = book::Position { frontier, listed: newest.or(until) };
+            found.looked.push(Own { position: Some(position), ..*own });
+            found
+                .moved
+                .push(StandingPosition { address: own.address.to_string(), position: position.to_string() });
+        }
+        found.sends.extend(sends);
+        Ok(())
     }
 
-    /// The newest receive and open blocks of a chain.
-    async fn receives(&self, address: Address, depth: usize) -> Result<Vec<Hash>, Failed> {
-        let (mut receives, mut looked_at, mut head) = (Vec::new(), 0_usize, None);
-        while looked_at < depth {
-            let page = self.client.history(SCAN, address, head, PAGE.min(depth - looked_at)).await?;
-            looked_at = looked_at.saturating_add(page.history.len());
+    async fn blocks(
+        &self,
+        hashes: &[Hash],
+        found: &mut Found,
+    ) -> Result<BTreeMap<Hash, crate::api::BlockInfo>, Failed> {
+        found.requests += hashes.len().div_ceil(BLOCKS_AT_ONCE);
+        self.client.blocks(SCAN, hashes).await
+    }
+
+    /// The receive and open blocks of a chain, from its newest back to one that is known, and the newest of all that is listed.
+    async fn receives(
+        &self,
+        address: Address,
+        until: Option<Hash>,
+        found: &mut Found,
+    ) -> Result<(Vec<Hash>, Option<Hash>), Failed> {
+        let (mut receives, mut newest, mut head) = (Vec::new(), None, None);
+        loop {
+            let page = self.client.history(SCAN, address, head, PAGE).await?;
+            found.requests += 1;
+            newest = newest.or(page.history.first().map(|line| line.hash));
             let cut = page.previous.filter(|_| !page.history.is_empty());
-            receives
-                .extend(page.history.into_iter().filter(|line| line.kind == "receive").map(|line| line.hash));
+            for line in page.history {
+                if Some(line.hash) == until {
+                    return Ok((receives, newest));
+                }
+                if line.kind == "receive" {
+                    receives.push(line.hash);
+                }
+            }
             match cut {
                 Some(next) if Some(next) != head => head = Some(next),
-                _ => break,
+                _ => return Ok((receives, newest)),
             }
         }
-        Ok(receives)
     }
 
-    /// Those of these sends that are payments to our addresses, each as its own block says it: what is merely listed is not believed.
-    async fn payments(&self, hashes: &[Hash]) -> Result<Vec<Send>, Failed> {
+    /// Those of these sends that are payments to our addresses, each as its own block says it: what is merely listed is not believed. And whether
+    /// all of them were understood.
+    async fn payments(&self, hashes: &[Hash], found: &mut Found) -> Result<(Vec<Send>, bool), Failed> {
         // What was confirmed once stays so: not asked again.
         let known = |hash: &Hash| self.shared.met(*hash).filter(|send| send.confirmed);
         let unknown: Vec<_> = hashes.iter().copied().filter(|hash| known(hash).is_none()).collect();
-        let infos = self.client.blocks(SCAN, &unknown).await?;
+        let infos = self.blocks(&unknown, found).await?;
+        let mut understood = infos.len() == unknown.len();
         let mut sends: Vec<Send> = hashes.iter().filter_map(known).collect();
         for (hash, info) in &infos {
             match map::send(*hash, info) {
@@ -171,12 +342,13 @@ impl Nano {
                 }
                 Err(NoPayment::NotASend) => {}
                 Err(NoPayment::Undecided(concern)) => {
+                    understood = false;
                     tracing::warn!(%hash, code = concern.code, detail = concern.detail, "a payment is left as it is");
                 }
             }
         }
         sends.retain(|send| self.shared.watches(&send.to) && send.raw >= self.dust_raw);
-        Ok(sends)
+        Ok((sends, understood))
     }
 }
 
@@ -188,12 +360,15 @@ mod tests {
     fn cursors_read_back_and_foreign_ones_begin_anew() {
         for stage in [Stage::Chains, Stage::Live] {
             for page in [0, 7, u64::MAX] {
-                let position = Position { stage, page };
+                let position = Position { stage, page, after: AccountIndex(500) };
                 assert_eq!(Position::of(Some(&position.cursor())), position);
             }
         }
-        assert_eq!(Position::of(Some(&ScanCursor("live".into()))), Position { stage: Stage::Live, page: 0 });
-        for foreign in ["", "live-", "live-x", "newest", "chains--1"] {
+        // Of an earlier release.
+        let live = Position { stage: Stage::Live, page: 7, after: AccountIndex(0) };
+        assert_eq!(Position::of(Some(&ScanCursor("live-7".into()))), live);
+        assert_eq!(Position::of(Some(&ScanCursor("live".into()))), Position { page: 0, ..live });
+        for foreign in ["", "live-", "live-x", "newest", "chains--1", "live-1-x"] {
             assert_eq!(Position::of(Some(&ScanCursor(foreign.into()))).stage, Stage::Beginning, "{foreign}");
         }
         assert_eq!(Position::of(None).stage, Stage::Beginning);

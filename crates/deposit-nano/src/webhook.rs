@@ -30,7 +30,7 @@ impl Nano {
                     ours: Some(true),
                     observed: Observed::PaymentHint,
                 });
-                self.shared.hint();
+                self.shared.hint_at(to);
             }
             Ok(_) => {}
             Err(concern) => delivery.concerns.push(concern),

@@ -47,6 +47,7 @@ struct World {
     nano: Nano,
     /// Actions that came through the proxy, with how often.
     seen: Arc<Mutex<BTreeMap<String, usize>>>,
+    rpc_url: String,
 }
 
 fn http() -> HttpConfig {
@@ -75,13 +76,13 @@ impl World {
         let seen = Arc::new(Mutex::new(BTreeMap::new()));
         let upstream = (setting("rpc_url"), setting("rpc_authorization"));
         let rpc_url = proxy(upstream, Arc::new(script), seen.clone()).await;
-        let mut config = Config::new(rpc_url, setting("seed"), setting("representative"));
+        let mut config = Config::new(rpc_url.clone(), setting("seed"), setting("representative"));
         config.rpc_authorization = Secret::new(setting("rpc_authorization"));
         config.ws_url = setting("ws_url");
         change(&mut config);
         let nano = Nano::with_http(config, http()).unwrap();
         nano.watch(&[ONE, AccountIndex(2)]);
-        Self { sandbox, nano, seen }
+        Self { sandbox, nano, seen, rpc_url }
     }
 
     fn address(&self, index: AccountIndex) -> String {
@@ -105,6 +106,8 @@ impl World {
                 else {
                     panic!("a scan shows payments")
                 };
+                // A push that comes between two pages shows it again.
+                all.retain(|(_, known): &(String, PaymentReading)| known.id != payment.id);
                 all.push((address, *payment));
             }
             if !page.more {
@@ -289,7 +292,7 @@ async fn a_node_that_contradicts_itself_is_not_followed() {
 #[tokio::test]
 async fn the_other_dialect_and_a_node_without_the_newer_actions() {
     let w = World::scripted(|action, _, _| match action {
-        "accounts_receivable" | "blocks_info" | "accounts_balances" => error("Unknown command"),
+        "accounts_receivable" | "blocks_info" | "accounts_frontiers" => error("Unknown command"),
         _ => Do::Forward,
     })
     .await;
@@ -468,4 +471,96 @@ async fn the_socket_hints_reconnects_and_follows_new_accounts() {
     w.pay(AccountIndex(9), XNO, PayStage::Confirmed);
     woken(&w.nano).await;
     assert_eq!(w.scan().await.len(), 3);
+}
+
+/// Addresses that each request of an action named.
+fn asked(log: &Arc<Mutex<Vec<(String, Value)>>>, action: &str) -> Vec<usize> {
+    let log = log.lock().unwrap();
+    let of = log.iter().filter(|(name, _)| name == action);
+    of.map(|(_, body)| body["accounts"].as_array().map_or(1, Vec::len)).collect()
+}
+
+async fn logged() -> (World, Arc<Mutex<Vec<(String, Value)>>>) {
+    let log: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
+    let kept = log.clone();
+    let w = World::configured(
+        move |action, body, _| {
+            kept.lock().unwrap().push((action.to_owned(), body.clone()));
+            Do::Forward
+        },
+        |_| (),
+    )
+    .await;
+    (w, log)
+}
+
+#[tokio::test]
+async fn a_push_reads_its_address_alone_however_many_there_are() {
+    let (w, log) = logged().await;
+    let all: Vec<_> = (1..=1_200).map(AccountIndex).collect();
+    w.nano.watch(&all);
+    let (mut cursor, mut pages) = (None, 0);
+    loop {
+        let page = w.nano.scan(cursor.as_ref()).await.unwrap();
+        pages += 1;
+        cursor = Some(page.next);
+        if !page.more {
+            break;
+        }
+    }
+    assert!(pages > 2, "in slices");
+    // The socket is connected, and what that hints at is no address.
+    woken(&w.nano).await;
+    settled(&w.nano).await;
+    log.lock().unwrap().clear();
+    w.pay(AccountIndex(777), XNO, PayStage::Confirmed);
+    woken(&w.nano).await;
+    let page = w.nano.scan(cursor.as_ref()).await.unwrap();
+    assert_eq!((page.observations.len(), page.more), (1, false));
+    assert_eq!(asked(&log, "accounts_receivable"), [1], "one address, and no other");
+    // Nobody stored that page: it is shown again.
+    let again = w.nano.scan(cursor.as_ref()).await.unwrap();
+    assert_eq!(again.observations, page.observations);
+    log.lock().unwrap().clear();
+    // Stored: the turn goes on, a slice at a time, each no longer than the last.
+    let slice = w.nano.scan(Some(&again.next)).await.unwrap();
+    assert!(slice.more);
+    assert_eq!(asked(&log, "accounts_receivable"), [500]);
+    assert!(asked(&log, "accounts_frontiers").is_empty(), "chains are looked at once in each process");
+}
+
+#[tokio::test]
+async fn a_restart_walks_no_chain_that_has_not_moved() {
+    let (w, log) = logged().await;
+    for _ in 0..3 {
+        w.pay(ONE, XNO, PayStage::Confirmed);
+    }
+    while w.nano.receive(ONE, ALL).await.unwrap().waiting > 0 {}
+    let page = w.nano.scan(None).await.unwrap();
+    assert_eq!((page.observations.len(), page.taken.len(), page.positions.len()), (3, 3, 1));
+    let start = async |positions: &[deposit_core::StandingPosition]| {
+        let setting = |key| w.sandbox.setting("nano", key).unwrap();
+        let mut config = Config::new(w.rpc_url.clone(), setting("seed"), setting("representative"));
+        config.rpc_authorization = Secret::new(setting("rpc_authorization"));
+        let nano = Nano::with_http(config, http()).unwrap();
+        nano.watch(&[ONE, AccountIndex(2)]);
+        nano.resume(positions);
+        log.lock().unwrap().clear();
+        let page = nano.scan(Some(&page.next)).await.unwrap();
+        (nano, page)
+    };
+    let (_, idle) = start(&page.positions).await;
+    assert!(idle.observations.is_empty() && idle.positions.is_empty());
+    assert!(asked(&log, "account_history").is_empty());
+    // Taken in by a process that died before anybody saw it: that block alone is looked at.
+    w.pay(ONE, 2 * XNO, PayStage::Confirmed);
+    w.nano.receive(ONE, ALL).await.unwrap();
+    let (nano, moved) = start(&page.positions).await;
+    assert_eq!((moved.observations.len(), moved.taken.len(), moved.positions.len()), (1, 1, 1));
+    // One account's own look shows the same, and moves no cursor.
+    let own = nano.scan_address(ONE).await.unwrap();
+    assert_eq!((own.observations, own.positions), (moved.observations, moved.positions));
+    // Without what was stored the whole chain is shown: never less.
+    let (_, whole) = start(&[]).await;
+    assert_eq!(whole.observations.len(), 4);
 }

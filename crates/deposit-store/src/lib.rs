@@ -27,8 +27,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 use deposit_core::{
-    AccountIndex, AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken,
-    Ticker, Timestamp,
+    AccountIndex, AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed,
+    StandingPosition, Taken, Ticker, Timestamp,
 };
 use deposit_lifecycle::watch::{Lane, Lanes};
 
@@ -63,6 +63,17 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ) -> StoreResult<()>;
     /// The account whose standing address this is.
     async fn standing_owner(&self, provider: ProviderId, address: &str) -> StoreResult<Option<Account>>;
+    /// Notes how far these standing addresses were shown, in the adapter's words; passes over addresses that nobody has. To be called after what
+    /// was shown is committed.
+    async fn note_positions(&self, provider: ProviderId, positions: Vec<StandingPosition>)
+    -> StoreResult<()>;
+    /// How far the standing addresses of the accounts from `first` to `last` were shown.
+    async fn positions(
+        &self,
+        provider: ProviderId,
+        first: AccountIndex,
+        last: AccountIndex,
+    ) -> StoreResult<Vec<StandingPosition>>;
     /// The highest account index of which a standing address is noted.
     async fn standing_mark(&self, provider: ProviderId) -> StoreResult<Option<AccountIndex>>;
     /// The account of this name.

@@ -74,7 +74,13 @@ pub(crate) async fn scan(
         // Events are kept for 30 days: one that is gone is no place any more, and the round begins again.
         Err(error) if *error.kind() == ErrorKind::NotFound && place.after.is_some() => {
             let next = Place { after: None, ..place }.cursor();
-            return Ok(ScanPage { observations: vec![], taken: Vec::new(), next, more: true });
+            return Ok(ScanPage {
+                observations: vec![],
+                taken: Vec::new(),
+                next,
+                more: true,
+                ..ScanPage::default()
+            });
         }
         Err(error) => return Err(error),
     };
@@ -82,7 +88,13 @@ pub(crate) async fn scan(
     let news = list.data.iter().rev().filter(|event| !place.seen.contains_key(&event.id));
     let observations = observations(client, livemode, news).await?;
     let more = list.has_more && !list.data.is_empty();
-    Ok(ScanPage { observations, taken: Vec::new(), next: place.next(&list).cursor(), more })
+    Ok(ScanPage {
+        observations,
+        taken: Vec::new(),
+        next: place.next(&list).cursor(),
+        more,
+        ..ScanPage::default()
+    })
 }
 
 async fn observations<'e>(

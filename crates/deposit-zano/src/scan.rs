@@ -132,7 +132,13 @@ pub(crate) fn page(
     if !position.holds(first) {
         // What was shown is kept: what does not come again is gone.
         let next = Position { shown: position.shown.clone(), ..Position::default() }.cursor();
-        return Ok(ScanPage { observations: Vec::new(), taken: Vec::new(), next, more: true });
+        return Ok(ScanPage {
+            observations: Vec::new(),
+            taken: Vec::new(),
+            next,
+            more: true,
+            ..ScanPage::default()
+        });
     }
     let mut behind = Position { shown: Vec::new(), ..position.clone() };
     let mut settled = true;
@@ -173,7 +179,7 @@ pub(crate) fn page(
         }
     }
     let more = settled && behind.next > position.next && !ends(last);
-    Ok(ScanPage { observations, taken: Vec::new(), next: behind.cursor(), more })
+    Ok(ScanPage { observations, taken: Vec::new(), next: behind.cursor(), more, ..ScanPage::default() })
 }
 
 /// Something about this order may have changed.

@@ -391,12 +391,7 @@ impl PaymentProvider for Paper {
 
     async fn scan(&self, _cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
         if self.has(Flaw::PretendsToScan) {
-            return Ok(ScanPage {
-                observations: vec![],
-                taken: Vec::new(),
-                next: ScanCursor(String::new()),
-                more: false,
-            });
+            return Ok(ScanPage::default());
         }
         Err(ProviderError::unsupported(ID, Operation::Scan))
     }

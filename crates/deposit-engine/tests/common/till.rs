@@ -370,6 +370,7 @@ impl PaymentProvider for Till {
             taken: Vec::new(),
             next: ScanCursor("0".to_owned()),
             more: false,
+            ..ScanPage::default()
         })
     }
 

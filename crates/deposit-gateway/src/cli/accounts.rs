@@ -4,13 +4,16 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Subcommand;
-use deposit_core::{AccountName, Asset, Signed};
+use deposit_core::{AccountIndex, AccountName, Asset, Signed};
 use deposit_store::{Account, SqliteStore, Store as _};
 use serde_json::{Value, json};
 
 use super::operator::{closing, dash, now, store, table};
 use super::{Global, print};
 use crate::http::wire::rfc3339;
+
+/// Accounts in one page of the list.
+const PAGE: u32 = 500;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AccountsCommand {
@@ -62,26 +65,36 @@ pub(super) async fn run(global: &Global, command: AccountsCommand) -> anyhow::Re
 }
 
 async fn list(store: &SqliteStore, json: bool) -> anyhow::Result<ExitCode> {
-    let mut rows = table(["account", "index", "created", "closed", "USD", "XNO"]);
-    for account in store.accounts().await? {
-        let balances = store.balances(account.id).await?;
-        if json {
-            print::line(line(&account, &balances))?;
-        } else {
-            rows.add_row([
-                account.name.to_string(),
-                account.index.0.to_string(),
-                rfc3339(account.created_at),
-                dash(account.closed_at.map(rfc3339)),
-                balance(&balances, Asset::USD),
-                balance(&balances, Asset::XNO),
-            ]);
+    // Page by page, a table for each: there may be more accounts than memory.
+    let mut after = AccountIndex(0);
+    loop {
+        let page = store.accounts_after(after, PAGE).await?;
+        let mut rows = table(["account", "index", "created", "closed", "USD", "XNO"]);
+        for account in &page {
+            let balances = store.balances(account.id).await?;
+            if json {
+                print::line(line(account, &balances))?;
+            } else {
+                rows.add_row([
+                    account.name.to_string(),
+                    account.index.0.to_string(),
+                    rfc3339(account.created_at),
+                    dash(account.closed_at.map(rfc3339)),
+                    balance(&balances, Asset::USD),
+                    balance(&balances, Asset::XNO),
+                ]);
+            }
+        }
+        let last = page.last().map(|account| account.index);
+        // Where there is none at all, the head of the table says so.
+        if !json && (last.is_some() || after == AccountIndex(0)) {
+            print::line(rows)?;
+        }
+        match last {
+            Some(last) if page.len() >= usize::try_from(PAGE)? => after = last,
+            Some(_) | None => return Ok(ExitCode::SUCCESS),
         }
     }
-    if !json {
-        print::line(rows)?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn close(store: &SqliteStore, name: &AccountName, json: bool) -> anyhow::Result<ExitCode> {

@@ -211,6 +211,22 @@ pub(super) fn accounts_balances(ledger: &Ledger, args: &Args<'_>, dialect: Diale
     Ok(Json::object(members))
 }
 
+pub(super) fn accounts_frontiers(ledger: &Ledger, args: &Args<'_>, dialect: Dialect) -> Json {
+    let (mut frontiers, mut errors) = (Vec::new(), Vec::new());
+    for text in args.list("accounts") {
+        match codec::key_of(&text).map(|account| ledger.head(&account)) {
+            Some(Some(head)) => frontiers.push((text, Json::text(codec::upper(&head.hash)))),
+            Some(None) => errors.push((text, Json::text("Account not found"))),
+            None => errors.push((text, Json::text("Bad account number"))),
+        }
+    }
+    let mut members = vec![("frontiers", object(frontiers, dialect))];
+    if !errors.is_empty() {
+        members.push(("errors", Json::Object(errors)));
+    }
+    Json::object(members)
+}
+
 pub(super) fn account_history(ledger: &Ledger, args: &Args<'_>, dialect: Dialect) -> Answer {
     let account = args.account("account")?;
     let count = args.count("count")?.ok_or(Refusal::Error("Invalid count limit"))?;

@@ -154,6 +154,7 @@ fn act(node: &Nano, state: &mut State, action: &str, args: &Args<'_>) -> Answer 
             answers::balance(&state.ledger, &account, args).map(Json::object)
         }
         "accounts_balances" => answers::accounts_balances(&state.ledger, args, dialect),
+        "accounts_frontiers" => Ok(answers::accounts_frontiers(&state.ledger, args, dialect)),
         "account_history" => answers::account_history(&state.ledger, args, dialect),
         "block_info" => {
             let hash = args.hash("hash", "Invalid block hash")?;

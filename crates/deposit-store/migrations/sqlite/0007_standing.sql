@@ -3,7 +3,10 @@
 CREATE TABLE standing_addresses (
     provider      TEXT NOT NULL,
     address       TEXT NOT NULL,
-    account_index INTEGER NOT NULL REFERENCES accounts (account_index),
+    -- No foreign key: accounts are never removed, and each new one would look for its addresses.
+    account_index INTEGER NOT NULL,
+    -- How far the account's own chain was shown and committed, in the adapter's words: a restart goes on from there.
+    position      TEXT,
     PRIMARY KEY (provider, address)
 ) STRICT, WITHOUT ROWID;
 

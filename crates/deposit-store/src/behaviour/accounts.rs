@@ -1,4 +1,4 @@
-use deposit_core::AccountIndex;
+use deposit_core::{AccountIndex, StandingPosition};
 
 use super::Fixture;
 use super::fixtures::{account, at, name};
@@ -47,6 +47,16 @@ pub async fn the_owner_of_a_standing_address_is_found(fixture: &dyn Fixture) {
         assert_eq!(store.standing_owner(nano, address).await.unwrap().as_ref(), Some(owner), "{address}");
     }
     assert_eq!(store.standing_owner(other, "a").await.unwrap(), None);
+    // How far each was shown; the newest word counts.
+    let at = |address: &str, position: &str| StandingPosition {
+        address: address.to_owned(),
+        position: position.to_owned(),
+    };
+    store.note_positions(nano, vec![at("a", "1"), at("b", "2"), at("nobody's", "3")]).await.unwrap();
+    store.note_positions(nano, vec![at("a", "4")]).await.unwrap();
+    assert_eq!(store.positions(nano, ana.index, ana.index).await.unwrap(), [at("a", "4")]);
+    assert_eq!(store.positions(nano, ana.index, ben.index).await.unwrap().len(), 2);
+    assert_eq!(store.positions(other, ana.index, ben.index).await.unwrap(), []);
     assert_eq!(store.standing_mark(nano).await.unwrap(), Some(ben.index));
     assert_eq!(store.standing_mark(other).await.unwrap(), None);
 }

@@ -15,6 +15,8 @@ mod ledger;
 mod mark;
 mod matter;
 mod open;
+#[cfg(test)]
+mod plans;
 mod presence;
 mod rates;
 mod reviews;
@@ -34,8 +36,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use deposit_core::{
-    AccountIndex, AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed, Taken,
-    Ticker, Timestamp,
+    AccountIndex, AccountName, DepositId, PaymentRef, ProviderId, ProviderRef, ScanCursor, Signed,
+    StandingPosition, Taken, Ticker, Timestamp,
 };
 use deposit_lifecycle::watch::{Lane, Lanes};
 use sqlx::pool::PoolConnection;
@@ -170,6 +172,23 @@ impl Store for SqliteStore {
 
     async fn standing_owner(&self, provider: ProviderId, address: &str) -> StoreResult<Option<Account>> {
         standing::owner(&mut *self.reader().await?, provider, address).await
+    }
+
+    async fn note_positions(
+        &self,
+        provider: ProviderId,
+        positions: Vec<StandingPosition>,
+    ) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(standing::note_positions(c, provider, positions))).await
+    }
+
+    async fn positions(
+        &self,
+        provider: ProviderId,
+        first: AccountIndex,
+        last: AccountIndex,
+    ) -> StoreResult<Vec<StandingPosition>> {
+        standing::positions(&mut *self.reader().await?, provider, first, last).await
     }
 
     async fn standing_mark(&self, provider: ProviderId) -> StoreResult<Option<AccountIndex>> {

@@ -141,9 +141,10 @@ pub(super) async fn prune(
     before: Timestamp,
     limit: u32,
 ) -> StoreResult<u64> {
-    // Few are unpriced at a time, and they have an index of their own.
+    // Few are unpriced at a time, and they have an index of their own. Those of closed accounts are never priced by rule.
     let needed: Option<i64> = sqlx::query_scalar(
-        "SELECT min(created_at) FROM deposits INDEXED BY deposits_unpriced WHERE unpriced = 1",
+        "SELECT min(d.created_at) FROM deposits d INDEXED BY deposits_unpriced \
+         JOIN accounts a ON a.id = d.account WHERE d.unpriced = 1 AND a.closed_at IS NULL",
     )
     .fetch_one(&mut *connection)
     .await

@@ -1,15 +1,18 @@
 //! Whose each standing address is.
 
-use deposit_core::{AccountIndex, ProviderId};
+use deposit_core::{AccountIndex, ProviderId, StandingPosition};
 use sqlx::SqliteConnection;
 
 use super::accounts::account;
-use super::row::{Doing, corrupt};
+use super::row::{Doing, corrupt, text};
 use crate::{Account, StoreResult};
 
 pub(super) const OWNER: &str = "SELECT a.id AS account_id, a.name, a.account_index, a.created_at AS account_created_at, a.closed_at \
      FROM standing_addresses s JOIN accounts a ON a.account_index = s.account_index \
      WHERE s.provider = ? AND s.address = ?";
+const MOVE: &str = "UPDATE standing_addresses SET position = ?3 WHERE provider = ?1 AND address = ?2";
+const POSITIONS: &str = "SELECT address, position FROM standing_addresses \
+     WHERE provider = ? AND account_index BETWEEN ? AND ? AND position IS NOT NULL";
 pub(super) const MARK: &str = "SELECT max(account_index) FROM standing_addresses WHERE provider = ?";
 
 pub(super) async fn note(
@@ -30,6 +33,41 @@ pub(super) async fn note(
         .doing("note a standing address")?;
     }
     Ok(())
+}
+
+pub(super) async fn note_positions(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    positions: Vec<StandingPosition>,
+) -> StoreResult<()> {
+    for StandingPosition { address, position } in positions {
+        sqlx::query(MOVE)
+            .bind(provider.as_str())
+            .bind(address)
+            .bind(position)
+            .execute(&mut *connection)
+            .await
+            .doing("note how far a standing address was shown")?;
+    }
+    Ok(())
+}
+
+pub(super) async fn positions(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    first: AccountIndex,
+    last: AccountIndex,
+) -> StoreResult<Vec<StandingPosition>> {
+    sqlx::query(POSITIONS)
+        .bind(provider.as_str())
+        .bind(i64::from(first.0))
+        .bind(i64::from(last.0))
+        .fetch_all(connection)
+        .await
+        .doing("read how far standing addresses were shown")?
+        .iter()
+        .map(|row| Ok(StandingPosition { address: text(row, "address")?, position: text(row, "position")? }))
+        .collect()
 }
 
 pub(super) async fn owner(
@@ -74,7 +112,7 @@ mod tests {
         let store =
             SqliteStore::open(&format!("sqlite://{}", folder.path().join("a.db").display())).await.unwrap();
         store.ping().await.unwrap();
-        for statement in [OWNER, MARK, super::super::accounts::AFTER] {
+        for statement in [OWNER, MARK, MOVE, POSITIONS, super::super::accounts::AFTER] {
             let mut reader = store.reader().await.unwrap();
             let plan: Vec<(i64, i64, i64, String)> =
                 sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
