@@ -33,8 +33,8 @@ pub async fn the_owner_of_a_standing_address_is_found(fixture: &dyn Fixture) {
     let ben = account(&*store, "ben").await;
     assert_eq!(store.account(ben.id).await.unwrap(), Some(ben.clone()));
     assert_eq!(store.account(AccountId(99)).await.unwrap(), None);
-    assert_eq!(store.accounts_after(AccountIndex(0), 1).await.unwrap(), [ana.clone()]);
-    assert_eq!(store.accounts_after(ana.index, 9).await.unwrap(), [ben.clone()]);
+    assert_eq!(store.accounts_after(AccountIndex(0), 1).await.unwrap(), std::slice::from_ref(&ana));
+    assert_eq!(store.accounts_after(ana.index, 9).await.unwrap(), std::slice::from_ref(&ben));
     assert_eq!(store.accounts_after(ben.index, 9).await.unwrap(), []);
 
     assert_eq!(store.standing_mark(nano).await.unwrap(), None);
