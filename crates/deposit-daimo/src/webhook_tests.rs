@@ -141,13 +141,16 @@ fn how_much_was_refunded_is_told_by_the_event_alone() {
     assert_eq!(hint.observed, Observed::PaymentHint);
     let Observed::Facts(facts) = &facts.observed else { panic!("{facts:?}") };
     let payment = &facts.payments[&PAYMENT.parse().unwrap()];
-    let takings: Vec<_> = payment.takings.iter().map(|(id, t)| (id.as_str(), t.taken, t.given_back)).collect();
+    let takings: Vec<_> =
+        payment.takings.iter().map(|(id, t)| (id.as_str(), t.taken, t.given_back)).collect();
     assert_eq!(takings, [("refund", 10_000_000, 10_000_000), ("refund:0xde00", 4_000_000, 0)]);
     assert_eq!((payment.seen, payment.confirmed), (0, 0), "the read says whether it ever arrived");
 
     let mut bare = refund(&json!("4"));
     bare["payment"]["destination"] = Value::Null;
-    for unnamed in [event("payment_refunded"), refund(&Value::Null), refund(&json!([4])), refund(&json!("10.5")), bare] {
+    for unnamed in
+        [event("payment_refunded"), refund(&Value::Null), refund(&json!([4])), refund(&json!("10.5")), bare]
+    {
         let told = right(&unnamed).unwrap();
         assert_eq!(told.observations.len(), 1, "read all the same: {unnamed}");
         let [concern] = &told.concerns[..] else { panic!("{told:?}") };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use deposit_core::{
-    Amount, Asset, Concern, ConcernedMoney, Evidence, PaymentRef, ProviderRef, Snapshot, TakingId,
-    Ticker, Timestamp,
+    Amount, Asset, Concern, ConcernedMoney, Evidence, PaymentRef, ProviderRef, Snapshot, TakingId, Ticker,
+    Timestamp,
 };
 use deposit_lifecycle::{self as lifecycle, Credit};
 use deposit_store::{DepositRow, ReviewReason, SightedDue, Sighting};
