@@ -1,7 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-pub mod btcpay;
+pub mod address;
+mod btcpay;
 mod clock;
 mod control;
 mod control_error;

@@ -162,18 +162,17 @@ impl Method {
     /// The `n`th address of an invoice, or its `n`th BOLT11 over what is due.
     pub(super) fn destination(&self, random: &Random, invoice: &str, n: usize, due: Dec) -> String {
         let label = format!("btcpay/{invoice}/{}/address/{n}", self.id);
-        let b32 = |prefix: &str, count| format!("{prefix}{}", random.bech32(&label, count));
-        let b58 = |prefix: &str, count| format!("{prefix}{}", random.base58(&label, count));
         match self.id {
-            "BTC-CHAIN" => b32("bc1q", 38),
-            "BTC-LN" => b32(&format!("lnbc{}1p", bolt11_amount(due)), 220),
-            "LTC-CHAIN" => b32("ltc1q", 38),
-            "LTC-MWEB" => b32("ltcmweb1qq", 110),
+            "BTC-CHAIN" => address::witness("bc", random, &label),
+            "BTC-LN" => address::bolt11(&bolt11_amount(due), random, &label),
+            "LTC-CHAIN" => address::witness("ltc", random, &label),
+            "LTC-MWEB" => address::mweb(random, &label),
             // A subaddress: 95 characters that begin with 8.
-            "XMR-CHAIN" => b58("8", 94),
-            "DOGE-CHAIN" => b58("D", 33),
-            "DASH-CHAIN" => b58("X", 33),
-            _ => b32("u1", 139),
+            "XMR-CHAIN" => address::monero(random, &label),
+            "DOGE-CHAIN" => address::base58_check(30, random, &label),
+            "DASH-CHAIN" => address::base58_check(76, random, &label),
+            // A Sapling address: one that has no part which only a node's code could make.
+            _ => address::plain_bech32::<43>("zs", random, &label),
         }
     }
 
