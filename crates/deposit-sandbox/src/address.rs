@@ -65,11 +65,13 @@ pub(crate) fn plain_bech32<const N: usize>(prefix: &str, random: &Random, label:
 /// A BOLT 11 invoice: everything but its signature is well-formed, that is random.
 pub(crate) fn bolt11(amount: &str, random: &Random, label: &str) -> String {
     let part = |what: &str| fives(&random.bytes::<32>(&format!("{label}/{what}")));
-    // A time of 35 bits, then fields: letter, length in two groups, content.
-    let mut data = vec![0, 1, 20, 21, 22, 23, 24];
+    // A time of 35 bits (July 2026), then fields: letter, length in two groups, content.
+    let mut data = vec![1, 21, 6, 9, 28, 2, 0];
     data.extend([1, 1, 20].into_iter().chain(part("hash")));
     data.extend([16, 1, 20].into_iter().chain(part("secret")));
     data.extend([13, 0, 0]);
+    // Good for ten years: the sandbox has a clock of its own.
+    data.extend([6, 0, 6, 9, 12, 24, 0, 24, 0]);
     data.extend(fives(&random.bytes::<64>(&format!("{label}/signature"))));
     // How the key is recovered from it.
     data.push(0);
@@ -132,7 +134,8 @@ pub(crate) fn ton(random: &Random, label: &str) -> String {
     let mut bytes = vec![0x51, 0];
     bytes.extend(random.bytes::<32>(label));
     let step = |sum: u16, byte: &u8| {
-        (0..8).fold(sum ^ u16::from(*byte) << 8, |s, _| if s & 0x8000 == 0 { s << 1 } else { s << 1 ^ 0x1021 })
+        (0..8)
+            .fold(sum ^ u16::from(*byte) << 8, |s, _| if s & 0x8000 == 0 { s << 1 } else { s << 1 ^ 0x1021 })
     };
     let sum = bytes.iter().fold(0, step);
     bytes.extend(sum.to_be_bytes());

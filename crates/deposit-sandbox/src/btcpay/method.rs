@@ -5,6 +5,7 @@
 use deposit_core::{Asset, Ticker};
 
 use super::decimal::Dec;
+use crate::address;
 use crate::random::Random;
 
 /// How a method's coin works.
@@ -243,15 +244,39 @@ mod tests {
             assert_ne!(one, two);
             let (prefix, length) = match method.id {
                 "BTC-CHAIN" => ("bc1q", 42),
-                "BTC-LN" => ("lnbc388250n1p", 233),
+                "BTC-LN" => ("lnbc388250n1", 251),
                 "LTC-CHAIN" => ("ltc1q", 43),
-                "LTC-MWEB" => ("ltcmweb1", 120),
+                "LTC-MWEB" => ("ltcmweb1qq", 121),
                 "XMR-CHAIN" => ("8", 95),
                 "DOGE-CHAIN" => ("D", 34),
                 "DASH-CHAIN" => ("X", 34),
-                _ => ("u1", 141),
+                _ => ("zs1", 78),
             };
             assert!(one.starts_with(prefix) && one.len() == length, "{one}");
+        }
+    }
+
+    #[test]
+    fn wallets_take_every_address() {
+        use crate::validators as v;
+        let random = Random::new(7);
+        let due = Dec::parse("0.00038825").unwrap();
+        for method in METHODS {
+            for n in 1..20 {
+                let one = method.destination(&random, "i", n, due);
+                let right = match method.id {
+                    "BTC-CHAIN" => v::witness_v0("bc", &one),
+                    "BTC-LN" => v::bolt11(&one),
+                    "LTC-CHAIN" => v::witness_v0("ltc", &one),
+                    "LTC-MWEB" => v::mweb(&one),
+                    "XMR-CHAIN" => v::cryptonote(&[42], &one),
+                    "DOGE-CHAIN" => v::base58_check(30, &one),
+                    "DASH-CHAIN" => v::base58_check(76, &one),
+                    "ZEC-CHAIN" => v::bech32_bytes("zs", 43, &one),
+                    _ => false,
+                };
+                assert!(right, "{} {one}", method.id);
+            }
         }
     }
 

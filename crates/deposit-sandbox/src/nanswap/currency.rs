@@ -144,6 +144,21 @@ mod tests {
     }
 
     #[test]
+    fn wallets_take_every_address() {
+        let random = Random::new(7);
+        for currency in CURRENCIES {
+            for n in 0..20 {
+                let (address, _) = currency.address(&random, &format!("{} {n}", currency.key));
+                assert!(
+                    crate::validators::of_network(currency.network, &address),
+                    "{} {address}",
+                    currency.key
+                );
+            }
+        }
+    }
+
+    #[test]
     fn suffixed_tickers_are_echoed_apart() {
         let echo = |key| Currency::by_key(key).unwrap().echo();
         assert_eq!(echo("USDC-BASE"), ("usdc".to_owned(), Some("base")));
