@@ -142,7 +142,7 @@ fn a_refund_takes_back_the_amount_that_it_names() {
     let four = named("4", &USDC.to_lowercase(), "0xaa", true);
     let three = named("3.000000", USDC, "0xbb", true);
     assert_eq!(left(&[]), 0, "until an event names a figure");
-    assert_eq!(left(&[four.clone()]), 6_000_000);
+    assert_eq!(left(std::slice::from_ref(&four)), 6_000_000);
     assert_eq!(left(&[four.clone(), four.clone()]), 6_000_000, "told twice");
     assert_eq!(left(&[three.clone(), four.clone()]), 3_000_000, "two refunds");
     assert_eq!(left(&[named("10", USDC, "0xaa", true)]), 0);

@@ -95,7 +95,7 @@ pub(crate) fn cash(text: &str, prefix: &str, length: usize) -> bool {
         let top = sum >> 35;
         sum = ((sum & 0x07_ffff_ffff) << 5) ^ five;
         for (bit, generator) in
-            [0x98f2_bc8e_61, 0x79b7_6d99_e2, 0xf33e_5fb3_c4, 0xae2e_abe2_a8, 0x1e4f_43e4_70_u64]
+            [0x98_f2bc_8e61, 0x79_b76d_99e2, 0xf3_3e5f_b3c4, 0xae_2eab_e2a8, 0x1e_4f43_e470_u64]
                 .iter()
                 .enumerate()
         {
