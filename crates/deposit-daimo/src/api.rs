@@ -1,6 +1,7 @@
 //! Both APIs as they are on the wire.
 
 use deposit_core::json::NumberText;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -293,7 +294,17 @@ pub(crate) struct PaymentEvent {
     pub(crate) tx_hash: Option<String>,
     #[serde(default)]
     pub(crate) is_test_event: bool,
+    /// Of a refund: what went back, and in which token. Odd ones are as good as none.
+    #[serde(default, deserialize_with = "if_readable")]
+    pub(crate) amount_units: Option<NumberText>,
+    #[serde(default, deserialize_with = "if_readable")]
+    pub(crate) token_address: Option<String>,
     pub(crate) payment: Option<EventOrder>,
+}
+
+fn if_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(d: D) -> Result<Option<T>, D::Error> {
+    let raw = Box::<RawValue>::deserialize(d)?;
+    Ok(serde_json::from_str(raw.get()).ok())
 }
 
 #[derive(Debug, Deserialize)]
@@ -312,13 +323,26 @@ pub(crate) struct SessionEventData {
     pub(crate) session: Option<EventOrder>,
 }
 
-/// Of the order in an event only what tells whose it is: the rest is read by its id.
+/// Of the order in an event only what tells whose it is, and what a refund is a part of: the rest is read by its id.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventOrder {
     pub(crate) session_id: Option<String>,
+    #[serde(default, deserialize_with = "if_readable")]
+    pub(crate) destination: Option<EventDestination>,
     #[serde(default)]
     pub(crate) metadata: Value,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventDestination {
+    #[serde(default, deserialize_with = "if_readable")]
+    pub(crate) amount_units: Option<NumberText>,
+    #[serde(default, deserialize_with = "if_readable")]
+    pub(crate) token_address: Option<String>,
+    #[serde(default, deserialize_with = "if_readable")]
+    pub(crate) tx_hash: Option<String>,
 }
 
 // Errors.

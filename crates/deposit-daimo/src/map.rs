@@ -1,16 +1,22 @@
 //! From an order as it was seen to the domain: pure functions.
 
+use deposit_core::json::NumberText;
 use deposit_core::{
-    Amount, Asset, Concern, ConcernedMoney, DepositId, Failure, IntentRecord, OrderState, PaymentReading,
-    PaymentRef, ProviderRef, Snapshot, Taking, TakingId,
+    Amount, Asset, Concern, ConcernedMoney, DepositId, Facts, Failure, IntentRecord, OrderState,
+    PaymentEvidence, PaymentReading, PaymentRef, ProviderRef, Snapshot, Taking, TakingId,
 };
 use serde_json::Value;
 
 use crate::backend::{Seen, Stage};
 use crate::evm::Destination;
 
-/// The id of the one taking-back that there is: a payment's status tells that it was refunded, not how often.
-const REFUND: &str = "refund";
+/// What the status alone takes back. It tells that money went back to the payer, not how much: so all of it counts as taken, until an event
+/// names a figure (see [`refunded`]).
+pub(crate) const REFUND: &str = "refund";
+
+/// So many times what was asked for is still money. Beyond it a figure is rather one in another unit: smallest units for whole ones are a
+/// million times too much.
+const PLAUSIBLE_TIMES: u128 = 10;
 
 /// What an order is not as it was asked for; `None`: it is. Nothing is concluded from one that is not: neither a payment nor
 /// that there is none.
@@ -35,7 +41,7 @@ pub(crate) fn mismatch(
         let detail = "the order's address, chain or token is not what it was opened with";
         return Some(Concern::new("destination_mismatch", detail));
     }
-    let other = |number: &deposit_core::json::NumberText| {
+    let other = |number: &NumberText| {
         Amount::from_decimal(number.decimal(), asked.asset(), asked.asset().scale()) != Ok(asked)
     };
     if seen.amount.as_ref().is_some_and(other) {
@@ -88,8 +94,11 @@ pub(crate) fn snapshot(intent: &IntentRecord, configured: &Destination, seen: &S
                 reading.takings.insert(taking, Taking { taken: asked.minor(), given_back: 0 });
             }
             snapshot.payments.push(reading);
-            let detail = "the provider refunded the payer: whatever was credited is taken back";
-            snapshot.concerns.push(Concern::new("refunded", detail));
+            let detail = "the provider refunded the payer and a read does not tell how much: all of it counts as taken back \
+                          unless an event names less";
+            // An event that names it closes this.
+            let money = money.that_went_back();
+            snapshot.concerns.push(Concern::money("refunded", detail, money));
         }
         Stage::Unknown(other) => {
             let detail = format!("unknown status {}: the payment stays as it was", word(other));
@@ -107,7 +116,7 @@ fn if_paid(concern: Concern, id: &PaymentRef, seen: &Seen) -> Concern {
         Stage::Unpaid | Stage::Expired => return concern,
         Stage::InFlight | Stage::Delivered | Stage::Bounced | Stage::Refunded | Stage::Unknown(_) => {}
     }
-    let usdc = |number: &deposit_core::json::NumberText| {
+    let usdc = |number: &NumberText| {
         let amount = Amount::floor_from_decimal(number.decimal(), Asset::USDC);
         amount.ok().map(|(amount, _)| amount).filter(|amount| !amount.is_zero())
     };
@@ -120,9 +129,8 @@ fn if_paid(concern: Concern, id: &PaymentRef, seen: &Seen) -> Concern {
     Concern { money: Some(money), ..concern }
 }
 
-/// What arrived. An order is for a fixed amount, so anything else than that is not as documented: less is taken as it is, of
-/// more no more than was asked for (a figure in smallest units would be a millionfold), and a person is told of the difference. `Err`:
-/// undecided.
+/// What arrived, which the provider's own documents say may differ from what was asked for: it is money, so it counts as it is, and a
+/// person is told. `Err`: undecided, and shown: a figure that can be no money.
 fn delivered(
     asked: Amount,
     seen: &Seen,
@@ -135,19 +143,58 @@ fn delivered(
         let detail = "the order succeeded, but what arrived is not told";
         return Err(Concern::money("unreadable_amount", detail, money.clone()));
     };
+    if amount.minor() > asked.minor().saturating_mul(PLAUSIBLE_TIMES) {
+        let detail = format!(
+            "{amount} USDC are told to have arrived where {asked} were asked for: rather a figure in another unit"
+        );
+        return Err(Concern::money("implausible_amount", detail, money.clone()));
+    }
     if !exact {
         concerns.push(Concern::new("rounded", "what arrived is finer than 6 decimals and was rounded down"));
     }
     if amount != asked {
-        let detail =
-            format!("{amount} USDC arrived where {asked} were asked for; no more than that is counted");
-        // More than twice what was asked for is a figure in another unit rather than money.
-        let difference = Amount::new(amount.minor().abs_diff(asked.minor()), Asset::USDC);
-        let money = money.clone();
-        let money = if difference.minor() > asked.minor() { money } else { money.amount(difference) };
-        concerns.push(Concern::money("delivered_otherwise", detail, money));
+        let detail = format!("{amount} USDC arrived where {asked} were asked for; what arrived is counted");
+        concerns.push(Concern::new("delivered_otherwise", detail));
     }
-    Ok(Amount::new(amount.minor().min(asked.minor()), Asset::USDC))
+    Ok(amount)
+}
+
+/// What a refund event names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NamedRefund<'a> {
+    /// The transaction that the event tells.
+    pub(crate) tx_hash: Option<&'a str>,
+    pub(crate) token: Option<&'a str>,
+    pub(crate) amount: Option<&'a NumberText>,
+    /// Of the payment inside the event.
+    pub(crate) order_token: Option<&'a str>,
+    pub(crate) order_amount: Option<&'a NumberText>,
+    /// Whether that payment shows a transaction at the destination. Without one nothing was ever delivered that a part of could be left.
+    pub(crate) delivered: bool,
+}
+
+/// The part that an event says went back, as facts of its own: a read cannot show it. They hold in any order with what reads take back
+/// by [`REFUND`]: what was taken there is given back, and the named figure is taken under the event's transaction. `None`: the event
+/// names no figure that could be money of this order.
+pub(crate) fn refunded(order: &ProviderRef, named: &NamedRefund<'_>) -> Option<Facts> {
+    let usdc = |number: &NumberText| {
+        let (amount, _) = Amount::floor_from_decimal(number.decimal(), Asset::USDC).ok()?;
+        (!amount.is_zero()).then_some(amount)
+    };
+    let (amount, asked) = (usdc(named.amount?)?, usdc(named.order_amount?)?);
+    let same_token = named.order_token.zip(named.token).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
+    if amount.minor() > asked.minor() || !same_token {
+        return None;
+    }
+    let mut payment = PaymentEvidence { order: Some(order.clone()), ..PaymentEvidence::none(Asset::USDC) };
+    let by_event = format!("{REFUND}:{}", named.tx_hash.unwrap_or_default());
+    payment.takings.insert(TakingId::new(by_event).ok()?, Taking { taken: amount.minor(), given_back: 0 });
+    if named.delivered {
+        let voided = Taking { taken: asked.minor(), given_back: asked.minor() };
+        payment.takings.insert(TakingId::new(REFUND).ok()?, voided);
+    }
+    let id = PaymentRef::new(order.as_str()).ok()?;
+    Some(Facts { payments: [(id, payment)].into(), ..Facts::default() })
 }
 
 /// What the provider calls an order; `None` where the text is none.

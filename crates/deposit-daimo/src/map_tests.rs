@@ -94,13 +94,62 @@ fn money_that_no_rule_credits_is_handed_over_with_how_much_it_is() {
         of_session(&session)
     };
     assert_eq!(handed(&arrived("10")), []);
-    assert_eq!(handed(&arrived("9.99")), [("delivered_otherwise", "0.01")]);
-    assert_eq!(handed(&arrived("10.5")), [("delivered_otherwise", "0.5")]);
-    assert_eq!(handed(&arrived("10000000")), [("delivered_otherwise", "-")], "in another unit");
+    for credited in ["9.99", "10.5", "100"] {
+        assert_eq!(handed(&arrived(credited)), [], "{credited}: the rules credit it");
+    }
+    assert_eq!(handed(&arrived("10000000")), [("implausible_amount", "-")], "in another unit");
     assert_eq!(handed(&arrived("0")), [("unreadable_amount", "-")]);
     assert_eq!(handed(&of_payment(&payment("payment_frozen"))), [("unknown_status", "-")]);
-    for calm in ["payment_unpaid", "payment_started", "payment_completed", "payment_refunded"] {
+    for calm in ["payment_unpaid", "payment_started", "payment_completed"] {
         assert_eq!(handed(&of_payment(&payment(calm))), [], "{calm}: the rules follow it");
+    }
+    let refunded = of_payment(&payment("payment_refunded"));
+    assert_eq!(handed(&refunded), [("refunded", "-")], "how much is for an event to say");
+    assert!(refunded.concerns[0].money.as_ref().unwrap().taken_back);
+}
+
+/// What is left of ten after a read and events, in any order: as evidence merges, the most of each id.
+fn left(events: &[Option<Facts>]) -> u128 {
+    let read = of_payment(&payment("payment_refunded"));
+    let mut takings = read.payments[0].takings.clone();
+    for event in events.iter().flatten() {
+        for (id, told) in &event.payments[&PAYMENT.parse().unwrap()].takings {
+            let known = takings.entry(id.clone()).or_default();
+            known.taken = known.taken.max(told.taken);
+            known.given_back = known.given_back.max(told.given_back);
+        }
+    }
+    let outstanding: u128 = takings.values().map(|t| t.taken.saturating_sub(t.given_back)).sum();
+    read.payments[0].confirmed.saturating_sub(outstanding)
+}
+
+#[test]
+fn a_refund_takes_back_the_amount_that_it_names() {
+    let number = |text: &str| text.parse::<NumberText>().unwrap();
+    let asked = number("10.00");
+    let named = |amount: &str, token: &str, tx_hash: &str, delivered: bool| {
+        let amount = number(amount);
+        let event = NamedRefund {
+            tx_hash: Some(tx_hash),
+            token: Some(token),
+            amount: Some(&amount),
+            order_token: Some(USDC),
+            order_amount: Some(&asked),
+            delivered,
+        };
+        refunded(&PAYMENT.parse().unwrap(), &event)
+    };
+    let four = named("4", &USDC.to_lowercase(), "0xaa", true);
+    let three = named("3.000000", USDC, "0xbb", true);
+    assert_eq!(left(&[]), 0, "until an event names a figure");
+    assert_eq!(left(std::slice::from_ref(&four)), 6_000_000);
+    assert_eq!(left(&[four.clone(), four.clone()]), 6_000_000, "told twice");
+    assert_eq!(left(&[three.clone(), four.clone()]), 3_000_000, "two refunds");
+    assert_eq!(left(&[named("10", USDC, "0xaa", true)]), 0);
+    assert_eq!(left(&[named("4", USDC, "0xaa", false)]), 0, "nothing was ever delivered");
+    // What can be no part of this order.
+    for (amount, token) in [("10.000001", USDC), ("0", USDC), ("-1", USDC), ("4", crate::evm::NATIVE)] {
+        assert_eq!(named(amount, token, "0xaa", true), None, "{amount} {token}");
     }
 }
 
@@ -165,7 +214,7 @@ fn each_word_of_a_session() {
 }
 
 #[test]
-fn a_session_counts_what_arrived_and_no_more_than_was_asked_for() {
+fn a_session_counts_what_arrived() {
     let of = |received: Value| {
         let mut session = session("succeeded");
         session["destination"]["delivery"] = json!({"txHash": "0x1", "receivedUnits": received});
@@ -176,9 +225,13 @@ fn a_session_counts_what_arrived_and_no_more_than_was_asked_for() {
     }
     let otherwise = |figures| noted(OrderState::Open, Some(figures), "delivered_otherwise");
     assert_eq!(of("9.99".into()), otherwise((0, 9_990_000, 0)));
-    assert_eq!(of("10.000001".into()), otherwise((0, TEN, 0)));
-    // Smallest units taken for whole ones.
-    assert_eq!(of("10000000".into()), otherwise((0, TEN, 0)));
+    assert_eq!(of("10.000001".into()), otherwise((0, TEN + 1, 0)));
+    assert_eq!(of("15".into()), otherwise((0, 15_000_000, 0)));
+    assert_eq!(of("100".into()), otherwise((0, 10 * TEN, 0)));
+    // Beyond that no rule credits anything: smallest units taken for whole ones, say.
+    for implausible in ["100.000001", "10000000", "10000000000000000000"] {
+        assert_eq!(of(implausible.into()), undecided("implausible_amount"), "{implausible}");
+    }
     let (state, figures, left, codes) = of("9.9999999".into());
     assert_eq!((state, figures, left), (OrderState::Open, Some((0, 9_999_999, 0)), false));
     assert_eq!(codes, ["rounded", "delivered_otherwise"]);
@@ -265,9 +318,9 @@ fn a_word_is_harmless() {
 }
 
 proptest! {
-    /// Whatever a status says, no more is ever counted than was asked for, and nothing of an unknown word.
+    /// Whatever a status says, no more is ever counted than arrived plausibly, and nothing of an unknown word.
     #[test]
-    fn never_more_than_was_asked_for(status in "[a-z_]{0,30}", known in 0_usize..12, received in "(0|[1-9][0-9]{0,11})(\\.[0-9]{1,20})?") {
+    fn never_more_than_is_plausible(status in "[a-z_]{0,30}", known in 0_usize..12, received in "(0|[1-9][0-9]{0,11})(\\.[0-9]{1,20})?") {
         let words = ["payment_unpaid", "payment_started", "payment_completed", "payment_bounced", "payment_refunded"];
         let statuses = ["requires_payment_method", "waiting_payment", "processing", "succeeded", "bounced", "expired"];
         let word = words.iter().chain(&statuses).nth(known).map_or(status.as_str(), |w| *w);
@@ -275,7 +328,8 @@ proptest! {
         it["destination"]["delivery"] = json!({"txHash": "0x1", "receivedUnits": received});
         for read in [of_payment(&payment(word)), of_session(&it)] {
             for p in &read.payments {
-                prop_assert!(p.in_flight + p.confirmed <= TEN);
+                let most = if word == "succeeded" { 10 * TEN } else { TEN };
+                prop_assert!(p.in_flight + p.confirmed <= most);
                 let taken: u128 = p.takings.values().map(|t| t.taken).sum();
                 prop_assert!(p.confirmed == taken || word == "payment_completed" || word == "succeeded");
             }

@@ -1,16 +1,17 @@
-//! Webhooks: verified, then read as hints. What they say about money is never taken from them; the order is read. That matters
-//! most for payments, whose token proves the sender and not the body.
+//! Webhooks: verified, then read as hints. What they say about money is not taken from them, the order is read; but for how much of a payment
+//! was refunded, which no read tells. That matters most for payments, whose token proves the sender and not the body.
 
 use std::time::Duration;
 
 use deposit_core::{
-    Concern, Delivery, DeliveryId, Observation, Observed, RawDelivery, Secret, Target, WebhookError,
+    Concern, ConcernedMoney, Delivery, DeliveryId, Observation, Observed, PaymentRef, RawDelivery, Secret,
+    Target, WebhookError,
 };
 use deposit_transport::{VerifiedBody, signature};
 use serde_json::Value;
 
 use crate::api::{self, PaymentEvent, SessionEvent};
-use crate::map::{provider_ref, word};
+use crate::map::{NamedRefund, provider_ref, refunded, word};
 use crate::provider::Daimo;
 
 /// How far a signature's time may be from ours.
@@ -53,7 +54,38 @@ pub(crate) fn of_payments(token: &Secret, delivery: &RawDelivery<'_>) -> Result<
         matches!(kind, "payment_started" | "payment_completed" | "payment_bounced" | "payment_refunded")
     };
     let known = money(&event.kind);
-    read(Event { id, kind: &event.kind, known, test: event.is_test_event, order, metadata })
+    let mut delivery =
+        read(Event { id, kind: &event.kind, known, test: event.is_test_event, order, metadata })?;
+    if event.kind == "payment_refunded" {
+        name_refund(&event, &mut delivery);
+    }
+    Ok(delivery)
+}
+
+/// How much went back is told by the event alone: taken as facts, before the read that the hint is for. One that names no usable figure
+/// goes to an operator.
+fn name_refund(event: &PaymentEvent, delivery: &mut Delivery) {
+    let Some(hint) = delivery.observations.first() else { return };
+    let Target::Order(order) = &hint.target else { return };
+    let of = event.payment.as_ref().and_then(|payment| payment.destination.as_ref());
+    let named = NamedRefund {
+        tx_hash: event.tx_hash.as_deref(),
+        token: event.token_address.as_deref(),
+        amount: event.amount_units.as_ref(),
+        order_token: of.and_then(|to| to.token_address.as_deref()),
+        order_amount: of.and_then(|to| to.amount_units.as_ref()),
+        delivered: of.and_then(|to| to.tx_hash.as_deref()).is_some_and(|hash| !hash.is_empty()),
+    };
+    if let Some(facts) = refunded(order, &named) {
+        let facts = Observation { observed: Observed::Facts(Box::new(facts)), ..hint.clone() };
+        delivery.observations.insert(0, facts);
+    } else if hint.ours != Some(false)
+        && let Ok(payment) = PaymentRef::new(order.as_str())
+    {
+        let detail = "a refund event names no amount of this order's token: all of it counts as taken back";
+        let money = ConcernedMoney::of_payment(payment).that_went_back();
+        delivery.concerns.push(Concern::money("refunded", detail, money));
+    }
 }
 
 pub(crate) fn of_sessions(secret: &Secret, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {

@@ -107,7 +107,7 @@ fn each_event_is_a_hint_to_read() {
         assert_eq!(one.observed, Observed::PaymentHint);
         assert_eq!(delivery.id.as_str(), id);
     };
-    for kind in ["payment_started", "payment_completed", "payment_bounced", "payment_refunded"] {
+    for kind in ["payment_started", "payment_completed", "payment_bounced"] {
         hint(right(&event(kind)).unwrap(), &format!("{PAYMENT}:{kind}:0xde00"));
     }
     for kind in ["session.processing", "session.succeeded", "session.bounced"] {
@@ -121,6 +121,45 @@ fn each_event_is_a_hint_to_read() {
     }
     let body = session_event("session.expired").to_string().into_bytes();
     assert_eq!(sessions(&signed(TOKEN, CREATED, &body), &body).unwrap().concerns[0].code, "unknown_event");
+}
+
+fn refund(amount: &Value) -> Value {
+    let usdc = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
+    let mut event = event("payment_refunded");
+    event["payment"]["destination"] = json!({"amountUnits": "10", "tokenAddress": usdc, "txHash": "0xde00"});
+    event["tokenAddress"] = usdc.into();
+    event["amountUnits"] = amount.clone();
+    event
+}
+
+#[test]
+fn how_much_was_refunded_is_told_by_the_event_alone() {
+    let told = right(&refund(&json!("4"))).unwrap();
+    assert!(told.concerns.is_empty());
+    let [facts, hint] = &told.observations[..] else { panic!("{told:?}") };
+    assert_eq!((&facts.target, facts.ours), (&hint.target, Some(true)));
+    assert_eq!(hint.observed, Observed::PaymentHint);
+    let Observed::Facts(facts) = &facts.observed else { panic!("{facts:?}") };
+    let payment = &facts.payments[&PAYMENT.parse().unwrap()];
+    let takings: Vec<_> =
+        payment.takings.iter().map(|(id, t)| (id.as_str(), t.taken, t.given_back)).collect();
+    assert_eq!(takings, [("refund", 10_000_000, 10_000_000), ("refund:0xde00", 4_000_000, 0)]);
+    assert_eq!((payment.seen, payment.confirmed), (0, 0), "the read says whether it ever arrived");
+
+    let mut bare = refund(&json!("4"));
+    bare["payment"]["destination"] = Value::Null;
+    for unnamed in
+        [event("payment_refunded"), refund(&Value::Null), refund(&json!([4])), refund(&json!("10.5")), bare]
+    {
+        let told = right(&unnamed).unwrap();
+        assert_eq!(told.observations.len(), 1, "read all the same: {unnamed}");
+        let [concern] = &told.concerns[..] else { panic!("{told:?}") };
+        let money = concern.money.as_ref().unwrap();
+        assert!(money.taken_back && money.payment.as_ref().is_some_and(|id| id.as_str() == PAYMENT));
+    }
+    let mut strangers = refund(&Value::Null);
+    strangers["payment"]["metadata"] = json!({});
+    assert!(right(&strangers).unwrap().concerns.is_empty(), "another program's");
 }
 
 #[test]

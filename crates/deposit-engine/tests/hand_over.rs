@@ -228,6 +228,40 @@ async fn reconcile_tells_what_is_undecided_and_what_review_holds() {
     assert_eq!(kinds().await.0, ["q undecided"]);
 }
 
+/// A read that tells that money went back and not how much, and a message that names it: until then it is with an operator.
+#[tokio::test]
+async fn what_went_back_is_out_of_review_when_a_message_has_named_it() {
+    let bench = bench().await;
+    let id = bench.create().await;
+    let order = bench.order(&id).await;
+    bench.paid(&id, "p", "0", "0.001").await;
+    assert_eq!(bench.usd().await, "50");
+    let payment = PaymentRef::new("p").unwrap();
+    let unnamed = deposit_core::TakingId::new("refund").unwrap();
+    let named = deposit_core::TakingId::new("refund:1").unwrap();
+    let taking = |taken: &str, given_back: &str| deposit_core::Taking {
+        taken: btc(taken).minor(),
+        given_back: btc(given_back).minor(),
+    };
+    bench.till().change(&id, |snapshot| {
+        let money = ConcernedMoney::of_payment(payment.clone()).that_went_back();
+        snapshot.concerns.push(Concern::money("refunded", "how much is not told", money));
+        snapshot.payments[0].takings.insert(unnamed.clone(), taking("0.001", "0"));
+    });
+    bench.observe(&id).await;
+    assert_eq!(waits(&bench).await, ["p not_taken_back -"]);
+    assert_eq!(bench.usd().await, "0");
+    let mut told = deposit_core::PaymentEvidence::none(Asset::BTC);
+    told.takings.insert(unnamed, taking("0.001", "0.001"));
+    told.takings.insert(named, taking("0.0004", "0"));
+    let facts = deposit_core::Facts { payments: [(payment, told)].into(), ..deposit_core::Facts::default() };
+    bench.tell("d1", &order, Observed::Facts(Box::new(facts))).await;
+    bench.engine.handle_deliveries().await.unwrap();
+    bench.observe(&id).await;
+    assert_eq!(waits(&bench).await, Vec::<String>::new());
+    assert_eq!(bench.usd().await, "30");
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Step {
     /// So much is in flight and so much confirmed, in units of 0.0001 BTC.

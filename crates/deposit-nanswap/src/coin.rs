@@ -16,7 +16,8 @@ pub(crate) struct Coin {
 enum Form {
     /// Begins so.
     Prefix(&'static str),
-    /// May be told with this scheme before it, which belongs to the link.
+    /// Is told with or without this before it, and shown with it: Kaspa's prefix is a part of the address (its checksum covers it), and the
+    /// scheme of the link as well.
     Scheme(&'static str),
     /// 20 bytes in hexadecimal digits.
     Hex20,
@@ -75,12 +76,16 @@ impl Coin {
         amount: Amount,
     ) -> Option<PayInstructions> {
         let address = self.bare(address)?;
+        let shown = match self.address {
+            Form::Scheme(scheme) => format!("{scheme}{address}"),
+            Form::Prefix(_) | Form::Hex20 | Form::Any => address.to_owned(),
+        };
         let visible = |text: &&str| text.len() <= 128 && text.bytes().all(|b| b.is_ascii_graphic());
         let memo = memo.map(|memo| Some(memo).filter(visible)).unwrap_or(Some("")).map(str::to_owned)?;
         let memo = Some(memo).filter(|memo| !memo.is_empty());
         let uri = match (&self.link, &memo) {
             (Link::Banano, None) => Some(format!("banano:{address}?amount={}", amount.minor())),
-            (Link::Kaspa, None) => Some(format!("kaspa:{address}?amount={amount}")),
+            (Link::Kaspa, None) => Some(format!("{shown}?amount={amount}")),
             (Link::Ton, None) => Some(format!("ton://transfer/{address}?amount={}", amount.minor())),
             (Link::Ton, Some(memo)) => {
                 Some(format!("ton://transfer/{address}?amount={}&text={}", amount.minor(), encoded(memo)))
@@ -88,7 +93,7 @@ impl Coin {
             // A link that cannot carry the memo would lose the money.
             (Link::Banano | Link::Kaspa, Some(_)) | (Link::Page, _) => None,
         };
-        Some(PayInstructions::Address { address: address.to_owned(), memo, uri })
+        Some(PayInstructions::Address { address: shown, memo, uri })
     }
 
     /// The address without a scheme; `None` where it has not the form of this chain.
@@ -171,6 +176,14 @@ mod tests {
         assert_eq!(of(Ticker::NEAR, "pool.near", "1.5"), None);
         assert_eq!(of(Ticker::EGLD, "erd1abc", "1.5"), None);
         assert_eq!(of(Ticker::VVV, &format!("0x{}", "aB".repeat(20)), "1.5"), None);
+    }
+
+    /// Kaspa's own code refuses one without its prefix.
+    #[test]
+    fn an_address_of_kaspa_is_shown_with_its_prefix() {
+        for told in ["kaspa:qabc", "qabc"] {
+            assert_eq!(shown(Ticker::KAS, told, None, "1").unwrap().address(), Some("kaspa:qabc"));
+        }
     }
 
     #[test]

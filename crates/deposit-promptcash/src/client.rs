@@ -17,7 +17,6 @@ pub(crate) struct Client {
     base_url: Url,
     public_token: String,
     secret_token: Secret,
-    confirmations: String,
     callback_url: String,
 }
 
@@ -28,7 +27,6 @@ impl Client {
             base_url: config.base_url.clone(),
             public_token: config.public_token.clone(),
             secret_token: config.secret_token.clone(),
-            confirmations: config.confirmations.to_string(),
             callback_url: config.callback_url.clone(),
         })
     }
@@ -53,15 +51,16 @@ impl Client {
         tx_id: &str,
         amount: &str,
         minutes: i64,
+        confirmations: u32,
     ) -> Result<Created, ProviderError> {
-        let minutes = minutes.to_string();
+        let (minutes, confirmations) = (minutes.to_string(), confirmations.to_string());
         let mut fields = vec![
             ("token", self.public_token.as_str()),
             ("tx_id", tx_id),
             ("amount", amount),
             ("currency", api::FIAT),
             ("expiration", &minutes),
-            ("confirm", &self.confirmations),
+            ("confirm", &confirmations),
         ];
         if !self.callback_url.is_empty() {
             fields.push(("callback", &self.callback_url));

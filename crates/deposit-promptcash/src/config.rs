@@ -1,6 +1,6 @@
 //! `[providers.promptcash]`.
 
-use deposit_core::{ConfigError, Secret};
+use deposit_core::{Amount, Asset, ConfigError, Secret};
 use serde::Deserialize;
 use url::Url;
 
@@ -25,10 +25,52 @@ pub struct Config {
     /// Confirmations before a payment counts. 0 takes the risk of a double spend.
     #[serde(default = "default_confirmations")]
     pub confirmations: u32,
+    /// More confirmations for larger sums; the strictest that applies wins, over `confirmations` too. What an order was opened with is not
+    /// kept: another rule of today holds for open orders as well.
+    #[serde(default)]
+    pub confirmations_by_amount: Vec<ByAmount>,
     /// Where the service sends its callbacks: `{public_url}/webhooks/promptcash`, with a public host and a valid certificate. Empty:
     /// none are asked for, and payments are found by polling.
     #[serde(default)]
     pub callback_url: String,
+}
+
+/// One of `[[providers.promptcash.confirmations_by_amount]]`.
+///
+/// ```
+/// let text = r#"{"from_usd":"1000","confirmations":3}"#;
+/// let rule: deposit_promptcash::ByAmount = serde_json::from_str(text).unwrap();
+/// assert_eq!(rule.confirmations, 3);
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ByAmount {
+    /// From this worth on, in USD as decimal text, inclusive.
+    pub from_usd: String,
+    /// Confirmations that are wanted then, from 0 to 100.
+    pub confirmations: u32,
+}
+
+/// How many confirmations are wanted, by what an order is worth.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Depth {
+    base: u32,
+    steps: Vec<(Amount, u32)>,
+}
+
+impl Depth {
+    /// For an order at this price in USD; without one the most of all.
+    pub(crate) fn of(&self, price: Option<Amount>) -> u32 {
+        let applies = |from: &Amount| price.is_none_or(|price| price.minor() >= from.minor());
+        let steps = self.steps.iter().filter(|(from, _)| applies(from)).map(|(_, wanted)| *wanted);
+        steps.fold(self.base, u32::max)
+    }
+
+    /// For small sums: what every order waits for at least.
+    pub(crate) fn least(&self) -> u32 {
+        self.base
+    }
 }
 
 fn default_base_url() -> String {
@@ -45,7 +87,7 @@ pub(crate) struct Checked {
     pub(crate) base_url: Url,
     pub(crate) public_token: String,
     pub(crate) secret_token: Secret,
-    pub(crate) confirmations: u32,
+    pub(crate) depth: Depth,
     pub(crate) callback_url: String,
 }
 
@@ -65,6 +107,7 @@ impl Config {
             public_token: public_token.into(),
             secret_token: Secret::new(secret_token),
             confirmations: default_confirmations(),
+            confirmations_by_amount: Vec::new(),
             callback_url: String::new(),
         }
     }
@@ -96,6 +139,15 @@ impl Config {
         if self.confirmations > 100 {
             return Err(broken("confirmations", "must be from 0 to 100"));
         }
+        let mut steps = Vec::new();
+        for rule in &self.confirmations_by_amount {
+            let from = Amount::parse(&rule.from_usd, Asset::USD)
+                .map_err(|_| broken("confirmations_by_amount.from_usd", "must be an amount of USD"))?;
+            if rule.confirmations > 100 {
+                return Err(broken("confirmations_by_amount.confirmations", "must be from 0 to 100"));
+            }
+            steps.push((from, rule.confirmations));
+        }
         if !self.callback_url.is_empty() && web(&self.callback_url).is_none() {
             return Err(broken(
                 "callback_url",
@@ -106,7 +158,7 @@ impl Config {
             base_url,
             public_token: self.public_token,
             secret_token: self.secret_token,
-            confirmations: self.confirmations,
+            depth: Depth { base: self.confirmations, steps },
             callback_url: self.callback_url,
         })
     }
@@ -154,10 +206,34 @@ mod tests {
         };
         let config = read("").unwrap().check().unwrap();
         assert_eq!(config.base_url.as_str(), "https://prompt.cash/");
-        assert_eq!((config.confirmations, config.callback_url.as_str()), (1, ""));
-        assert_eq!(read(r#","confirmations":0"#).unwrap().check().unwrap().confirmations, 0);
+        assert_eq!((config.depth.of(None), config.callback_url.as_str()), (1, ""));
+        assert_eq!(read(r#","confirmations":0"#).unwrap().check().unwrap().depth.of(None), 0);
         assert!(read(r#","confirmations":-1"#).is_err());
         assert!(read(r#","signature":"on""#).is_err());
+    }
+
+    #[test]
+    fn larger_sums_wait_longer_and_the_strictest_rule_wins() {
+        let read = |rules: &str| {
+            let text = format!(
+                r#"{{"public_token":"1-a","secret_token":"b","confirmations":2,"confirmations_by_amount":[{rules}]}}"#
+            );
+            serde_json::from_str::<Config>(&text)
+        };
+        let rules = r#"{"from_usd":"1000","confirmations":6},{"from_usd":"100.5","confirmations":3},{"from_usd":"2000","confirmations":1}"#;
+        let depth = read(rules).unwrap().check().unwrap().depth;
+        let of = |usd: &str| depth.of(Some(Amount::parse(usd, Asset::USD).unwrap()));
+        let got = ["100.49999999", "100.5", "999.99", "1000", "50000"].map(of);
+        assert_eq!((got, depth.of(None)), ([2, 3, 3, 6, 6], 6));
+        for (bad, key) in [
+            (r#"{"from_usd":"-1","confirmations":1}"#, "from_usd"),
+            (r#"{"from_usd":"many","confirmations":1}"#, "from_usd"),
+            (r#"{"from_usd":"1","confirmations":101}"#, "confirmations"),
+        ] {
+            let key = format!("providers.promptcash.confirmations_by_amount.{key}");
+            assert_eq!(read(bad).unwrap().check().unwrap_err().key, key);
+        }
+        assert!(read(r#"{"from_usd":"1","confirmation":1}"#).is_err());
     }
 
     #[test]

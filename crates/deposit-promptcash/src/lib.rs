@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use deposit_core::{ConfigError, PaymentProvider};
 
-pub use config::Config;
+pub use config::{ByAmount, Config};
 pub use provider::PromptCash;
 
 /// The adapter behind its trait: what the facade's table calls.

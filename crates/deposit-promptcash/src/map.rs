@@ -98,7 +98,7 @@ fn if_paid(concern: Concern, id: Option<&PaymentRef>, payment: &Payment) -> Conc
     }
     let money = id.cloned().map_or_else(ConcernedMoney::of_order, ConcernedMoney::of_payment);
     let bch = payment.crypto_currency == api::COIN;
-    let amount = Amount::floor_from_decimal(paid.decimal(), Asset::BCH).ok().map(|(amount, _)| amount);
+    let amount = quote::received(paid.decimal()).map(|(amount, _)| amount);
     let money = match amount.filter(|amount| bch && !amount.is_zero()) {
         Some(amount) => money.amount(amount),
         // In what another coin is counted is not known, but its name says more than ours.
@@ -143,8 +143,7 @@ fn reading(
 ) -> Result<Option<PaymentReading>, Concern> {
     whose(intent, asked, payment)?;
     let unreadable = || Concern::new("unreadable_amount", "a figure is negative or absurdly large");
-    let (paid, exact) = Amount::floor_from_decimal(payment.paid_amount_crypto.decimal(), Asset::BCH)
-        .map_err(|_| unreadable())?;
+    let (paid, exact) = quote::received(payment.paid_amount_crypto.decimal()).ok_or_else(unreadable)?;
     let due = quote::nearest_satoshi(payment.amount_crypto.decimal()).ok_or_else(unreadable)?;
     if !exact {
         concerns.push(Concern::new("rounded", "what was paid is finer than 8 decimals and was rounded down"));
@@ -164,8 +163,8 @@ fn reading(
             let detail = "the payment is called paid, but less than its amount came: nothing is credited";
             return Err(Concern::new("paid_short", detail));
         }
-        Verdict::Paid if asked.confirmations > 0 && payment.confirmations.unwrap_or(0) == 0 => {
-            let detail = "the payment is called paid without any confirmation, though some were asked for: nothing is credited";
+        Verdict::Paid if payment.confirmations.unwrap_or(0) < asked.confirmations => {
+            let detail = "the payment is called paid with fewer confirmations than were asked for: nothing is credited until it has them";
             return Err(Concern::new("unconfirmed", detail));
         }
         Verdict::Paid => PaymentReading { paid_at, ..PaymentReading::confirmed(id.clone(), paid) },

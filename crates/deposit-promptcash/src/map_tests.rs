@@ -146,6 +146,16 @@ fn what_paid_has_to_agree_with() {
         assert_eq!((codes(&snapshot), figures(&snapshot)), (vec![code], None), "{paid}");
         assert_eq!(snapshot.undecided, [id()]);
     }
+    // Each confirmation that was asked for.
+    let three = Asked { confirmations: 3, ..asked() };
+    let of = |confirmations| {
+        snapshot(&intent(), three, &payment(&text("PAID", "0.03125", confirmations, PAID_AT)))
+    };
+    assert_eq!((codes(&of(2)), figures(&of(2))), (vec!["unconfirmed"], None));
+    assert_eq!(figures(&of(3)), Some((0, 3_125_000)));
+    // A sum in binary floating point is as much as it means.
+    let sum = read("PAID", "0.031249999999999997", 1, PAID_AT);
+    assert_eq!((codes(&sum), figures(&sum)), (vec![], Some((0, 3_125_000))));
     // Without a confirmation, where none is asked for.
     let none = Asked { confirmations: 0, ..asked() };
     let snapshot = snapshot(&intent(), none, &payment(&text("PAID", "0.03125", 0, PAID_AT)));

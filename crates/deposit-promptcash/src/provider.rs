@@ -15,7 +15,7 @@ use deposit_transport::HttpConfig;
 
 use crate::api::{self, Created, Payment};
 use crate::client::Client;
-use crate::config::{Checked, Config};
+use crate::config::{Checked, Config, Depth};
 use crate::map::{self, Asked};
 use crate::quote::{self, Quoted};
 use crate::webhook::{self, Webhooks};
@@ -40,7 +40,7 @@ const SECOND: &str = "-2";
 pub struct PromptCash {
     client: Client,
     webhooks: Webhooks,
-    confirmations: u32,
+    depth: Depth,
     callback_url: String,
     capabilities: Capabilities,
 }
@@ -67,13 +67,20 @@ impl PromptCash {
         let client = Client::new(&config, http).map_err(|_| {
             ConfigError::new("providers.promptcash", "cannot work in this process: TLS cannot be set up")
         })?;
-        let Checked { secret_token, confirmations, callback_url, .. } = config;
-        Ok(Self { client, webhooks: Webhooks::new(secret_token), confirmations, callback_url, capabilities })
+        let Checked { secret_token, depth, callback_url, .. } = config;
+        Ok(Self { client, webhooks: Webhooks::new(secret_token), depth, callback_url, capabilities })
     }
 
     /// Opens one order, or gets the one that this id has already, and checks that it is what was asked for.
-    async fn order(&self, tx_id: &str, price: Amount, minutes: i64) -> Result<Order, ProviderError> {
-        let Created { payment, existing } = self.client.create(tx_id, &price.to_string(), minutes).await?;
+    async fn order(
+        &self,
+        tx_id: &str,
+        price: Amount,
+        minutes: i64,
+        confirmations: u32,
+    ) -> Result<Order, ProviderError> {
+        let Created { payment, existing } =
+            self.client.create(tx_id, &price.to_string(), minutes, confirmations).await?;
         // Whether changes of a repeated request are applied, ignored or refused is unconfirmed: a difference is an error.
         let same_price = payment.fiat_currency == api::FIAT
             && quote::is_price(payment.amount_fiat.decimal(), price)
@@ -86,11 +93,11 @@ impl PromptCash {
     }
 
     fn asked(&self, terms: &Terms) -> Asked {
-        let amount = terms.requested();
+        let price = terms.requested().and_then(|amount| quote::price(terms, amount));
         Asked {
-            price: amount.and_then(|amount| quote::price(terms, amount)),
+            price,
             minutes: terms.expires_at().map_or(MARGIN_MINUTES, |end| expiration_minutes(terms, end)),
-            confirmations: self.confirmations,
+            confirmations: self.depth.of(price),
         }
     }
 }
@@ -146,6 +153,15 @@ fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
     ProviderError::new(PromptCash::ID, operation, kind)
 }
 
+/// What an attempt's order is called. The first is the deposit's id. A later one is asked for only after the quote of the one before has ended, with
+/// terms of its own: under the old name the service would bring the old payment back, whose price is another.
+fn tx_id(request: &OpenRequest) -> String {
+    match request.attempt {
+        0 | 1 => request.deposit_id.to_string(),
+        attempt => format!("{}-a{attempt}", request.deposit_id),
+    }
+}
+
 /// From the deposit's making to the end of its quote, rounded up to minutes, and the margin. Counted from the making, not from
 /// now: the adapter reads no clock, and a repeat has to say the same.
 fn expiration_minutes(terms: &Terms, expires_at: Timestamp) -> i64 {
@@ -174,17 +190,18 @@ impl PaymentProvider for PromptCash {
             return Err(rejected("wrong_asset"));
         }
         let price = quote::price(&request.terms, request.amount).ok_or_else(|| rejected("amount_zero"))?;
-        let tx_id = request.deposit_id.as_str();
+        let tx_id = tx_id(request);
         if tx_id.len() + SECOND.len() > MAX_TX_ID {
             return Err(rejected("id_too_long"));
         }
         let minutes = expiration_minutes(&request.terms, request.expires_at);
-        let first = self.order(tx_id, price, minutes).await?;
+        let confirmations = self.depth.of(Some(price));
+        let first = self.order(&tx_id, price, minutes, confirmations).await?;
         let order = match quote::judge(price, first.payable, request.amount) {
             Quoted::Covered => first,
             Quoted::Mismatch => return Err(rejected("rate_mismatch")),
             Quoted::AskAgain(price) => {
-                let second = self.order(&format!("{tx_id}{SECOND}"), price, minutes).await?;
+                let second = self.order(&format!("{tx_id}{SECOND}"), price, minutes, confirmations).await?;
                 if quote::judge(price, second.payable, request.amount) != Quoted::Covered {
                     return Err(rejected("rate_mismatch"));
                 }
@@ -215,7 +232,7 @@ impl PaymentProvider for PromptCash {
     }
 
     async fn check(&self, context: &CheckContext) -> Vec<CheckItem> {
-        crate::check::run(&self.client, &self.callback_url, self.confirmations, context).await
+        crate::check::run(&self.client, &self.callback_url, self.depth.least(), context).await
     }
 
     fn journalled<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
@@ -225,7 +242,7 @@ impl PaymentProvider for PromptCash {
 
 impl fmt::Debug for PromptCash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PromptCash").field("confirmations", &self.confirmations).finish_non_exhaustive()
+        f.debug_struct("PromptCash").field("depth", &self.depth).finish_non_exhaustive()
     }
 }
 

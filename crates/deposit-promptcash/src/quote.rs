@@ -51,6 +51,25 @@ pub(crate) fn nearest_satoshi(number: &DecimalText) -> Option<Amount> {
     Some(Amount::new(tenths.checked_add(5)? / 10, Asset::BCH))
 }
 
+/// How far a figure may be from a whole satoshi and still be meant as one: a thousandth of a satoshi. The service reckons in binary floating point,
+/// so what is 0.8 comes as 0.7999999999999999; an error of that kind stays below this for all sums up to some ten thousand BCH.
+const NOISE_DECIMALS: u8 = 3;
+
+/// A sum that the service reckoned: the whole satoshi that it means, else rounded down; and whether it was a whole one. `None` where it is
+/// negative or absurdly large.
+pub(crate) fn received(number: &DecimalText) -> Option<(Amount, bool)> {
+    let unit = 10_u128.pow(u32::from(NOISE_DECIMALS));
+    // Finer digits are below the tolerance already.
+    let (fine, _) = number.floor_to_minor(Asset::BCH.scale() + NOISE_DECIMALS).ok()?;
+    let (whole, rest) = (fine / unit, fine % unit);
+    let meant = match rest {
+        0 => Some(whole),
+        rest if rest == unit - 1 => whole.checked_add(1),
+        _ => None,
+    };
+    Some((Amount::new(meant.unwrap_or(whole), Asset::BCH), meant.is_some()))
+}
+
 /// Whether a price of the service is what we asked for. Whether it rounds to cents is unconfirmed, so a cent does not count.
 pub(crate) fn is_price(shown: &DecimalText, asked: Amount) -> bool {
     let cent = 10_u128.pow(u32::from(asked.asset().scale()).saturating_sub(2));
@@ -119,6 +138,28 @@ mod tests {
         }
         assert_eq!(nearest_satoshi(&"-1".parse().unwrap()), None);
         assert_eq!(nearest_satoshi(&"1e99".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn what_binary_fractions_leave_is_no_money() {
+        for (text, satoshi, whole) in [
+            ("0.7999999999999999", 80_000_000, true),
+            ("0.30000000000000004", 30_000_000, true),
+            ("0.8", 80_000_000, true),
+            ("0.79999999", 79_999_999, true),
+            // A thousandth of a satoshi and no more.
+            ("0.79999999999", 80_000_000, true),
+            ("0.79999999998999", 79_999_999, false),
+            ("0.80000000001", 80_000_000, false),
+            ("0.799999995", 79_999_999, false),
+            ("7.999999999999999e-01", 80_000_000, true),
+            ("0", 0, true),
+        ] {
+            let meant = Some((Amount::new(satoshi, Asset::BCH), whole));
+            assert_eq!(received(&text.parse().unwrap()), meant, "{text}");
+        }
+        assert_eq!(received(&"-0.1".parse().unwrap()), None);
+        assert_eq!(received(&"1e99".parse().unwrap()), None);
     }
 
     #[test]

@@ -172,6 +172,36 @@ async fn an_existing_payment_is_compared() {
     }
 }
 
+/// The client comes back after the quote has ended: other terms, another price. Under the old name the service would bring the old payment back.
+#[tokio::test]
+async fn a_later_attempt_is_a_fresh_order() {
+    let by_name = |seen: &Seen| {
+        let (tx_id, usd) = (seen.field("tx_id").unwrap(), seen.field("amount").unwrap());
+        // As it was asked for at first.
+        let shown = if tx_id == TX_ID { "11.25" } else { usd };
+        let answer = payment(tx_id, "0.031250000000", shown, &format!("bitcoincash:{ADDRESS}"));
+        (200, created(&answer, tx_id == TX_ID))
+    };
+    let (provider, _) = adapter(|_| {}, by_name).await;
+    assert_eq!(open(&provider).await.err(), Some(ErrorKind::Rejected("tx_id_taken")));
+    for attempt in [2, 3] {
+        let opened = provider.open(&OpenRequest { attempt, ..request() }).await.unwrap();
+        assert_eq!(opened.provider_ref().as_str(), format!("{TX_ID}-a{attempt}"));
+    }
+}
+
+#[tokio::test]
+async fn larger_sums_ask_for_more_confirmations() {
+    for (from_usd, confirm) in [("12.5", "6"), ("12.50000001", "1")] {
+        let rule = format!(r#"{{"from_usd":"{from_usd}","confirmations":6}}"#);
+        let rule: deposit_promptcash::ByAmount = serde_json::from_str(&rule).unwrap();
+        let set = move |config: &mut Config| config.confirmations_by_amount = vec![rule];
+        let (provider, log) = adapter(set, |_| (200, created(&good(), false))).await;
+        open(&provider).await.unwrap();
+        assert_eq!(log.all()[0].field("confirm"), Some(confirm));
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_is_not_what_was_asked_for_is_no_answer() {
     let with = |from: &str, to: &str| {

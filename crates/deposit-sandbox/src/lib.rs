@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod address;
 pub mod btcpay;
 mod clock;
 mod control;
@@ -20,6 +21,10 @@ mod sandbox;
 pub mod stripe;
 mod webhook;
 pub mod zano;
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::string_slice)]
+mod validators;
 
 pub use clock::Clock;
 pub use control_error::ControlError;

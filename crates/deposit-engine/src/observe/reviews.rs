@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use deposit_core::{
-    Amount, Asset, Concern, ConcernedMoney, Evidence, PaymentRef, ProviderRef, Snapshot, Ticker, Timestamp,
+    Amount, Asset, Concern, ConcernedMoney, Evidence, PaymentRef, ProviderRef, Snapshot, TakingId, Ticker,
+    Timestamp,
 };
 use deposit_lifecycle::{self as lifecycle, Credit};
 use deposit_store::{DepositRow, ReviewReason, SightedDue, Sighting};
@@ -76,6 +77,9 @@ impl<'a> Reviews<'a> {
         for concern in &snapshot.concerns {
             let Some(money) = &concern.money else { continue };
             let mut sighting = self.concerned(order, concern, money);
+            if named_elsewhere(money, snapshot, evidence) {
+                sighting.due = SightedDue::Amount(Amount::zero(self.row.terms.asset));
+            }
             let key = (sighting.reference.clone(), sighting.reason);
             if let Some(before) = told.remove(&key) {
                 sighting = both(before, sighting, money.payment.is_some());
@@ -171,6 +175,19 @@ impl<'a> Reviews<'a> {
         }
         asset.code().as_str().parse().ok().filter(Ticker::is_known)
     }
+}
+
+/// Whether what went back in a way that this read cannot measure was named by another message since, under an id of its own: a rule has
+/// followed it.
+fn named_elsewhere(money: &ConcernedMoney, snapshot: &Snapshot, evidence: &Evidence) -> bool {
+    let Some(payment) = money.payment.as_ref().filter(|_| money.taken_back && money.amount.is_none()) else {
+        return false;
+    };
+    let shown = |id: &TakingId| {
+        snapshot.payments.iter().any(|reading| reading.id == *payment && reading.takings.contains_key(id))
+    };
+    let known = evidence.payments.get(payment);
+    known.is_some_and(|known| known.takings.keys().any(|id| *id != TakingId::chain() && !shown(id)))
 }
 
 /// By what money of this order is called: its payments, and itself.

@@ -5,6 +5,7 @@
 use deposit_core::{Asset, Ticker};
 
 use super::decimal::Dec;
+use crate::address;
 use crate::random::Random;
 
 /// How a method's coin works.
@@ -162,18 +163,17 @@ impl Method {
     /// The `n`th address of an invoice, or its `n`th BOLT11 over what is due.
     pub(super) fn destination(&self, random: &Random, invoice: &str, n: usize, due: Dec) -> String {
         let label = format!("btcpay/{invoice}/{}/address/{n}", self.id);
-        let b32 = |prefix: &str, count| format!("{prefix}{}", random.bech32(&label, count));
-        let b58 = |prefix: &str, count| format!("{prefix}{}", random.base58(&label, count));
         match self.id {
-            "BTC-CHAIN" => b32("bc1q", 38),
-            "BTC-LN" => b32(&format!("lnbc{}1p", bolt11_amount(due)), 220),
-            "LTC-CHAIN" => b32("ltc1q", 38),
-            "LTC-MWEB" => b32("ltcmweb1qq", 110),
+            "BTC-CHAIN" => address::witness("bc", random, &label),
+            "BTC-LN" => address::bolt11(&bolt11_amount(due), random, &label),
+            "LTC-CHAIN" => address::witness("ltc", random, &label),
+            "LTC-MWEB" => address::mweb(random, &label),
             // A subaddress: 95 characters that begin with 8.
-            "XMR-CHAIN" => b58("8", 94),
-            "DOGE-CHAIN" => b58("D", 33),
-            "DASH-CHAIN" => b58("X", 33),
-            _ => b32("u1", 139),
+            "XMR-CHAIN" => address::monero(random, &label),
+            "DOGE-CHAIN" => address::base58_check(30, random, &label),
+            "DASH-CHAIN" => address::base58_check(76, random, &label),
+            // A Sapling address: one that has no part which only a node's code could make.
+            _ => address::plain_bech32::<43>("zs", random, &label),
         }
     }
 
@@ -244,15 +244,39 @@ mod tests {
             assert_ne!(one, two);
             let (prefix, length) = match method.id {
                 "BTC-CHAIN" => ("bc1q", 42),
-                "BTC-LN" => ("lnbc388250n1p", 233),
+                "BTC-LN" => ("lnbc388250n1", 251),
                 "LTC-CHAIN" => ("ltc1q", 43),
-                "LTC-MWEB" => ("ltcmweb1", 120),
+                "LTC-MWEB" => ("ltcmweb1qq", 121),
                 "XMR-CHAIN" => ("8", 95),
                 "DOGE-CHAIN" => ("D", 34),
                 "DASH-CHAIN" => ("X", 34),
-                _ => ("u1", 141),
+                _ => ("zs1", 78),
             };
             assert!(one.starts_with(prefix) && one.len() == length, "{one}");
+        }
+    }
+
+    #[test]
+    fn wallets_take_every_address() {
+        use crate::validators as v;
+        let random = Random::new(7);
+        let due = Dec::parse("0.00038825").unwrap();
+        for method in METHODS {
+            for n in 1..20 {
+                let one = method.destination(&random, "i", n, due);
+                let right = match method.id {
+                    "BTC-CHAIN" => v::witness_v0("bc", &one),
+                    "BTC-LN" => v::bolt11(&one),
+                    "LTC-CHAIN" => v::witness_v0("ltc", &one),
+                    "LTC-MWEB" => v::mweb(&one),
+                    "XMR-CHAIN" => v::cryptonote(&[42], &one),
+                    "DOGE-CHAIN" => v::base58_check(30, &one),
+                    "DASH-CHAIN" => v::base58_check(76, &one),
+                    "ZEC-CHAIN" => v::bech32_bytes("zs", 43, &one),
+                    _ => false,
+                };
+                assert!(right, "{} {one}", method.id);
+            }
         }
     }
 

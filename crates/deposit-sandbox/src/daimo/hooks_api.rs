@@ -92,6 +92,7 @@ fn test_event(server: &Daimo, subscription: &Subscription) {
         receivers: vec![],
         source: None,
         paid: "10".parse().ok(),
+        refunded: None,
         delivery_tx: None,
         ever_completed: false,
     };

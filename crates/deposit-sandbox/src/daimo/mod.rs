@@ -39,4 +39,9 @@ mod view;
 
 pub use server::Daimo;
 
+/// An EVM address with its checksum.
+pub(crate) fn checksummed(address: &str) -> String {
+    chain::address(address).unwrap_or_else(|| address.to_owned())
+}
+
 pub(crate) const NAME: &str = "daimo";

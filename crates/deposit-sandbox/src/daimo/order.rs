@@ -78,6 +78,8 @@ pub(super) struct Order {
     pub(super) source: Option<Source>,
     /// What is on its way, or arrived.
     pub(super) paid: Option<DecimalText>,
+    /// What of it went back to the payer.
+    pub(super) refunded: Option<DecimalText>,
     pub(super) delivery_tx: Option<String>,
     pub(super) ever_completed: bool,
 }
@@ -145,8 +147,9 @@ impl Order {
         Happened::Bounced
     }
 
-    /// Back to the payer.
-    pub(super) fn refund(&mut self) -> Happened {
+    /// Back to the payer: so much of it.
+    pub(super) fn refund(&mut self, amount: DecimalText) -> Happened {
+        self.refunded = Some(amount);
         self.stage = Stage::Refunded;
         Happened::Refunded
     }
@@ -174,12 +177,23 @@ impl Order {
         self.paid.as_ref().and_then(usdc)
     }
 
+    /// What of it went back.
+    pub(super) fn taken_back(&self) -> Amount {
+        self.refunded.as_ref().and_then(usdc).unwrap_or(Amount::zero(Asset::USDC))
+    }
+
+    /// Whether a refund left something of what was paid.
+    fn left(&self) -> bool {
+        self.paid().is_some_and(|paid| paid.minor() > self.taken_back().minor())
+    }
+
     /// `None`: nothing was ever seen.
     pub(super) fn truth_stage(&self) -> Option<TruthStage> {
         match self.stage {
             Stage::Unpaid | Stage::Waiting | Stage::Expired => None,
             Stage::Started => Some(TruthStage::Seen),
             Stage::Completed => Some(TruthStage::Confirmed),
+            Stage::Refunded if self.ever_completed && self.left() => Some(TruthStage::Confirmed),
             Stage::Refunded if self.ever_completed => Some(TruthStage::Reversed),
             Stage::Bounced | Stage::Refunded => Some(TruthStage::Withdrawn),
         }

@@ -85,6 +85,7 @@ fn order(body: &Json) -> Checked<Order> {
         receivers: vec![],
         source: None,
         paid: None,
+        refunded: None,
         delivery_tx: None,
         ever_completed: false,
     })

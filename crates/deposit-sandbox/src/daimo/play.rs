@@ -7,7 +7,7 @@ use super::order::{Generation, Order, Stage, usdc};
 use super::server::{Daimo, State};
 use crate::control_error::ControlError;
 use crate::emulator::{
-    PayRequest, PayStage, PlayedPayment, ScenarioName, ScenarioRequest, TruthOrder, TruthPayment, TruthStage,
+    PayRequest, PayStage, PlayedPayment, ScenarioName, ScenarioRequest, TruthOrder, TruthPayment,
 };
 
 type Played<T> = Result<T, ControlError>;
@@ -46,16 +46,16 @@ fn coin(ticker: Option<Ticker>) -> Played<&'static Coin> {
         .ok_or_else(|| ControlError::field("ticker", "must be USDC, USDT, ETH or SOL"))
 }
 
-/// What is paid: what is due, and nothing else.
+/// What is paid: of a payment what is due and nothing else, of a session what the payer sends to its address.
 fn amount(order: &Order, asked: Option<&DecimalText>) -> Played<DecimalText> {
     match (&order.amount, asked) {
         (Some(due), None) => Ok(due.clone()),
         (Some(due), Some(asked)) if due == asked => Ok(due.clone()),
-        (Some(due), Some(_)) => Err(ControlError::field(
+        (Some(due), Some(_)) if order.generation == Generation::Payment => Err(ControlError::field(
             "amount",
             format!("must be what is due, {due}: the amount of an order is fixed"),
         )),
-        (None, Some(asked)) => {
+        (_, Some(asked)) => {
             let fine = usdc(asked).is_some_and(|a| !a.is_zero())
                 && asked.decimals() <= u64::from(order.chain.decimals);
             if fine {
@@ -184,11 +184,19 @@ fn refund(server: &Daimo, state: &mut State, index: usize, request: &ScenarioReq
     if order.stage == Stage::Refunded {
         return refuse(order, request, "once is all");
     }
+    // A part of it where an amount is given.
+    let due = order.paid.as_ref().or(order.amount.as_ref());
+    let amount = request.amount.as_ref().or(due).cloned();
+    let most = due.and_then(usdc).map_or(0, |due| due.minor());
+    let within = |a: &DecimalText| usdc(a).is_some_and(|a| !a.is_zero() && a.minor() <= most);
+    let Some(amount) = amount.filter(within) else {
+        return Err(ControlError::field("amount", "must be above 0 and no more than what is paid"));
+    };
     if order.payable() {
-        pay_order(server, state, index, request.ticker, request.amount.as_ref(), PayStage::Confirmed)?;
+        pay_order(server, state, index, request.ticker, None, PayStage::Confirmed)?;
     }
     if let Some(order) = state.orders.get_mut(index) {
-        let happened = order.refund();
+        let happened = order.refund(amount);
         server.publish(state, index, &[happened]);
     }
     Ok(())
@@ -206,13 +214,12 @@ fn expire(server: &Daimo, state: &mut State, index: usize, request: &ScenarioReq
 fn truth_payment(order: &Order) -> Option<TruthPayment> {
     let (stage, amount) = (order.truth_stage()?, order.paid()?);
     let zero = Amount::zero(Asset::USDC);
-    let reversed = stage == TruthStage::Reversed;
     Some(TruthPayment {
         id: order.id.clone(),
         amount,
         stage,
         confirmed: if order.ever_completed { amount } else { zero },
-        reversed: if reversed { amount } else { zero },
+        reversed: if order.ever_completed { order.taken_back() } else { zero },
         reinstated: zero,
         settled: None,
         seen_at: order.source.as_ref().map_or(order.created, |source| source.at),

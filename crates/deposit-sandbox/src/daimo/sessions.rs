@@ -98,6 +98,7 @@ fn order(body: &Json) -> Checked<Order> {
         receivers: vec![],
         source: None,
         paid: None,
+        refunded: None,
         delivery_tx: None,
         ever_completed: false,
     })
@@ -195,7 +196,7 @@ async fn choose(State(server): Server, Path(id): Path<String>, bytes: Bytes) -> 
             }
             "tron" => {
                 priced()?;
-                let to = format!("T{}", random.base58(&label, 33));
+                let to = crate::address::base58_check(0x41, &random, &label);
                 order.receivers.push(to.clone());
                 let tron = [("receiverAddress", Json::text(to)), ("expiresAt", Json::int(now + LIFETIME))];
                 ("tron", Json::object(tron))

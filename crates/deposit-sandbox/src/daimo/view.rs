@@ -186,7 +186,7 @@ fn payment_event(order: &Order, happened: Happened) -> Vec<(&'static str, Json)>
         ("txHash", Json::text_or_null(hash)),
     ];
     if happened == Happened::Refunded {
-        let amount = order.amount.as_ref().map(ToString::to_string);
+        let amount = order.refunded.as_ref().map(ToString::to_string);
         members.extend([
             ("refundAddress", Json::text_or_null(order.refund_address.as_deref())),
             ("tokenAddress", Json::text(order.chain.usdc)),

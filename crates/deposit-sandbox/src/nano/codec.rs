@@ -38,8 +38,13 @@ fn checksum(key: &Id) -> U320 {
 
 /// `nano_…`
 pub(super) fn address(key: &Id) -> String {
+    account("nano", key)
+}
+
+/// An address of the nano family.
+pub(crate) fn account(prefix: &str, key: &Id) -> String {
     let number = key.iter().fold(U320::ZERO, |n, byte| (n << 8) | U320::from(*byte));
-    format!("nano_{}{}", letters(number, 52), letters(checksum(key), 8))
+    format!("{prefix}_{}{}", letters(number, 52), letters(checksum(key), 8))
 }
 
 /// The key of an address, by either prefix.

@@ -37,6 +37,7 @@ mod rpc;
 mod server;
 mod socket;
 
+pub(crate) use codec::account;
 pub use server::{Dialect, Nano};
 
 pub(crate) const NAME: &str = "nano";

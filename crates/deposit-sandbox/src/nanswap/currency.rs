@@ -2,6 +2,7 @@
 
 use deposit_core::{Asset, Ticker};
 
+use crate::address;
 use crate::json::Json;
 use crate::random::Random;
 
@@ -44,11 +45,9 @@ pub(super) const CURRENCIES: &[Currency] = &[
 
 const NANO_ALPHABET: &[u8] = b"13456789abcdefghijkmnopqrstuwxyz";
 
-/// The address of an account of the nano family, without a right checksum.
+/// The address of an account of the nano family.
 pub(super) fn nano_account(prefix: &str, random: &Random, label: &str) -> String {
-    let bytes = random.bytes::<59>(label);
-    let rest = bytes.iter().filter_map(|b| NANO_ALPHABET.get(usize::from(b & 31))).map(|b| char::from(*b));
-    format!("{prefix}_1{}", rest.collect::<String>())
+    crate::nano::account(prefix, &random.bytes::<32>(label))
 }
 
 impl Currency {
@@ -79,14 +78,14 @@ impl Currency {
         let address = match self.network {
             "xno" => nano_account("nano", random, label),
             "ban" => nano_account("ban", random, label),
-            "kas" => format!("kaspa:q{}", random.bech32(label, 60)),
-            "ton" => format!("UQ{}", random.base58(label, 46)),
+            "kas" => format!("kaspa:{}", address::cash::<32>("kaspa", random, label)),
+            "ton" => address::ton(random, label),
             "near" => random.hex::<32>(label),
-            "egld" => format!("erd1{}", random.bech32(label, 58)),
-            "base" => format!("0x{}", random.hex::<20>(label)),
-            "btc" => format!("bc1q{}", random.bech32(label, 38)),
-            "ltc" => format!("ltc1q{}", random.bech32(label, 38)),
-            _ => random.base58(label, 44),
+            "egld" => address::plain_bech32::<32>("erd", random, label),
+            "base" => crate::daimo::checksummed(&format!("0x{}", random.hex::<20>(label))),
+            "btc" => address::witness("bc", random, label),
+            "ltc" => address::witness("ltc", random, label),
+            _ => random.base58_bytes::<32>(label),
         };
         let memo = self.external_id.then(|| {
             let digits = random.bytes::<9>(&format!("{label}/memo"));
@@ -142,6 +141,21 @@ mod tests {
             assert!(!currency.takes("x y"), "{}", currency.key);
         }
         assert!(!CURRENCIES[0].takes("nano_1short"));
+    }
+
+    #[test]
+    fn wallets_take_every_address() {
+        let random = Random::new(7);
+        for currency in CURRENCIES {
+            for n in 0..20 {
+                let (address, _) = currency.address(&random, &format!("{} {n}", currency.key));
+                assert!(
+                    crate::validators::of_network(currency.network, &address),
+                    "{} {address}",
+                    currency.key
+                );
+            }
+        }
     }
 
     #[test]

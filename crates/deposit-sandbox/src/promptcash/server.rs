@@ -165,7 +165,7 @@ impl PromptCash {
         let label = format!("promptcash/address/{number}");
         let order = Order {
             id: number,
-            address: format!("q{}", self.context.random.bech32(&label, 41)),
+            address: crate::address::cash::<20>("bitcoincash", &self.context.random, &label),
             tx_id: wanted.tx_id,
             fine: wanted.fine,
             fiat: wanted.fiat,

@@ -12,7 +12,7 @@ const STANDARD: [u8; 2] = [0xc5, 0x01];
 const INTEGRATED: [u8; 2] = [0xf8, 0x6c];
 const INTEGRATED_NEW: [u8; 2] = [0xf8, 0x6d];
 
-pub(super) fn standard(keys: &[u8; 64]) -> String {
+pub(crate) fn standard(keys: &[u8; 64]) -> String {
     encode(&STANDARD, keys, &[])
 }
 

@@ -38,6 +38,8 @@ mod reply;
 mod server;
 mod wallet;
 
+#[cfg(test)]
+pub(crate) use address::standard as standard_address;
 pub use auth::token;
 pub use chain::{Move, Spend};
 pub use server::Zano;

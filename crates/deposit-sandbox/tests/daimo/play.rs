@@ -70,6 +70,46 @@ async fn pay_takes_what_is_due_and_once() {
     assert!(w.truth(&id).await.get("due").unwrap().is_null());
 }
 
+/// What arrives at a session's address may differ from what was asked for, as the provider's documents say.
+#[tokio::test]
+async fn a_session_takes_what_the_payer_sends() {
+    let w = World::new().await;
+    for (order, amount) in [("dep_1", "12.5"), ("dep_2", "7")] {
+        let (id, _) = w.session(order).await;
+        assert_eq!(w.pay(&id, &format!(r#","amount":"{amount}""#)).await.status, 200);
+        let read = w.sessions("GET", &format!("/sessions/{id}"), "").await.json();
+        assert_eq!(text(&read, "session.destination.delivery.receivedUnits"), amount);
+        assert_eq!(text(&read, "session.destination.amountUnits"), "10");
+        assert_eq!(text(&w.truth(&id).await.get("payments").unwrap().items()[0], "amount"), amount);
+    }
+}
+
+#[tokio::test]
+async fn a_refund_names_what_went_back() {
+    let w = World::new().await;
+    let id = w.payment("dep_1").await;
+    let refund = |amount: &str| format!(r#"{{"ref":"dep_1","name":"refund","amount":"{amount}"}}"#);
+    for wrong in ["0", "10.000001"] {
+        assert_eq!(w.control("/daimo/scenario", &refund(wrong)).await.status, 400);
+    }
+    w.done("/daimo/scenario", &refund("4")).await;
+    assert_eq!(w.status(&id).await, "payment_refunded");
+    let events = w.events().await;
+    let refunded = events.iter().find(|(_, body)| text(body, "type") == "payment_refunded").unwrap();
+    assert_eq!(
+        (text(&refunded.1, "amountUnits"), text(&refunded.1, "payment.destination.amountUnits")),
+        ("4".into(), "10".into())
+    );
+    let read = w.payments("GET", &format!("/payment/{id}"), "", "").await.json();
+    assert!(at(&read, "amountUnits").is_null(), "a read does not tell it");
+    let truth = w.truth(&id).await;
+    let payment = &truth.get("payments").unwrap().items()[0];
+    assert_eq!(
+        (text(payment, "stage"), text(payment, "confirmed"), text(payment, "reversed")),
+        ("confirmed".into(), "10".into(), "4".into())
+    );
+}
+
 #[tokio::test]
 async fn a_person_presses_pay() {
     let w = World::new().await;
