@@ -104,6 +104,8 @@ pub(crate) struct PaymentMethod {
     pub(crate) activated: Option<bool>,
     pub(crate) destination: Option<String>,
     pub(crate) due: Option<NumberText>,
+    #[serde(default)]
+    additional_data: Value,
     /// Required: a missing list is not an empty one.
     pub(crate) payments: Vec<Payment>,
 }
@@ -111,6 +113,11 @@ pub(crate) struct PaymentMethod {
 impl PaymentMethod {
     pub(crate) fn id(&self) -> &str {
         self.payment_method_id.as_deref().or(self.payment_method.as_deref()).unwrap_or_default()
+    }
+
+    /// Of the Monero plugin, where its settings have one: how many confirmations settle a payment, whatever the speed policy says.
+    pub(crate) fn threshold(&self) -> Option<i64> {
+        self.additional_data.get("invoiceSettledConfirmationThreshold")?.as_i64()
     }
 
     pub(crate) fn currency(&self) -> Option<&str> {

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use deposit_core::{ConfigError, PaymentProvider};
 
-pub use config::{Config, SpeedPolicy};
+pub use config::{Config, SpeedByAmount, SpeedPolicy};
 pub use provider::BtcPay;
 pub use rates::StoreRates;
 

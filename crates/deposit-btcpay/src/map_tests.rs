@@ -366,3 +366,29 @@ proptest! {
         prop_assert_eq!(snapshot.payments.len() + snapshot.undecided.len(), 1);
     }
 }
+
+/// Seen on a real server: with a threshold of 0 in the plugin's settings a payment is `Settled` in the pool, and stays so when it is dropped.
+#[test]
+fn what_needed_no_confirmation_is_never_credited() {
+    let live = |name: &str| {
+        let all: serde_json::Value = serde_json::from_str(match name {
+            "gone" => include_str!(
+                "../../../fixtures/btcpay/live/payments_xmr_settled_without_confirmations_and_gone.json"
+            ),
+            "new" => include_str!("../../../fixtures/btcpay/live/payments_xmr_new_no_confirmations.json"),
+            _ => include_str!("../../../fixtures/btcpay/live/payments_xmr_exact_settled.json"),
+        })
+        .unwrap();
+        serde_json::from_value::<Vec<api::PaymentMethod>>(all["response"]["body"].clone()).unwrap()
+    };
+    let all = methods();
+    let xmr = all.of(Ticker::XMR).unwrap();
+    assert!(needs_no_confirmation(xmr, &live("new")));
+    assert!(!needs_no_confirmation(xmr, &live("settled")));
+    let intent = intent(Ticker::XMR, "1", "84uwzWyVKyAdnh1eaXdGUDMqrsdRMRoc51pDcmdhLEBrbPovehymic");
+    let read = |name| snapshot(&intent, xmr, &invoice("Settled", "None"), &live(name));
+    let gone = read("gone");
+    assert!(gone.payments.is_empty() && gone.undecided.len() == 1, "{gone:?}");
+    assert!(gone.concerns.iter().any(|c| c.code == "no_confirmations" && c.money.is_some()));
+    assert!(read("settled").payments.iter().any(|p| p.confirmed > 0));
+}

@@ -16,7 +16,7 @@ use futures_util::stream::{self, StreamExt as _};
 
 use crate::client::Client;
 use crate::coin::{Coin, Method, Methods};
-use crate::config::{Checked, Config, SpeedPolicy};
+use crate::config::{Checked, Config, Speeds};
 use crate::webhook::Webhooks;
 use crate::{api, batch, check, map, rates};
 
@@ -38,7 +38,7 @@ const ALONE_AT_ONCE: usize = 8;
 pub struct BtcPay {
     client: Arc<Client>,
     store_id: String,
-    speed_policy: SpeedPolicy,
+    speeds: Speeds,
     methods: Methods,
     webhooks: Webhooks,
     capabilities: Capabilities,
@@ -65,8 +65,8 @@ impl BtcPay {
         let capabilities = capabilities(http.timeout);
         let client = Arc::new(new_client(&config, http)?);
         let webhooks = Webhooks::new(&config);
-        let Checked { store_id, speed_policy, methods, .. } = config;
-        Ok(Self { client, store_id, speed_policy, methods, webhooks, capabilities })
+        let Checked { store_id, speeds, methods, .. } = config;
+        Ok(Self { client, store_id, speeds, methods, webhooks, capabilities })
     }
 
     /// What the store's own rules give for one unit in USD; tickers without an answer are left out.
@@ -196,7 +196,7 @@ impl PaymentProvider for BtcPay {
                     payment_methods: [&method.id],
                     expiration_minutes: expiration_minutes(&request.terms, request.expires_at, method.coin),
                     monitoring_minutes: MONITORING_MINUTES,
-                    speed_policy: self.speed_policy,
+                    speed_policy: self.speeds.of(&request.terms),
                     payment_tolerance: 0,
                     lazy_payment_methods: false,
                 },
@@ -214,6 +214,10 @@ impl PaymentProvider for BtcPay {
                 .payment_methods(Operation::Open, &invoice.id)
                 .await
                 .map_err(|cause| error(ErrorKind::OutcomeUnknown).with_source(cause))?;
+            if map::needs_no_confirmation(method, &methods) {
+                self.client.mark_invalid(Operation::Open, &invoice.id).await;
+                return Err(error(ErrorKind::Rejected("no_confirmations")));
+            }
             map::destination(method, &methods).and_then(|to| map::instructions(method, to, request.amount))
         } else {
             None
@@ -297,7 +301,7 @@ impl fmt::Debug for BtcPay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BtcPay")
             .field("store_id", &self.store_id)
-            .field("speed_policy", &self.speed_policy)
+            .field("speeds", &self.speeds)
             .finish_non_exhaustive()
     }
 }
