@@ -145,6 +145,33 @@ pub(crate) enum PaymentStatus {
     Other(String),
 }
 
+/// An unspent output of the wallet.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Output {
+    /// As `payments[].id`: transaction and index.
+    pub(crate) outpoint: String,
+    pub(crate) address: Option<String>,
+    pub(crate) amount: NumberText,
+    pub(crate) confirmations: i64,
+    /// Unix seconds.
+    #[serde(default)]
+    pub(crate) timestamp: i64,
+}
+
+/// A transaction of the wallet, asked for by itself: in a list the figures are not to be believed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Transaction {
+    pub(crate) confirmations: i64,
+    status: String,
+}
+
+impl Transaction {
+    /// Not in the chain, both by its number and by its word.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.confirmations <= 0 && self.status == "Unconfirmed"
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Rate {

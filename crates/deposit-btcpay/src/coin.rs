@@ -74,6 +74,11 @@ impl Coin {
         Self::ALL.iter().find(|coin| coin.ticker == ticker)
     }
 
+    /// Whether the server's own wallet holds it, which its API can show; the plugins and Lightning have none there.
+    pub(crate) fn has_wallet(&self) -> bool {
+        [Ticker::BTC, Ticker::LTC, Ticker::DOGE, Ticker::DASH].contains(&self.ticker)
+    }
+
     pub(crate) fn spec(&self) -> TickerSpec {
         TickerSpec {
             ticker: self.ticker,

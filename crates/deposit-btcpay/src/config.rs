@@ -103,10 +103,8 @@ impl Speeds {
     /// By the frozen terms, so that an order keeps its own whatever the rates do. One whose worth cannot be told gets the strictest.
     pub(crate) fn of(&self, terms: &Terms) -> SpeedPolicy {
         let by_ticker = self.by_ticker.get(&terms.ticker).copied().unwrap_or(self.usual);
-        let worth = terms
-            .quote
-            .as_ref()
-            .and_then(|quote| quote.unit_price.value_of(quote.amount, Rounding::Up).ok());
+        let worth =
+            terms.quote.as_ref().and_then(|quote| quote.unit_price.value_of(quote.amount, Rounding::Up).ok());
         let applies = |from: &Amount| worth.is_none_or(|worth| worth.minor() >= from.minor());
         let by_amount = self.by_amount.iter().filter(|(from, _)| applies(from)).map(|(_, policy)| *policy);
         by_amount.fold(by_ticker, Ord::max)
@@ -271,22 +269,13 @@ mod tests {
             key_of(policy(Ticker::XMR, SpeedPolicy::HighSpeed)),
             "providers.btcpay.speed_policies.XMR"
         );
-        assert_eq!(
-            key_of(policy(Ticker::KAS, SpeedPolicy::LowSpeed)),
-            "providers.btcpay.speed_policies.KAS"
-        );
+        assert_eq!(key_of(policy(Ticker::KAS, SpeedPolicy::LowSpeed)), "providers.btcpay.speed_policies.KAS");
         let step = |from: &str, policy| {
             let from_usd = from.to_owned();
             move |c: &mut Config| c.speed_by_amount.push(SpeedByAmount { from_usd, policy })
         };
-        assert_eq!(
-            key_of(step("a lot", SpeedPolicy::LowSpeed)),
-            "providers.btcpay.speed_by_amount.from_usd"
-        );
-        assert_eq!(
-            key_of(step("10", SpeedPolicy::HighSpeed)),
-            "providers.btcpay.speed_by_amount.policy"
-        );
+        assert_eq!(key_of(step("a lot", SpeedPolicy::LowSpeed)), "providers.btcpay.speed_by_amount.from_usd");
+        assert_eq!(key_of(step("10", SpeedPolicy::HighSpeed)), "providers.btcpay.speed_by_amount.policy");
         let id = |ticker, id: &str| {
             let id = id.to_owned();
             move |c: &mut Config| _ = c.method_ids.insert(ticker, id)

@@ -10,6 +10,7 @@ mod config;
 mod map;
 mod provider;
 mod rates;
+mod wallet;
 mod webhook;
 
 #[cfg(test)]

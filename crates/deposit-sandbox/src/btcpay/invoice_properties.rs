@@ -34,7 +34,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn invoice(speed_policy: &'static str, random: &Random) -> Invoice {
     let prompts = METHODS.iter().map(|method| {
         let amount = Dec::new(100_000, 8).over_up(Dec::ONE, method.divisibility).unwrap();
-        Prompt { method, rate: Dec::ONE, amount, shown: vec![] }
+        Prompt { method, rate: Dec::ONE, amount, threshold: None, shown: vec![] }
     });
     let checkout = Checkout {
         speed_policy,
@@ -106,6 +106,8 @@ proptest! {
                         value: Amount::new(units * finer, method.asset),
                         received: now,
                         status: PaymentStatus::Processing,
+ lost: false,
+ unseen: false,
                         confirmed: zero,
                         reversed: zero,
                         reinstated: zero,
@@ -170,6 +172,8 @@ proptest! {
                 value: Amount::new(minor, method.asset),
                 received: 0,
                 status: PaymentStatus::Processing,
+ lost: false,
+ unseen: false,
                 confirmed: zero,
                 reversed: zero,
                 reinstated: zero,
