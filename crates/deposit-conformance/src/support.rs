@@ -251,10 +251,7 @@ pub(crate) fn assert_shows(what: &str, snapshot: &Snapshot, played: &[Played]) {
     let truth: BTreeMap<_, _> = played.iter().map(|p| (&p.id, p)).collect();
     // A read that cannot tell by absence (what an ended order's address got may have been spent since) has to list what is gone.
     let may_be_incomplete = snapshot.state != deposit_core::OrderState::Open || !snapshot.payments.is_empty();
-    assert!(
-        snapshot.complete || may_be_incomplete,
-        "{what}: the read lists not every payment: {snapshot:?}"
-    );
+    assert!(snapshot.complete || may_be_incomplete, "{what}: the read lists not every payment: {snapshot:?}");
     assert!(snapshot.undecided.is_empty(), "{what}: documented words were not understood: {snapshot:?}");
     for (id, truth) in &truth {
         let shown = reading(snapshot, id);
