@@ -35,6 +35,7 @@ pub(crate) struct CreateCheckout<'a> {
     pub(crate) expiration_minutes: i64,
     pub(crate) monitoring_minutes: i64,
     pub(crate) speed_policy: SpeedPolicy,
+    /// In percent.
     pub(crate) payment_tolerance: u8,
     pub(crate) lazy_payment_methods: bool,
 }

@@ -10,6 +10,7 @@ mod config;
 mod map;
 mod provider;
 mod rates;
+mod refusal;
 mod wallet;
 mod webhook;
 

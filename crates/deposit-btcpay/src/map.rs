@@ -85,7 +85,7 @@ pub(crate) fn snapshot(
         found = true;
         payments(method, prompt, &mut snapshot);
         if snapshot.state == OrderState::Open {
-            snapshot.instructions = changed_instructions(intent, method, prompt);
+            snapshot.instructions = changed_instructions(intent, method, prompt, &snapshot.payments);
         }
     }
     if !found {
@@ -298,9 +298,18 @@ fn changed_instructions(
     intent: &IntentRecord,
     method: &Method,
     prompt: &api::PaymentMethod,
+    payments: &[PaymentReading],
 ) -> Option<PayInstructions> {
     let destination = prompt.destination.as_deref().filter(|_| prompt.activated != Some(false))?;
     let (due, _) = Amount::floor_from_decimal(prompt.due.as_ref()?.decimal(), method.coin.asset).ok()?;
+    // The server adds its own fee for each payment; the payer was quoted one figure, and what is left of that is what is asked for.
+    let paid =
+        payments.iter().fold(0_u128, |sum, p| sum.saturating_add(p.confirmed).saturating_add(p.in_flight));
+    let due = match intent.terms.requested() {
+        Some(asked) => due.minor().min(asked.minor().saturating_sub(paid)),
+        None => due.minor(),
+    };
+    let due = Amount::new(due, method.coin.asset);
     if due.is_zero() {
         return None;
     }

@@ -392,3 +392,24 @@ fn what_needed_no_confirmation_is_never_credited() {
     assert!(gone.concerns.iter().any(|c| c.code == "no_confirmations" && c.money.is_some()));
     assert!(read("settled").payments.iter().any(|p| p.confirmed > 0));
 }
+
+/// The Monero plugin asks for a fee on top of each payment: the payer is asked for what is left of the one figure that was quoted, and for
+/// nothing once that has come.
+#[test]
+fn the_server_s_own_fee_is_never_asked_of_the_payer() {
+    let all = methods();
+    let xmr = all.of(Ticker::XMR).unwrap();
+    let read = |asked: &str, recorded: &str| {
+        let recorded: serde_json::Value = serde_json::from_str(recorded).unwrap();
+        let prompts: Vec<api::PaymentMethod> =
+            serde_json::from_value(recorded["response"]["body"].clone()).unwrap();
+        let intent = intent(Ticker::XMR, asked, "8oldoldoldoldoldoldoldold");
+        let how = snapshot(&intent, xmr, &invoice("New", "PaidPartial"), &prompts).instructions;
+        how.and_then(|how| how.link().map(|link| link.rsplit_once('=').unwrap().1.to_owned()))
+    };
+    let exact = include_str!("../../../fixtures/btcpay/live/payments_xmr_exact_processing.json");
+    let part = include_str!("../../../fixtures/btcpay/live/payments_xmr_part.json");
+    assert_eq!(read("1", exact), None);
+    assert_eq!(read("1", part), Some("0.6".to_owned()));
+    assert_eq!(Coin::of(Ticker::XMR).unwrap().tolerance_percent, 1);
+}

@@ -20,7 +20,7 @@ use crate::coin::{Coin, Method, Methods};
 use crate::config::{Checked, Config, Speeds};
 use crate::wallet::{self, Wallet};
 use crate::webhook::Webhooks;
-use crate::{api, batch, check, map, rates};
+use crate::{api, batch, check, map, rates, refusal};
 
 /// How long after its expiry an invoice that was paid in time may wait for its confirmations: a week.
 const MONITORING_MINUTES: i64 = 7 * 24 * 60;
@@ -248,11 +248,17 @@ impl PaymentProvider for BtcPay {
                     expiration_minutes: expiration_minutes(&request.terms, request.expires_at, method.coin),
                     monitoring_minutes: MONITORING_MINUTES,
                     speed_policy: self.speeds.of(&request.terms),
-                    payment_tolerance: 0,
+                    payment_tolerance: method.coin.tolerance_percent,
                     lazy_payment_methods: false,
                 },
             })
-            .await?;
+            .await;
+        let invoice = match invoice {
+            Err(refused) if *refused.kind() == ErrorKind::Rejected("method_missing") => {
+                return Err(error(refusal::why(&self.client, method).await).with_source(refused));
+            }
+            other => other?,
+        };
         if !map::is_what_we_asked(&invoice, &self.store_id, &request.deposit_id, method, request.amount) {
             self.client.mark_invalid(Operation::Open, &invoice.id).await;
             return Err(error(ErrorKind::Protocol));
@@ -276,7 +282,7 @@ impl PaymentProvider for BtcPay {
         // A method can vanish silently: rate or node missing, amount under dust.
         let Some(instructions) = instructions else {
             self.client.mark_invalid(Operation::Open, &invoice.id).await;
-            return Err(error(ErrorKind::Rejected("method_missing")));
+            return Err(error(refusal::why(&self.client, method).await));
         };
         intent(&request.deposit_id, &request.terms, &invoice.id, instructions)
             .ok_or_else(|| error(ErrorKind::OutcomeUnknown))

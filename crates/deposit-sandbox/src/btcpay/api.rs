@@ -116,11 +116,13 @@ async fn health(State(server): Server) -> Response {
 
 async fn info(State(server): Server, headers: HeaderMap) -> Answer {
     server.known(&headers)?;
-    let synched = !server.faults().not_synchronized;
+    let faults = server.faults();
+    let synched = !faults.not_synchronized;
     let status = METHODS.iter().map(|m| {
+        let away = |text: &String| matches!(parse_id(text), MethodId::Known(refused) if refused == m);
         Json::object([
             ("paymentMethodId", Json::text(m.id)),
-            ("available", Json::Bool(synched)),
+            ("available", Json::Bool(synched && !faults.refuse_methods.iter().any(away))),
             ("chainHeight", Json::int(900_000)),
             ("syncHeight", Json::int(if synched { 900_000 } else { 899_000 })),
         ])
