@@ -35,6 +35,7 @@ pub(crate) struct CreateCheckout<'a> {
     pub(crate) expiration_minutes: i64,
     pub(crate) monitoring_minutes: i64,
     pub(crate) speed_policy: SpeedPolicy,
+    /// In percent.
     pub(crate) payment_tolerance: u8,
     pub(crate) lazy_payment_methods: bool,
 }
@@ -104,6 +105,8 @@ pub(crate) struct PaymentMethod {
     pub(crate) activated: Option<bool>,
     pub(crate) destination: Option<String>,
     pub(crate) due: Option<NumberText>,
+    #[serde(default)]
+    additional_data: Value,
     /// Required: a missing list is not an empty one.
     pub(crate) payments: Vec<Payment>,
 }
@@ -111,6 +114,11 @@ pub(crate) struct PaymentMethod {
 impl PaymentMethod {
     pub(crate) fn id(&self) -> &str {
         self.payment_method_id.as_deref().or(self.payment_method.as_deref()).unwrap_or_default()
+    }
+
+    /// Of the Monero plugin, where its settings have one: how many confirmations settle a payment, whatever the speed policy says.
+    pub(crate) fn threshold(&self) -> Option<i64> {
+        self.additional_data.get("invoiceSettledConfirmationThreshold")?.as_i64()
     }
 
     pub(crate) fn currency(&self) -> Option<&str> {
@@ -136,6 +144,33 @@ pub(crate) enum PaymentStatus {
     Invalid,
     #[serde(untagged)]
     Other(String),
+}
+
+/// An unspent output of the wallet.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Output {
+    /// As `payments[].id`: transaction and index.
+    pub(crate) outpoint: String,
+    pub(crate) address: Option<String>,
+    pub(crate) amount: NumberText,
+    pub(crate) confirmations: i64,
+    /// Unix seconds.
+    #[serde(default)]
+    pub(crate) timestamp: i64,
+}
+
+/// A transaction of the wallet, asked for by itself: in a list the figures are not to be believed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Transaction {
+    pub(crate) confirmations: i64,
+    status: String,
+}
+
+impl Transaction {
+    /// Not in the chain, both by its number and by its word.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.confirmations <= 0 && self.status == "Unconfirmed"
+    }
 }
 
 #[derive(Debug, Deserialize)]

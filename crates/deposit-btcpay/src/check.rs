@@ -53,27 +53,27 @@ struct Key {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Server {
+pub(crate) struct Server {
     version: Option<String>,
     #[serde(default)]
-    sync_status: Vec<Chain>,
+    pub(crate) sync_status: Vec<Chain>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Chain {
+pub(crate) struct Chain {
     #[serde(default)]
-    payment_method_id: String,
-    available: Option<bool>,
+    pub(crate) payment_method_id: String,
+    pub(crate) available: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct StoreMethod {
+pub(crate) struct StoreMethod {
     #[serde(default)]
-    payment_method_id: String,
+    pub(crate) payment_method_id: String,
     #[serde(default)]
-    enabled: bool,
+    pub(crate) enabled: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,7 +132,7 @@ struct Sent {
     status: Option<String>,
 }
 
-async fn ask<T: DeserializeOwned>(
+pub(crate) async fn ask<T: DeserializeOwned>(
     client: &Client,
     path: &[&str],
     query: &[(&str, &str)],

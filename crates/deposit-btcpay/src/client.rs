@@ -35,7 +35,7 @@ impl Client {
         })
     }
 
-    /// The store-scoped paths: they work on every version, and only there is an unknown invoice a 404.
+    /// The store-scoped paths: they work on every version, and name the store that a refusal is about.
     fn request(&self, operation: Operation, safety: Safety, method: Method, path: &[&str]) -> Request<'_> {
         let mut url = self.base_url.clone();
         // Cannot fail: the base is http or https.
@@ -133,6 +133,30 @@ impl Client {
         order_ids.iter().fold(request, |request, id| request.query("orderId", id)).send().await?.json()
     }
 
+    /// The unspent outputs of a method's wallet, each as its own text.
+    pub(crate) async fn outputs(
+        &self,
+        operation: Operation,
+        method: &str,
+    ) -> Result<Vec<Box<RawValue>>, ProviderError> {
+        self.wallet(operation, &["payment-methods", method, "wallet", "utxos"]).send().await?.json()
+    }
+
+    /// One transaction of a method's wallet.
+    pub(crate) async fn transaction(
+        &self,
+        operation: Operation,
+        method: &str,
+        hash: &str,
+    ) -> Result<api::Transaction, ProviderError> {
+        let path = ["payment-methods", method, "wallet", "transactions", hash];
+        self.wallet(operation, &path).send().await?.json()
+    }
+
+    fn wallet(&self, operation: Operation, path: &[&str]) -> Request<'_> {
+        self.request(operation, Safety::Idempotent, Method::GET, path).refine(refusal_of_wallet)
+    }
+
     /// Closes an invoice that cannot be paid. Best effort: it expires anyway, and nobody was shown it.
     pub(crate) async fn mark_invalid(&self, operation: Operation, id: &str) {
         let marked = self
@@ -157,6 +181,15 @@ fn refusal_of_read(status: StatusCode, body: &[u8]) -> Option<ErrorKind> {
     let known =
         || serde_json::from_slice::<ApiError>(body).is_ok_and(|error| error.code.ends_with("-not-found"));
     (status == StatusCode::NOT_FOUND && !known()).then_some(ErrorKind::Configuration)
+}
+
+/// The right is optional, and not every method has a wallet.
+fn refusal_of_wallet(status: StatusCode, _: &[u8]) -> Option<ErrorKind> {
+    match status {
+        StatusCode::FORBIDDEN => Some(ErrorKind::Rejected("no_right")),
+        StatusCode::NOT_FOUND => Some(ErrorKind::Rejected("no_wallet")),
+        _ => None,
+    }
 }
 
 fn refusal_of_look(status: StatusCode, body: &[u8]) -> Option<ErrorKind> {

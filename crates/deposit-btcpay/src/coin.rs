@@ -16,6 +16,8 @@ pub(crate) struct Coin {
     pub(crate) link: Link,
     /// Minutes by which the invoice outlives our quote.
     pub(crate) margin_minutes: i64,
+    /// By how much the server may find an invoice underpaid and call it paid all the same. Never used for our own sums.
+    pub(crate) tolerance_percent: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +37,16 @@ const fn chain(
     decimals: u8,
 ) -> Coin {
     let link = Link::Address { scheme, parameter: "amount" };
-    Coin { ticker, asset, quote_decimals: decimals, currency, method_id, link, margin_minutes: MARGIN }
+    Coin {
+        ticker,
+        asset,
+        quote_decimals: decimals,
+        currency,
+        method_id,
+        link,
+        margin_minutes: MARGIN,
+        tolerance_percent: 0,
+    }
 }
 
 /// A payment in the last second is still one to an open invoice, and a BOLT11 does not end before our quote.
@@ -55,6 +66,7 @@ impl Coin {
             method_id: "BTC-LN",
             link: Link::Bolt11,
             margin_minutes: MARGIN,
+            tolerance_percent: 0,
         },
         chain(Ticker::LTC, Asset::LTC, "LTC", "LTC-CHAIN", "litecoin", 8),
         Coin {
@@ -63,6 +75,8 @@ impl Coin {
         },
         Coin {
             link: Link::Address { scheme: "monero", parameter: "tx_amount" },
+            // The plugin always asks for a fee on top of what was asked for, and an exact payment would stay open there (dossier, section 14).
+            tolerance_percent: 1,
             ..chain(Ticker::XMR, Asset::XMR, "XMR", "XMR-CHAIN", "monero", 12)
         },
         chain(Ticker::DOGE, Asset::DOGE, "DOGE", "DOGE-CHAIN", "dogecoin", 8),
@@ -72,6 +86,11 @@ impl Coin {
 
     pub(crate) fn of(ticker: Ticker) -> Option<&'static Self> {
         Self::ALL.iter().find(|coin| coin.ticker == ticker)
+    }
+
+    /// Whether the server's own wallet holds it, which its API can show; the plugins and Lightning have none there.
+    pub(crate) fn has_wallet(&self) -> bool {
+        [Ticker::BTC, Ticker::LTC, Ticker::DOGE, Ticker::DASH].contains(&self.ticker)
     }
 
     pub(crate) fn spec(&self) -> TickerSpec {

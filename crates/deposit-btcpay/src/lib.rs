@@ -10,6 +10,8 @@ mod config;
 mod map;
 mod provider;
 mod rates;
+mod refusal;
+mod wallet;
 mod webhook;
 
 #[cfg(test)]
@@ -21,7 +23,7 @@ use std::sync::Arc;
 
 use deposit_core::{ConfigError, PaymentProvider};
 
-pub use config::{Config, SpeedPolicy};
+pub use config::{Config, SpeedByAmount, SpeedPolicy};
 pub use provider::BtcPay;
 pub use rates::StoreRates;
 

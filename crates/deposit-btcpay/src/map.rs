@@ -37,6 +37,12 @@ pub(crate) fn destination<'a>(method: &Method, methods: &'a [api::PaymentMethod]
     prompt.destination.as_deref().filter(|_| prompt.activated != Some(false))
 }
 
+/// Whether payments by our method are settled while they are in the pool: the plugin's own threshold goes over the speed policy, and such a
+/// payment stays settled when it is dropped (dossier, section 14).
+pub(crate) fn needs_no_confirmation(method: &Method, methods: &[api::PaymentMethod]) -> bool {
+    methods.iter().any(|prompt| method.is(prompt.id()) && prompt.threshold().is_some_and(|n| n <= 0))
+}
+
 /// Whether an invoice is what we asked for under this id: with our marker, the same amount and currency.
 pub(crate) fn is_what_we_asked(
     invoice: &api::Invoice,
@@ -79,7 +85,7 @@ pub(crate) fn snapshot(
         found = true;
         payments(method, prompt, &mut snapshot);
         if snapshot.state == OrderState::Open {
-            snapshot.instructions = changed_instructions(intent, method, prompt);
+            snapshot.instructions = changed_instructions(intent, method, prompt, &snapshot.payments);
         }
     }
     if !found {
@@ -193,7 +199,7 @@ fn payments(method: &Method, prompt: &api::PaymentMethod, snapshot: &mut Snapsho
     for id in order {
         let reading = match listed.get(&id).map(Vec::as_slice) {
             Some([payment]) => match foreign {
-                None => reading(method, payment, &id, &mut snapshot.concerns),
+                None => reading(method, prompt, payment, &id, &mut snapshot.concerns),
                 Some(code) => Err(in_another_currency(method, prompt, payment, &id, code)),
             },
             lines => Err(listed_twice(method, &id, lines.unwrap_or_default(), foreign.is_some())),
@@ -255,6 +261,7 @@ fn in_another_currency(
 /// `Err`: undecided, for this reason.
 fn reading(
     method: &Method,
+    prompt: &api::PaymentMethod,
     payment: &api::Payment,
     id: &PaymentRef,
     concerns: &mut Vec<Concern>,
@@ -272,6 +279,10 @@ fn reading(
     }
     let reading = match &payment.status {
         PaymentStatus::Processing => PaymentReading::in_flight(id.clone(), amount),
+        PaymentStatus::Settled if prompt.threshold().is_some_and(|n| n <= 0) => {
+            let detail = "the store settles payments of this coin without any confirmation, and never takes one back: look at the wallet before this one is credited";
+            return Err(Concern::money("no_confirmations", detail, money.amount(amount)));
+        }
         PaymentStatus::Settled => PaymentReading::confirmed(id.clone(), amount),
         PaymentStatus::Invalid => PaymentReading::gone(id.clone(), asset),
         PaymentStatus::Other(other) => {
@@ -287,9 +298,18 @@ fn changed_instructions(
     intent: &IntentRecord,
     method: &Method,
     prompt: &api::PaymentMethod,
+    payments: &[PaymentReading],
 ) -> Option<PayInstructions> {
     let destination = prompt.destination.as_deref().filter(|_| prompt.activated != Some(false))?;
     let (due, _) = Amount::floor_from_decimal(prompt.due.as_ref()?.decimal(), method.coin.asset).ok()?;
+    // The server adds its own fee for each payment; the payer was quoted one figure, and what is left of that is what is asked for.
+    let paid =
+        payments.iter().fold(0_u128, |sum, p| sum.saturating_add(p.confirmed).saturating_add(p.in_flight));
+    let due = match intent.terms.requested() {
+        Some(asked) => due.minor().min(asked.minor().saturating_sub(paid)),
+        None => due.minor(),
+    };
+    let due = Amount::new(due, method.coin.asset);
     if due.is_zero() {
         return None;
     }

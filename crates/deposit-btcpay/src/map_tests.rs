@@ -366,3 +366,50 @@ proptest! {
         prop_assert_eq!(snapshot.payments.len() + snapshot.undecided.len(), 1);
     }
 }
+
+/// Seen on a real server: with a threshold of 0 in the plugin's settings a payment is `Settled` in the pool, and stays so when it is dropped.
+#[test]
+fn what_needed_no_confirmation_is_never_credited() {
+    let live = |name: &str| {
+        let all: serde_json::Value = serde_json::from_str(match name {
+            "gone" => include_str!(
+                "../../../fixtures/btcpay/live/payments_xmr_settled_without_confirmations_and_gone.json"
+            ),
+            "new" => include_str!("../../../fixtures/btcpay/live/payments_xmr_new_no_confirmations.json"),
+            _ => include_str!("../../../fixtures/btcpay/live/payments_xmr_exact_settled.json"),
+        })
+        .unwrap();
+        serde_json::from_value::<Vec<api::PaymentMethod>>(all["response"]["body"].clone()).unwrap()
+    };
+    let all = methods();
+    let xmr = all.of(Ticker::XMR).unwrap();
+    assert!(needs_no_confirmation(xmr, &live("new")));
+    assert!(!needs_no_confirmation(xmr, &live("settled")));
+    let intent = intent(Ticker::XMR, "1", "84uwzWyVKyAdnh1eaXdGUDMqrsdRMRoc51pDcmdhLEBrbPovehymic");
+    let read = |name| snapshot(&intent, xmr, &invoice("Settled", "None"), &live(name));
+    let gone = read("gone");
+    assert!(gone.payments.is_empty() && gone.undecided.len() == 1, "{gone:?}");
+    assert!(gone.concerns.iter().any(|c| c.code == "no_confirmations" && c.money.is_some()));
+    assert!(read("settled").payments.iter().any(|p| p.confirmed > 0));
+}
+
+/// The Monero plugin asks for a fee on top of each payment: the payer is asked for what is left of the one figure that was quoted, and for
+/// nothing once that has come.
+#[test]
+fn the_server_s_own_fee_is_never_asked_of_the_payer() {
+    let all = methods();
+    let xmr = all.of(Ticker::XMR).unwrap();
+    let read = |asked: &str, recorded: &str| {
+        let recorded: serde_json::Value = serde_json::from_str(recorded).unwrap();
+        let prompts: Vec<api::PaymentMethod> =
+            serde_json::from_value(recorded["response"]["body"].clone()).unwrap();
+        let intent = intent(Ticker::XMR, asked, "8oldoldoldoldoldoldoldold");
+        let how = snapshot(&intent, xmr, &invoice("New", "PaidPartial"), &prompts).instructions;
+        how.and_then(|how| how.link().map(|link| link.rsplit_once('=').unwrap().1.to_owned()))
+    };
+    let exact = include_str!("../../../fixtures/btcpay/live/payments_xmr_exact_processing.json");
+    let part = include_str!("../../../fixtures/btcpay/live/payments_xmr_part.json");
+    assert_eq!(read("1", exact), None);
+    assert_eq!(read("1", part), Some("0.6".to_owned()));
+    assert_eq!(Coin::of(Ticker::XMR).unwrap().tolerance_percent, 1);
+}

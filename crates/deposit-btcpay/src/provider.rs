@@ -1,5 +1,6 @@
 //! The adapter.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,17 +9,18 @@ use async_trait::async_trait;
 use deposit_core::{
     Amount, Capabilities, CheckContext, CheckItem, ConfigError, Delivery, DepositId, DepositIntent,
     ErrorKind, IntentRecord, LookUpRequest, OpenRequest, Operation, PayInstructions, PaymentProvider, Price,
-    ProviderError, ProviderId, RawDelivery, ReadOutcome, Replay, RequestBudget, Snapshot, Terms, Ticker,
-    Timestamp, WebhookError,
+    ProviderError, ProviderId, RawDelivery, ReadOutcome, Replay, RequestBudget, ScanCursor, ScanPage,
+    Snapshot, Terms, Ticker, Timestamp, WebhookError,
 };
 use deposit_transport::HttpConfig;
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::client::Client;
 use crate::coin::{Coin, Method, Methods};
-use crate::config::{Checked, Config, SpeedPolicy};
+use crate::config::{Checked, Config, Speeds};
+use crate::wallet::{self, Wallet};
 use crate::webhook::Webhooks;
-use crate::{api, batch, check, map, rates};
+use crate::{api, batch, check, map, rates, refusal};
 
 /// How long after its expiry an invoice that was paid in time may wait for its confirmations: a week.
 const MONITORING_MINUTES: i64 = 7 * 24 * 60;
@@ -38,9 +40,10 @@ const ALONE_AT_ONCE: usize = 8;
 pub struct BtcPay {
     client: Arc<Client>,
     store_id: String,
-    speed_policy: SpeedPolicy,
+    speeds: Speeds,
     methods: Methods,
     webhooks: Webhooks,
+    wallet: Wallet,
     capabilities: Capabilities,
 }
 
@@ -65,8 +68,15 @@ impl BtcPay {
         let capabilities = capabilities(http.timeout);
         let client = Arc::new(new_client(&config, http)?);
         let webhooks = Webhooks::new(&config);
-        let Checked { store_id, speed_policy, methods, .. } = config;
-        Ok(Self { client, store_id, speed_policy, methods, webhooks, capabilities })
+        let Checked { store_id, speeds, methods, .. } = config;
+        Ok(Self { client, store_id, speeds, methods, webhooks, wallet: Wallet::default(), capabilities })
+    }
+
+    /// The same, with another time between two looks of the wallet's feed (half a minute).
+    #[must_use]
+    pub fn with_wallet_pace(mut self, pace: Duration) -> Self {
+        self.wallet.pace = pace;
+        self
     }
 
     /// What the store's own rules give for one unit in USD; tickers without an answer are left out.
@@ -79,6 +89,46 @@ impl BtcPay {
 
     fn method(&self, ticker: Ticker, operation: Operation) -> Result<&Method, ProviderError> {
         self.methods.of(ticker).ok_or_else(|| error(operation, ErrorKind::Rejected("unknown_ticker")))
+    }
+
+    /// Servers answer 403 for an invoice that they do not know (dossier, section 14): before the key is blamed, it is asked for the list of this
+    /// order. A key that may list is a good one, and what its list does not show is gone.
+    async fn whose_fault(&self, intent: &IntentRecord, refused: ProviderError) -> ProviderError {
+        let Ok(listed) = self.client.by_order_id(intent.deposit_id.as_str()).await else { return refused };
+        if listed.iter().any(|invoice| invoice.id == intent.provider_ref.as_str()) {
+            return refused;
+        }
+        error(Operation::Read, ErrorKind::NotFound).with_source(refused)
+    }
+
+    async fn in_wallet(
+        &self,
+        method: &Method,
+        intent: &IntentRecord,
+        outputs: &[api::Output],
+        alone: bool,
+        snapshot: &mut Snapshot,
+    ) -> Result<(), ProviderError> {
+        let wanted = self.speeds.of(&intent.terms).confirmations();
+        self.wallet.correct(&self.client, method, intent, wanted, outputs, alone, snapshot).await
+    }
+
+    /// Each wallet that an ended order of a list needs, once.
+    async fn wallets(
+        &self,
+        found: &HashMap<String, batch::Listed>,
+    ) -> HashMap<&str, Result<Option<Vec<api::Output>>, ErrorKind>> {
+        let mut wallets = HashMap::new();
+        for method in &self.methods.0 {
+            let needs = |(invoice, prompts): &batch::Listed| {
+                wallet::is_ended(method, invoice) && prompts.iter().any(|prompt| method.is(prompt.id()))
+            };
+            if found.values().any(needs) {
+                let outputs = self.wallet.outputs(&self.client, Operation::Read, method).await;
+                wallets.insert(method.id.as_str(), outputs.map_err(|failure| failure.kind().clone()));
+            }
+        }
+        wallets
     }
 
     async fn find(&self, request: &LookUpRequest) -> Result<Vec<Box<dyn DepositIntent>>, ProviderError> {
@@ -116,14 +166,15 @@ fn capabilities(open_timeout: Duration) -> Capabilities {
         tickers: Coin::ALL.iter().map(Coin::spec).collect(),
         replay: Replay::LookUp,
         open_timeout,
-        scan: false,
+        scan: true,
         standing_address: false,
         webhooks: true,
         bounds: false,
         read_batch: batch::READ_BATCH,
         // The server has no limit for API keys; this is what a small one bears.
         budget: RequestBudget { requests: 50, per: Duration::from_secs(1), concurrency: 8 },
-        requests_per_read: 2,
+        // An ended order's wallet is looked at too.
+        requests_per_read: 3,
     }
 }
 
@@ -196,12 +247,18 @@ impl PaymentProvider for BtcPay {
                     payment_methods: [&method.id],
                     expiration_minutes: expiration_minutes(&request.terms, request.expires_at, method.coin),
                     monitoring_minutes: MONITORING_MINUTES,
-                    speed_policy: self.speed_policy,
-                    payment_tolerance: 0,
+                    speed_policy: self.speeds.of(&request.terms),
+                    payment_tolerance: method.coin.tolerance_percent,
                     lazy_payment_methods: false,
                 },
             })
-            .await?;
+            .await;
+        let invoice = match invoice {
+            Err(refused) if *refused.kind() == ErrorKind::Rejected("method_missing") => {
+                return Err(error(refusal::why(&self.client, method).await).with_source(refused));
+            }
+            other => other?,
+        };
         if !map::is_what_we_asked(&invoice, &self.store_id, &request.deposit_id, method, request.amount) {
             self.client.mark_invalid(Operation::Open, &invoice.id).await;
             return Err(error(ErrorKind::Protocol));
@@ -214,6 +271,10 @@ impl PaymentProvider for BtcPay {
                 .payment_methods(Operation::Open, &invoice.id)
                 .await
                 .map_err(|cause| error(ErrorKind::OutcomeUnknown).with_source(cause))?;
+            if map::needs_no_confirmation(method, &methods) {
+                self.client.mark_invalid(Operation::Open, &invoice.id).await;
+                return Err(error(ErrorKind::Rejected("no_confirmations")));
+            }
             map::destination(method, &methods).and_then(|to| map::instructions(method, to, request.amount))
         } else {
             None
@@ -221,7 +282,7 @@ impl PaymentProvider for BtcPay {
         // A method can vanish silently: rate or node missing, amount under dust.
         let Some(instructions) = instructions else {
             self.client.mark_invalid(Operation::Open, &invoice.id).await;
-            return Err(error(ErrorKind::Rejected("method_missing")));
+            return Err(error(refusal::why(&self.client, method).await));
         };
         intent(&request.deposit_id, &request.terms, &invoice.id, instructions)
             .ok_or_else(|| error(ErrorKind::OutcomeUnknown))
@@ -233,16 +294,27 @@ impl PaymentProvider for BtcPay {
         all.unwrap_or_else(|_| Err(error(Operation::LookUp, ErrorKind::Transient { retry_after: None })))
     }
 
-    /// Two requests, the invoice first: its status is never newer than the payments.
+    /// Two requests, the invoice first: its status is never newer than the payments. Of an order that has ended the wallet too.
     async fn read(&self, intent: &IntentRecord) -> Result<Snapshot, ProviderError> {
         let method = self.method(intent.terms.ticker, Operation::Read)?;
         let id = intent.provider_ref.as_str();
-        let invoice = self.client.invoice(Operation::Read, id).await?;
+        let invoice = match self.client.invoice(Operation::Read, id).await {
+            Err(refused) if *refused.kind() == ErrorKind::Authentication => {
+                return Err(self.whose_fault(intent, refused).await);
+            }
+            other => other?,
+        };
         if invoice.id != id {
             return Err(error(Operation::Read, ErrorKind::Protocol));
         }
         let methods = self.client.payment_methods(Operation::Read, id).await?;
-        Ok(map::snapshot(intent, method, &invoice, &methods))
+        let mut snapshot = map::snapshot(intent, method, &invoice, &methods);
+        if wallet::is_ended(method, &invoice)
+            && let Some(outputs) = self.wallet.outputs(&self.client, Operation::Read, method).await?
+        {
+            self.in_wallet(method, intent, &outputs, true, &mut snapshot).await?;
+        }
+        Ok(snapshot)
     }
 
     /// One list. What it does not answer for is read alone: an invoice whose order id was edited away, or one that is gone.
@@ -252,6 +324,7 @@ impl PaymentProvider for BtcPay {
         }
         let lists = batch::read(&self.client, intents).await?;
         let lists = &lists;
+        let wallets = &self.wallets(&lists.found).await;
         let one = |(place, intent): (usize, &IntentRecord)| {
             // Owned, so that the whole is `Send` for any caller.
             let intent = intent.clone();
@@ -266,22 +339,31 @@ impl PaymentProvider for BtcPay {
                     }
                     Some((invoice, methods)) => {
                         let method = self.method(intent.terms.ticker, Operation::Read)?;
-                        Ok(map::snapshot(&intent, method, invoice, methods))
-                    }
-                    // The key has just listed the store's invoices, so a refusal is about this one: servers answer 403 for one that they
-                    // do not know (dossier, section 14).
-                    None => self.read(&intent).await.map_err(|refused| {
-                        if *refused.kind() == ErrorKind::Authentication {
-                            error(Operation::Read, ErrorKind::NotFound).with_source(refused)
-                        } else {
-                            refused
+                        let mut snapshot = map::snapshot(&intent, method, invoice, methods);
+                        if wallet::is_ended(method, invoice) {
+                            match wallets.get(method.id.as_str()) {
+                                Some(Ok(Some(outputs))) => {
+                                    self.in_wallet(method, &intent, outputs, false, &mut snapshot).await?;
+                                }
+                                Some(Ok(None)) => {}
+                                // Without the wallet what the chain lost would count again.
+                                Some(Err(kind)) => return Err(error(Operation::Read, kind.clone())),
+                                None => return self.read(&intent).await,
+                            }
                         }
-                    }),
+                        Ok(snapshot)
+                    }
+                    None => self.read(&intent).await,
                 }
             }
         };
         let reads: Vec<_> = intents.iter().enumerate().map(one).collect();
         Ok(stream::iter(reads).buffered(ALONE_AT_ONCE).collect().await)
+    }
+
+    /// The wallets of the core chains, as far as the key may see them: hints for the orders whose money may have changed.
+    async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
+        self.wallet.scan(&self.client, &self.methods, cursor).await
     }
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {
@@ -297,7 +379,7 @@ impl fmt::Debug for BtcPay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BtcPay")
             .field("store_id", &self.store_id)
-            .field("speed_policy", &self.speed_policy)
+            .field("speeds", &self.speeds)
             .finish_non_exhaustive()
     }
 }

@@ -80,8 +80,12 @@ impl Harness for BtcPayHarness {
 
     async fn scenario(&self, order: &IntentRecord, scenario: Scenario) -> Option<Vec<Played>> {
         // A Lightning payment is final when it is there.
-        let lightning = order.terms.ticker == Ticker::BTC_LN;
-        if lightning && matches!(scenario, Scenario::Replace | Scenario::Reorg) {
+        if scenario == Scenario::Replace && order.terms.ticker == Ticker::BTC_LN {
+            return None;
+        }
+        // Only the core chains' own wallet tells what became of a settled payment; the plugins never take one back.
+        let core = [Ticker::BTC, Ticker::LTC, Ticker::DOGE, Ticker::DASH].contains(&order.terms.ticker);
+        if scenario == Scenario::Reorg && !core {
             return None;
         }
         if scenario == Scenario::Replace {

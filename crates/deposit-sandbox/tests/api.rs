@@ -60,7 +60,7 @@ async fn what_the_configured_key_may_not_do() {
 }
 
 #[tokio::test]
-async fn an_unknown_invoice_is_404_in_its_store_and_403_without() {
+async fn an_unknown_invoice_is_403_in_its_store_too() {
     let w = World::new().await;
     for (method, rest, body) in [
         ("GET", "", None),
@@ -72,7 +72,7 @@ async fn an_unknown_invoice_is_404_in_its_store_and_403_without() {
         ("POST", "/payment-methods/BTC-CHAIN/activate", None),
     ] {
         let scoped = w.store(method, &format!("/invoices/unknown{rest}"), body).await;
-        assert_eq!(code(&scoped), (404, "invoice-not-found".into()), "{method} {rest}");
+        assert_eq!(code(&scoped), (403, "missing-permission".into()), "{method} {rest}");
         let bare = w.api(method, &format!("/api/v1/invoices/unknown{rest}"), body).await;
         assert_eq!(code(&bare), (403, "missing-permission".into()), "{method} {rest}");
     }

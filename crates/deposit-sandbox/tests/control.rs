@@ -130,6 +130,11 @@ async fn every_method_takes_every_scenario() {
     for method in ["BTC", "BTC-LN", "LTC", "LTC-MWEB", "XMR", "DOGE", "DASH", "ZEC"] {
         for name in ["partial", "over", "late", "double", "reorg", "expire", "fail"] {
             let id = w.invoice(method, "10", "USD", "dep_1").await;
+            if name == "reorg" && ["BTC-LN", "LTC-MWEB", "XMR", "ZEC"].contains(&method) {
+                let play = format!(r#"{{"ref":"{id}","name":"{name}"}}"#);
+                assert_eq!(w.control("/btcpay/scenario", &play).await.status, 400, "{method}");
+                continue;
+            }
             w.play(&id, name).await;
         }
     }
@@ -140,7 +145,7 @@ async fn every_method_takes_every_scenario() {
         .flat_map(|o| o.get("payments").unwrap().items().iter().map(|p| text(p, "id")))
         .collect();
     let unique: std::collections::BTreeSet<_> = ids.iter().collect();
-    assert_eq!((ids.len(), unique.len()), (48, 48));
+    assert_eq!((ids.len(), unique.len()), (44, 44));
 }
 
 #[tokio::test]
@@ -153,7 +158,7 @@ async fn reorg_undoes_and_return_gives_back_under_the_same_id() {
     assert_eq!(payments(&undone), pairs(&[("0.001", "reversed")]));
     assert_eq!(w.state(&id).await, "Settled/None", "nothing reverts it");
     assert_eq!(sums(&w, &id).await, "0.001 0.001 0");
-    assert_eq!(text(&w.methods(&id).await.get("payments").unwrap().items()[0], "status"), "Invalid");
+    assert_eq!(text(&w.methods(&id).await.get("payments").unwrap().items()[0], "status"), "Settled");
     w.events().await;
     let back = w.play(&id, "return").await;
     assert_eq!(
@@ -161,8 +166,7 @@ async fn reorg_undoes_and_return_gives_back_under_the_same_id() {
         undone.get("payments").unwrap().items()[0].get("id")
     );
     assert_eq!(sums(&w, &id).await, "0.001 0.001 0.001");
-    assert_eq!(w.events().await, ["InvoicePaymentSettled"]);
-    assert_eq!(text(&w.methods(&id).await.get("payments").unwrap().items()[0], "status"), "Settled");
+    assert!(w.events().await.is_empty(), "nobody watches it");
     // Once more: cumulative.
     w.play(&id, "reorg").await;
     assert_eq!(sums(&w, &id).await, "0.001 0.002 0.001");

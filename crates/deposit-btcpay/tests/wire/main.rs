@@ -197,6 +197,8 @@ async fn an_order_without_its_method_is_marked_invalid_and_refused() {
                 answer(200, made.to_string())
             } else if seen.line.ends_with("/status") {
                 answer(403, "{}")
+            } else if !seen.line.contains("/invoices/") {
+                answer(404, "")
             } else {
                 answer(200, prompts.clone())
             }
@@ -204,7 +206,7 @@ async fn an_order_without_its_method_is_marked_invalid_and_refused() {
         .await;
         let error = provider.open(&request(Ticker::BTC, btc("0.0004"))).await.unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::Rejected("method_missing"));
-        let last = log.all().pop().unwrap();
+        let last = log.all().into_iter().rfind(|seen| seen.line.starts_with("POST")).unwrap();
         assert_eq!(last.line, format!("POST /root/api/v1/stores/{STORE}/invoices/{INVOICE}/status"));
         assert_eq!(last.body, json!({"status": "Invalid"}));
     }
@@ -244,7 +246,7 @@ async fn what_went_wrong_after_the_create_is_unknown() {
 async fn refusals_of_a_create() {
     let field = r#"[{"path":"Checkout.PaymentMethods[0]","message":"Invalid PaymentMethodId"}]"#;
     for (status, body, kind, tries) in [
-        (400, r#"{"code":"generic-error","message":"log\ntext"}"#, ErrorKind::Rejected("method_missing"), 1),
+        (400, r#"{"code":"generic-error","message":"log\ntext"}"#, ErrorKind::Rejected("method_missing"), 3),
         (401, r#"{"code":"unauthenticated","message":"x"}"#, ErrorKind::Authentication, 1),
         (403, r#"{"code":"missing-permission","message":"x"}"#, ErrorKind::Authentication, 1),
         (404, "", ErrorKind::Configuration, 1),
@@ -256,6 +258,31 @@ async fn refusals_of_a_create() {
         let (provider, log, _) = adapter(move |_| answer(status, body)).await;
         let error = provider.open(&request(Ticker::BTC, btc("0.0004"))).await.unwrap_err();
         assert_eq!((error.kind(), log.lines().len()), (&kind, tries), "{status}");
+    }
+}
+
+/// The same 400 for all: what the server's state and the store's methods say tells them apart.
+#[tokio::test]
+async fn a_node_that_is_away_passes_and_a_method_that_is_off_does_not() {
+    let away = Some(std::time::Duration::from_secs(60));
+    for (available, enabled, kind) in [
+        (false, true, ErrorKind::Transient { retry_after: away }),
+        (true, false, ErrorKind::Rejected("method_off")),
+        (true, true, ErrorKind::Rejected("method_missing")),
+    ] {
+        let (provider, _, _) = adapter(move |seen| {
+            if seen.line.contains("/server/info") {
+                let chain = json!({"paymentMethodId": "BTC-CHAIN", "available": available});
+                answer(200, json!({"version": "2.4.1", "syncStatus": [chain]}).to_string())
+            } else if seen.line.ends_with("/payment-methods") {
+                answer(200, json!([{"enabled": enabled, "paymentMethodId": "BTC-CHAIN"}]).to_string())
+            } else {
+                answer(400, r#"{"code":"generic-error","message":"log"}"#)
+            }
+        })
+        .await;
+        let error = provider.open(&request(Ticker::BTC, btc("0.0004"))).await.unwrap_err();
+        assert_eq!(*error.kind(), kind);
     }
 }
 

@@ -116,11 +116,13 @@ async fn health(State(server): Server) -> Response {
 
 async fn info(State(server): Server, headers: HeaderMap) -> Answer {
     server.known(&headers)?;
-    let synched = !server.faults().not_synchronized;
+    let faults = server.faults();
+    let synched = !faults.not_synchronized;
     let status = METHODS.iter().map(|m| {
+        let away = |text: &String| matches!(parse_id(text), MethodId::Known(refused) if refused == m);
         Json::object([
             ("paymentMethodId", Json::text(m.id)),
-            ("available", Json::Bool(synched)),
+            ("available", Json::Bool(synched && !faults.refuse_methods.iter().any(away))),
             ("chainHeight", Json::int(900_000)),
             ("syncHeight", Json::int(if synched { 900_000 } else { 899_000 })),
         ])
@@ -158,7 +160,8 @@ async fn create_invoice(State(server): Server, Path(p): Params, headers: HeaderM
     let order = create::read(&body)?;
     let faults = server.faults();
     let id = server.context.random.base58_bytes::<16>(&server.next_label("invoice"));
-    let invoice = order.open(id.clone(), &server.context, &faults)?;
+    let threshold = server.state().xmr_threshold;
+    let invoice = order.open(id.clone(), &server.context, &faults, threshold)?;
     let view = server.setting(&faults).invoice(&invoice, false);
     let mut state = server.state();
     state.invoices.push(invoice);
@@ -228,7 +231,8 @@ fn with_invoice<T>(
     let exists = server.state().invoices.iter().any(|i| i.id == id);
     server.allow(headers, right, scope(server, params, exists))?;
     let mut state = server.state();
-    let unknown = || Refusal::not_found("invoice-not-found", "The invoice was not found");
+    // As for another store's: only an invoice in the server's cache is a 404 when it is gone.
+    let unknown = || Refusal::missing_permission(right);
     let invoice = state.invoices.iter_mut().find(|i| i.id == id).ok_or_else(unknown)?;
     let mut events = Events::new();
     let done = work(invoice, &mut events);

@@ -177,7 +177,13 @@ fn read_receipt(receipt: &Json) -> Json {
 
 impl Order {
     /// Makes the invoice, with the methods that have a rate and are above dust.
-    pub(super) fn open(self, id: String, context: &Context, faults: &Faults) -> Result<Invoice, Refusal> {
+    pub(super) fn open(
+        self,
+        id: String,
+        context: &Context,
+        faults: &Faults,
+        xmr_threshold: Option<i64>,
+    ) -> Result<Invoice, Refusal> {
         let now = context.clock.now();
         let named = |list: &[String], method: &Method| {
             list.iter().any(|text| matches!(parse_id(text), MethodId::Known(m) if m == method))
@@ -203,7 +209,8 @@ impl Order {
                 log.push(format!("{}: amount below the dust limit", method.id));
                 continue;
             }
-            prompts.push(super::invoice::Prompt { method, rate, amount, shown: vec![] });
+            let threshold = xmr_threshold.filter(|_| method.id == "XMR-CHAIN");
+            prompts.push(super::invoice::Prompt { method, rate, amount, threshold, shown: vec![] });
         }
         if prompts.is_empty() {
             log.insert(0, "Error retrieving a matching payment method or rate.".to_owned());

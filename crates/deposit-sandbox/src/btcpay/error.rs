@@ -28,14 +28,15 @@ impl Refusal {
     }
 
     pub(super) fn missing_permission(permission: &str) -> Self {
-        let message =
-            format!("Insufficient API Permissions. Please use an API key with permission \"{permission}\"");
+        let message = format!(
+            "Insufficient API Permissions. Please use an API key with permission \"{permission}\". You can create an API key in your account's settings / Api Keys."
+        );
         Self::Body(
             StatusCode::FORBIDDEN,
             Json::object([
+                ("missingPermission", Json::text(permission)),
                 ("code", Json::text("missing-permission")),
                 ("message", Json::text(message)),
-                ("missingPermission", Json::text(permission)),
             ]),
         )
     }

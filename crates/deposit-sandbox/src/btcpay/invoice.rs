@@ -73,6 +73,10 @@ pub(super) struct Payment {
     pub(super) value: Amount,
     pub(super) received: i64,
     pub(super) status: PaymentStatus,
+    /// The chain lost it, and the invoice still says `Settled`: settled invoices are no longer watched.
+    pub(super) lost: bool,
+    /// It came while nobody watched its address: in the wallet, and nowhere in the invoice API.
+    pub(super) unseen: bool,
     /// Cumulative, for the truth.
     pub(super) confirmed: Amount,
     pub(super) reversed: Amount,
@@ -81,12 +85,13 @@ pub(super) struct Payment {
 
 impl Payment {
     pub(super) fn accounted(&self) -> bool {
-        self.status != PaymentStatus::Invalid
+        self.status != PaymentStatus::Invalid && !self.unseen
     }
 
     pub(super) fn stage(&self) -> TruthStage {
         match self.status {
             PaymentStatus::Processing => TruthStage::Seen,
+            PaymentStatus::Settled if self.lost => TruthStage::Reversed,
             PaymentStatus::Settled => TruthStage::Confirmed,
             PaymentStatus::Invalid if self.confirmed.is_zero() => TruthStage::Withdrawn,
             PaymentStatus::Invalid => TruthStage::Reversed,
@@ -101,6 +106,8 @@ pub(super) struct Prompt {
     pub(super) rate: Dec,
     /// Price in this coin, rounded up; zero for a top-up.
     pub(super) amount: Dec,
+    /// Of the Monero plugin: how many confirmations settle a payment, over the speed policy.
+    pub(super) threshold: Option<i64>,
     /// Every address or BOLT11 ever shown; the last is the current one. Empty: not activated.
     pub(super) shown: Vec<String>,
 }
@@ -295,7 +302,8 @@ impl Invoice {
     pub(super) fn receive(&mut self, mut payment: Payment, now: i64, random: &Random, events: &mut Events) {
         let after_expiration = self.closed();
         let lightning = payment.method.kind == Kind::Lightning;
-        let at_once = lightning || self.checkout.speed_policy == "HighSpeed";
+        let threshold = self.prompts.iter().find(|p| p.method == payment.method).and_then(|p| p.threshold);
+        let at_once = lightning || threshold == Some(0) || self.checkout.speed_policy == "HighSpeed";
         if at_once {
             payment.status = PaymentStatus::Settled;
             payment.confirmed = payment.value;
@@ -361,6 +369,10 @@ impl Invoice {
         let Some(p) = self.payments.get_mut(payment) else { return };
         if p.status == PaymentStatus::Settled {
             p.reversed = p.reversed.checked_add(p.value).unwrap_or(p.reversed);
+            if self.status == Status::Settled || p.method.kind != Kind::Chain {
+                p.lost = true;
+                return;
+            }
         }
         p.status = PaymentStatus::Invalid;
         self.update(now, events);
@@ -370,8 +382,11 @@ impl Invoice {
     pub(super) fn reinstate(&mut self, payment: usize, now: i64, events: &mut Events) {
         let after_expiration = self.closed();
         let Some(p) = self.payments.get_mut(payment) else { return };
-        p.status = PaymentStatus::Settled;
         p.reinstated = p.reinstated.checked_add(p.value).unwrap_or(p.reinstated);
+        if std::mem::take(&mut p.lost) {
+            return;
+        }
+        p.status = PaymentStatus::Settled;
         events.push(Event::PaymentSettled { after_expiration, payment: p.clone() });
         self.update(now, events);
     }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::decimal::Dec;
 use super::invoice::{Additional, Checkout, Event, Events, Invoice, Payment, PaymentStatus, Prompt, Status};
 use super::method::METHODS;
+use crate::emulator::TruthStage;
 use crate::json::Json;
 use crate::random::Random;
 
@@ -34,7 +35,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn invoice(speed_policy: &'static str, random: &Random) -> Invoice {
     let prompts = METHODS.iter().map(|method| {
         let amount = Dec::new(100_000, 8).over_up(Dec::ONE, method.divisibility).unwrap();
-        Prompt { method, rate: Dec::ONE, amount, shown: vec![] }
+        Prompt { method, rate: Dec::ONE, amount, threshold: None, shown: vec![] }
     });
     let checkout = Checkout {
         speed_policy,
@@ -106,6 +107,8 @@ proptest! {
                         value: Amount::new(units * finer, method.asset),
                         received: now,
                         status: PaymentStatus::Processing,
+                        lost: false,
+                        unseen: false,
                         confirmed: zero,
                         reversed: zero,
                         reinstated: zero,
@@ -115,11 +118,11 @@ proptest! {
                     prop_assert!(told, "every payment is told");
                 }
                 Step::Confirm(i) => invoice.confirm(i, now, &mut events),
-                Step::Undo(i) if invoice.payments.get(i).is_some_and(Payment::accounted) => {
+                Step::Undo(i) if invoice.payments.get(i).is_some_and(|p| p.accounted() && !p.lost) => {
                     invoice.undo(i, now, &mut events);
                 }
                 Step::Reinstate(i)
-                    if invoice.payments.get(i).is_some_and(|p| !p.accounted() && !p.confirmed.is_zero()) =>
+                    if invoice.payments.get(i).is_some_and(|p| p.stage() == TruthStage::Reversed) =>
                 {
                     invoice.reinstate(i, now, &mut events);
                 }
@@ -142,7 +145,7 @@ proptest! {
             for p in &invoice.payments {
                 prop_assert!(p.accounted() == (p.status != PaymentStatus::Invalid));
                 let net = Dec::of(p.confirmed).minus(Dec::of(p.reversed)).plus(Dec::of(p.reinstated));
-                let expected = if p.status == PaymentStatus::Settled { Dec::of(p.value) } else { Dec::ZERO };
+                let expected = if p.status == PaymentStatus::Settled && !p.lost { Dec::of(p.value) } else { Dec::ZERO };
                 prop_assert_eq!(net, expected, "what is confirmed, less what was taken back, is what counts");
             }
         }
@@ -170,6 +173,8 @@ proptest! {
                 value: Amount::new(minor, method.asset),
                 received: 0,
                 status: PaymentStatus::Processing,
+                        lost: false,
+                        unseen: false,
                 confirmed: zero,
                 reversed: zero,
                 reinstated: zero,

@@ -8,8 +8,8 @@
 //! | `over` | one confirmed payment of what is due and half as much again, rounded up |
 //! | `late` | this invoice's expiration moves one second and more into the past and is acted on (`InvoiceExpired`); then one confirmed payment of what is due. The global clock stays |
 //! | `double` | two confirmed payments of what is due each |
-//! | `reorg` | pays in full where nothing was paid; every payment is confirmed, then becomes `Invalid`. An invoice that is `Settled` stays so; no webhook tells it |
-//! | `return` | every payment undone by `reorg` is `Settled` again under the same id (`InvoicePaymentSettled`); 400 where there is none |
+//! | `reorg` | pays in full where nothing was paid; every payment is confirmed, then lost by the chain. Of an invoice that is `Settled` the payments stay `Settled`, and only the wallet shows it (no confirmations); else they become `Invalid`. No webhook tells it. 400 for the plugins' coins and Lightning, where nothing is ever taken back |
+//! | `return` | every payment undone by `reorg` counts again under the same id (`InvoicePaymentSettled` where it was `Invalid`); 400 where there is none |
 //! | `replace` | beside the contract: every payment that was seen and not confirmed becomes `Invalid` (replaced by another transaction), without a webhook; 400 where there is none |
 //! | `expire` | this invoice's expiration moves into the past and is acted on; 400 where the invoice is safe from expiry (`Processing`, `Settled`, `Invalid`) |
 //! | `fail` | a `Processing` invoice runs out of its monitoring time and turns `Invalid`; one that is `New` or `Expired` (or was marked settled) is marked `Invalid` by hand; 400 elsewhere |
@@ -35,6 +35,7 @@ mod rates;
 mod server;
 mod setup;
 mod view;
+mod wallet;
 
 pub use server::{BtcPay, STORE_PERMISSIONS};
 

@@ -4,10 +4,11 @@ use deposit_core::{Amount, DecimalText};
 
 use super::decimal::Dec;
 use super::invoice::{Events, Invoice, Payment, PaymentStatus, Prompt, Status};
+use super::method::Kind;
 use super::server::{BtcPay, State};
 use crate::control_error::ControlError;
 use crate::emulator::{
-    PayRequest, PayStage, PlayedPayment, ScenarioName, ScenarioRequest, TruthOrder, TruthPayment,
+    PayRequest, PayStage, PlayedPayment, ScenarioName, ScenarioRequest, TruthOrder, TruthPayment, TruthStage,
 };
 
 type Played<T> = Result<T, ControlError>;
@@ -105,6 +106,8 @@ fn new_payment(
         value,
         received: server.now(),
         status: PaymentStatus::Processing,
+        lost: false,
+        unseen: false,
         confirmed: zero,
         reversed: zero,
         reinstated: zero,
@@ -145,6 +148,22 @@ pub(super) fn pay(server: &BtcPay, request: &PayRequest) -> Played<String> {
     };
     let invoice = invoice.id.clone();
     server.publish(&mut state, &invoice, events);
+    Ok(id)
+}
+
+/// Pays in full to an address that nobody watches (the server was down, and the invoice had ended): the wallet alone shows it.
+pub(super) fn pay_unseen(server: &BtcPay, reference: &str) -> Played<String> {
+    let mut state = server.state();
+    let found = find(&state, reference)?;
+    let invoice = state.invoices.get_mut(found.index).ok_or_else(gone)?;
+    let (prompt, to) = aim(invoice, found.address.as_deref())?;
+    let value = amount_of(prompt, due_units(invoice, prompt)?);
+    let mut payment = new_payment(server, invoice, prompt, to, value, 0);
+    payment.unseen = true;
+    payment.status = PaymentStatus::Settled;
+    payment.confirmed = value;
+    let id = payment.id.clone();
+    invoice.payments.push(payment);
     Ok(id)
 }
 
@@ -298,11 +317,14 @@ impl Play<'_> {
     }
 
     fn reorg(&self, invoice: &mut Invoice, events: &mut Events) -> Touched {
+        if invoice.prompts.iter().any(|prompt| prompt.method.kind != Kind::Chain) {
+            return self.refuse(invoice, "this coin's plugin never takes anything back");
+        }
         if invoice.payments.is_empty() {
             self.pays(invoice, |due| vec![due], events)?;
         }
         let now = self.server.now();
-        let counting = indices(invoice, Payment::accounted);
+        let counting = indices(invoice, |p| p.accounted() && !p.lost);
         if counting.is_empty() {
             return self.refuse(invoice, "every payment is undone already");
         }
@@ -314,7 +336,7 @@ impl Play<'_> {
     }
 
     fn give_back(&self, invoice: &mut Invoice, events: &mut Events) -> Touched {
-        let undone = indices(invoice, |p| !p.accounted() && !p.confirmed.is_zero());
+        let undone = indices(invoice, |p| p.stage() == TruthStage::Reversed);
         if undone.is_empty() {
             return self.refuse(invoice, "no payment was undone after it was confirmed");
         }

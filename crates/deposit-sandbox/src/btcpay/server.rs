@@ -21,6 +21,7 @@ pub const STORE_PERMISSIONS: &[&str] = &[
     "btcpay.store.canviewinvoices",
     "btcpay.store.canmodifyinvoices",
     "btcpay.store.canviewstoresettings",
+    "btcpay.store.canviewwallet",
     "btcpay.store.webhooks.canmodifywebhooks",
 ];
 
@@ -37,7 +38,9 @@ impl Key {
             "btcpay.store.canviewinvoices" => {
                 &["btcpay.store.canmodifyinvoices", "btcpay.store.canviewstoresettings"]
             }
-            "btcpay.store.canmanageinvoicestatus" => &["btcpay.store.canmodifyinvoices"],
+            "btcpay.store.cancreateinvoice" | "btcpay.store.canmanageinvoicestatus" => {
+                &["btcpay.store.canmodifyinvoices"]
+            }
             _ => &[],
         };
         self.permissions.iter().any(|granted| {
@@ -51,10 +54,14 @@ pub(super) struct State {
     pub(super) keys: Vec<Key>,
     /// What the store's settings say of network fees.
     pub(super) fee_mode: &'static str,
+    /// What the Monero plugin's settings say of confirmations.
+    pub(super) xmr_threshold: Option<i64>,
     pub(super) invoices: Vec<Invoice>,
     pub(super) subscriptions: Vec<Subscription>,
     /// Everything sent to a subscription, for its list of deliveries.
     pub(super) sent: Vec<Arc<Hook>>,
+    /// Outputs of the wallet that were spent.
+    pub(super) spent: Vec<String>,
     /// How many ids were given out, of invoices, keys and subscriptions.
     counter: u64,
 }
@@ -93,9 +100,11 @@ impl BtcPay {
         let state = State {
             keys,
             fee_mode: "Never",
+            xmr_threshold: None,
             invoices: vec![],
             subscriptions: vec![subscription],
             sent: vec![],
+            spent: vec![],
             counter: 0,
         };
         Arc::new_cyclic(|this| Self {
@@ -209,6 +218,7 @@ impl Emulator for BtcPay {
     fn router(self: Arc<Self>) -> axum::Router {
         super::api::router(self.clone())
             .merge(super::setup::router(self.clone()))
+            .merge(super::wallet::router(self.clone()))
             .merge(super::hooks_api::router(self))
     }
 

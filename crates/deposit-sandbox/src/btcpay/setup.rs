@@ -11,6 +11,7 @@ use super::api::{Answer, Params, Server, ok, scope};
 use super::error::Refusal;
 use super::hooks;
 use super::server::{BtcPay, key_of};
+use crate::control_error::ControlError;
 use crate::json::Json;
 use crate::webhook::Target;
 
@@ -64,6 +65,25 @@ impl BtcPay {
     /// What the store's settings say of network fees; invoices do not change.
     pub fn show_fee_mode(&self, mode: &'static str) {
         self.state().fee_mode = mode;
+    }
+
+    /// What the Monero plugin's settings say: how many confirmations settle a payment to an invoice that is made from now on.
+    pub fn set_xmr_threshold(&self, blocks: Option<i64>) {
+        self.state().xmr_threshold = blocks;
+    }
+
+    /// The invoice of this reference is paid in full while nobody watches its address, and confirmed: the wallet alone shows it. Answers
+    /// the payment's id.
+    ///
+    /// # Errors
+    /// No such invoice, or nothing is due on it.
+    pub fn pay_unseen(&self, reference: &str) -> Result<String, ControlError> {
+        super::play::pay_unseen(self, reference)
+    }
+
+    /// The operator spends this output of the wallet.
+    pub fn spend(&self, outpoint: &str) {
+        self.state().spent.push(outpoint.to_owned());
     }
 
     /// Switches the gateways' webhook on or off.

@@ -67,7 +67,10 @@ impl Setting<'_> {
         let mine = invoice.payments.iter().filter(|p| p.method == method);
         let paid =
             mine.clone().filter(|p| p.accounted()).fold(Dec::ZERO, |sum, p| sum.plus(Dec::of(p.value)));
-        let listed = mine.filter(|p| p.accounted() || !only_accounted).map(|p| self.payment(p)).collect();
+        let listed = mine
+            .filter(|p| !p.unseen && (p.accounted() || !only_accounted))
+            .map(|p| self.payment(p))
+            .collect();
         let link = destination.map(|d| method.link(d, due)).unwrap_or_default();
         let decimal = |d: Dec| Json::text(d.to_string());
         Json::object([
@@ -150,7 +153,14 @@ fn additional(prompt: &Prompt) -> Json {
             ("recommendedFeeRate", Json::text("4.107")),
             ("paymentMethodFeeRate", Json::text("3.975")),
         ]),
-        Kind::Shielded => Json::object([("accountIndex", Json::int(0)), ("addressIndex", Json::int(index))]),
+        Kind::Shielded => Json::object([
+            ("accountIndex", Json::int(0)),
+            ("addressIndex", Json::int(index)),
+            (
+                "invoiceSettledConfirmationThreshold",
+                prompt.threshold.map_or(Json::Null, |n| Json::int(i128::from(n))),
+            ),
+        ]),
         Kind::Mweb => Json::object([("addressIndex", Json::int(index))]),
         Kind::Lightning => Json::object([("preimage", Json::Null), ("providedComment", Json::Null)]),
     }

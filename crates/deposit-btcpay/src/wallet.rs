@@ -1,0 +1,294 @@
+//! The wallet's own view of the core chains, with the optional right `btcpay.store.canviewwallet`.
+//!
+//! An invoice that has ended says no more what became of its payments (dossier, section 14): one that is settled stays so when the chain loses it,
+//! and money that comes to its address while the server is down is nowhere in the invoice API. The wallet knows both. So a read of an ended order
+//! looks there too, and a scan of the wallet says which orders have to be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use deposit_core::{
+    Amount, Concern, ErrorKind, IntentRecord, Observation, Observed, Operation, OrderState, PaymentReading,
+    PaymentRef, ProviderError, ScanCursor, ScanPage, Snapshot, Target, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::api::{self, InvoiceStatus};
+use crate::client::Client;
+use crate::coin::{Method, Methods};
+use crate::provider::{BtcPay, error};
+
+/// A payment is looked after until it has so many confirmations: more than any speed policy waits for.
+const DEPTH: i64 = 10;
+/// Confirmations at which a payment means something else than before: in the chain, enough for a speed policy, deep.
+const STEPS: [i64; 4] = [1, 2, 6, DEPTH];
+/// Deep outputs this much older than the newest are old news: an indexer that was away for as long dates what it missed by its blocks.
+const REMEMBERED_SECS: i64 = 7 * 24 * 3600;
+/// Between two looks of the feed: a block takes longer on nearly every chain.
+const PACE: Duration = Duration::from_secs(30);
+
+/// What the adapter knows of its right to look.
+#[derive(Debug)]
+pub(crate) struct Wallet {
+    /// Whether the key was told that it may not. The feed asks again at each of its turns.
+    refused: AtomicBool,
+    asked: Mutex<Option<Instant>>,
+    pub(crate) pace: Duration,
+}
+
+impl Default for Wallet {
+    fn default() -> Self {
+        Self { refused: AtomicBool::new(false), asked: Mutex::new(None), pace: PACE }
+    }
+}
+
+/// Where the feed stands, by payment method: the outputs that may still change, so that it is as large as what came lately.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Cursor(BTreeMap<String, Place>);
+
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Place {
+    /// The newest time of any output.
+    newest: i64,
+    /// Outputs that are young: their address, and the last of [`STEPS`] that they reached.
+    young: BTreeMap<String, (String, i64)>,
+}
+
+/// Of a confirmed number of blocks, the last step that it reached; 0 for what is not in the chain.
+fn step(confirmations: i64) -> i64 {
+    STEPS.iter().rev().copied().find(|step| confirmations >= *step).unwrap_or(0)
+}
+
+/// Whose money may have changed since this place, by address; and the next place. All is news where there was no place.
+fn news(before: Option<&Place>, outputs: &[api::Output]) -> (BTreeSet<String>, Place) {
+    let newest = outputs.iter().map(|output| output.timestamp).chain(before.map(|p| p.newest)).max();
+    let newest = newest.unwrap_or(0);
+    let limit = newest.saturating_sub(REMEMBERED_SECS);
+    let mut place = Place { newest, young: BTreeMap::new() };
+    let mut changed = BTreeSet::new();
+    let mut listed = BTreeSet::new();
+    for output in outputs {
+        let Some(address) = output.address.as_deref().filter(|address| !address.is_empty()) else { continue };
+        listed.insert(output.outpoint.as_str());
+        let reached = step(output.confirmations);
+        let young = reached < DEPTH || output.timestamp >= limit;
+        let known = before.and_then(|place| place.young.get(&output.outpoint));
+        let is_news = match (before, known) {
+            (None, _) => true,
+            (Some(_), Some((_, before))) => *before != reached,
+            (Some(_), None) => young,
+        };
+        if is_news {
+            changed.insert(address.to_owned());
+        }
+        if young {
+            place.young.insert(output.outpoint.clone(), (address.to_owned(), reached));
+        }
+    }
+    // Spent, or gone: a read tells which.
+    let away = before.into_iter().flat_map(|place| &place.young);
+    changed.extend(
+        away.filter(|(outpoint, _)| !listed.contains(outpoint.as_str())).map(|(_, known)| known.0.clone()),
+    );
+    (changed, place)
+}
+
+/// Whether a read of this order has to look into the wallet: the server watches an open one by itself.
+pub(crate) fn is_ended(method: &Method, invoice: &api::Invoice) -> bool {
+    method.coin.has_wallet()
+        && match invoice.status {
+            InvoiceStatus::Settled | InvoiceStatus::Expired | InvoiceStatus::Invalid => true,
+            InvoiceStatus::New | InvoiceStatus::Processing | InvoiceStatus::Other(_) => false,
+        }
+}
+
+impl Wallet {
+    /// The unspent outputs of a method's wallet; `None` where the wallet does not show itself: without the right, or without such a wallet.
+    pub(crate) async fn outputs(
+        &self,
+        client: &Client,
+        operation: Operation,
+        method: &Method,
+    ) -> Result<Option<Vec<api::Output>>, ProviderError> {
+        if operation == Operation::Read && self.refused.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let refusal = match client.outputs(operation, &method.id).await {
+            Ok(lines) => {
+                self.refused.store(false, Ordering::Relaxed);
+                // One line that makes no sense spoils no other.
+                return Ok(Some(
+                    lines.iter().filter_map(|line| serde_json::from_str(line.get()).ok()).collect(),
+                ));
+            }
+            Err(refusal) => refusal,
+        };
+        match refusal.kind() {
+            ErrorKind::Rejected("no_right") => {
+                self.refused.store(true, Ordering::Relaxed);
+                Ok(None)
+            }
+            ErrorKind::Rejected("no_wallet") => Ok(None),
+            // More than we take: each payment is then asked about on its own, and late money is not seen.
+            ErrorKind::Protocol if operation == Operation::Read => Ok(Some(Vec::new())),
+            _ => Err(refusal),
+        }
+    }
+
+    /// Brings what the invoice API said of an ended order in line with the wallet. `alone`: the invoice was read with the payments that turned
+    /// invalid, which a list leaves out.
+    pub(crate) async fn correct(
+        &self,
+        client: &Client,
+        method: &Method,
+        intent: &IntentRecord,
+        wanted: u32,
+        outputs: &[api::Output],
+        alone: bool,
+        snapshot: &mut Snapshot,
+    ) -> Result<(), ProviderError> {
+        // Late money that was spent since is listed nowhere: its absence says nothing.
+        snapshot.complete = false;
+        let mut known: BTreeSet<String> =
+            snapshot.undecided.iter().map(|id| id.as_str().to_owned()).collect();
+        for reading in &mut snapshot.payments {
+            known.insert(reading.id.as_str().to_owned());
+            if let Some(output) = outputs.iter().find(|output| output.outpoint == reading.id.as_str()) {
+                stands(reading, method, output, wanted);
+            } else if reading.confirmed > 0 {
+                let hash = reading.id.as_str().rsplit_once('-').map(|(hash, _)| hash.to_owned());
+                let Some(hash) = hash else { continue };
+                match client.transaction(Operation::Read, &method.id, &hash).await {
+                    Ok(transaction) if transaction.is_lost() => {
+                        (reading.confirmed, reading.in_flight) = (0, 0);
+                        reading.confirmations = Some(0);
+                    }
+                    Ok(transaction) => reading.confirmations = u32::try_from(transaction.confirmations).ok(),
+                    // Nothing is concluded from that: the store's wallet may be another one by now.
+                    Err(refusal) if matches!(refusal.kind(), ErrorKind::Rejected(_)) => {
+                        let detail = "the wallet does not know a settled payment: whether the chain still has it cannot be told";
+                        snapshot.concerns.push(Concern::new("not_in_wallet", detail));
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            }
+        }
+        let Some(address) = intent.instructions.address() else { return Ok(()) };
+        for output in outputs.iter().filter(|output| output.address.as_deref() == Some(address)) {
+            // A list that leaves out invalid payments cannot tell one that was replaced from one that is under way.
+            if known.contains(&output.outpoint) || (output.confirmations <= 0 && !alone) {
+                continue;
+            }
+            let Ok(id) = PaymentRef::new(output.outpoint.as_str()) else { continue };
+            let Ok((amount, _)) = Amount::floor_from_decimal(output.amount.decimal(), method.coin.asset)
+            else {
+                continue;
+            };
+            let mut late = PaymentReading::in_flight(id, amount);
+            stands(&mut late, method, output, wanted);
+            late.paid_at = Some(Timestamp::from_secs(output.timestamp)).filter(|_| output.timestamp > 0);
+            if snapshot.state == OrderState::Open && late.confirmed == 0 {
+                continue;
+            }
+            snapshot.payments.push(late);
+        }
+        Ok(())
+    }
+
+    /// One look at each wallet: a hint for each address whose money may have changed.
+    pub(crate) async fn scan(
+        &self,
+        client: &Client,
+        methods: &Methods,
+        cursor: Option<&ScanCursor>,
+    ) -> Result<ScanPage, ProviderError> {
+        if let Some(cursor) = cursor
+            && !self.is_time()
+        {
+            return Ok(page(Vec::new(), cursor.clone()));
+        }
+        let before: Cursor =
+            cursor.and_then(|cursor| serde_json::from_str(&cursor.0).ok()).unwrap_or_default();
+        let mut next = before.clone();
+        let mut hints = Vec::new();
+        let mut failed = None;
+        let mut read = false;
+        for method in methods.0.iter().filter(|method| method.coin.has_wallet()) {
+            match self.outputs(client, Operation::Scan, method).await {
+                Ok(Some(outputs)) => {
+                    read = true;
+                    let (changed, place) = news(before.0.get(&method.id), &outputs);
+                    hints.extend(changed.into_iter().map(|address| hint(method, address)));
+                    next.0.insert(method.id.clone(), place);
+                }
+                Ok(None) if self.refused.load(Ordering::Relaxed) => break,
+                Ok(None) => {}
+                // A key that is not taken is not taken by the next either.
+                Err(error) if *error.kind() == ErrorKind::Authentication => return Err(error),
+                // One chain's indexer that is away spoils no other's.
+                Err(error) => {
+                    tracing::warn!(method = method.id, %error, "a wallet could not be read");
+                    failed = Some(error);
+                }
+            }
+        }
+        match failed {
+            Some(failure) if !read => Err(failure),
+            _ => {
+                let text =
+                    serde_json::to_string(&next).map_err(|_| error(Operation::Scan, ErrorKind::Protocol))?;
+                Ok(page(hints, ScanCursor(text)))
+            }
+        }
+    }
+
+    fn is_time(&self) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let due = asked.is_none_or(|at| now.duration_since(at) >= self.pace);
+        if due {
+            *asked = Some(now);
+        }
+        due
+    }
+}
+
+/// How a payment stands by an output of the wallet.
+fn stands(reading: &mut PaymentReading, method: &Method, output: &api::Output, wanted: u32) {
+    let deep = u32::try_from(output.confirmations.max(0)).unwrap_or(u32::MAX);
+    reading.confirmations = Some(deep);
+    reading.required_confirmations = Some(wanted);
+    if reading.confirmed > 0 {
+        if deep == 0 {
+            (reading.confirmed, reading.in_flight) = (0, 0);
+        }
+        return;
+    }
+    if deep >= wanted.max(1)
+        && let Ok((amount, _)) = Amount::floor_from_decimal(output.amount.decimal(), method.coin.asset)
+    {
+        (reading.confirmed, reading.in_flight) = (amount.minor(), 0);
+    }
+}
+
+fn page(observations: Vec<Observation>, next: ScanCursor) -> ScanPage {
+    ScanPage { observations, taken: Vec::new(), next, more: false }
+}
+
+/// No more than a hint: an operator's own transfers come to the wallet too, and are nobody's deposit.
+fn hint(method: &Method, address: String) -> Observation {
+    Observation {
+        provider: BtcPay::ID,
+        target: Target::Address(address),
+        ticker: Some(method.coin.ticker),
+        ours: None,
+        observed: Observed::Hint,
+    }
+}
+
+#[cfg(test)]
+#[path = "wallet_tests.rs"]
+mod tests;
