@@ -275,7 +275,7 @@ fn stands(reading: &mut PaymentReading, method: &Method, output: &api::Output, w
 }
 
 fn page(observations: Vec<Observation>, next: ScanCursor) -> ScanPage {
-    ScanPage { observations, taken: Vec::new(), next, more: false }
+    ScanPage { observations, taken: Vec::new(), next, more: false, ..ScanPage::default() }
 }
 
 /// No more than a hint: an operator's own transfers come to the wallet too, and are nobody's deposit.
