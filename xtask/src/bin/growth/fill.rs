@@ -27,7 +27,9 @@ async fn copy(
         all.join(", "),
         values.join(", ")
     );
-    sqlx::query(AssertSqlSafe(sql)).execute(to).await?;
+    sqlx::query(AssertSqlSafe(sql)).execute(&mut *to).await?;
+    // The log never holds more than one table: the file is large enough.
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(to).await?;
     Ok(())
 }
 
@@ -42,7 +44,6 @@ pub(crate) async fn fill(path: &Path, rows: u32, bench: &Bench) -> Result<()> {
     let options = SqliteConnectOptions::new().filename(path).pragma("synchronous", "OFF").foreign_keys(false);
     let mut connection = options.connect().await?;
     let c = &mut connection;
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *c).await?;
     let deposit = format!("deposit = '{TEMPLATE}'");
     let (account, tx) = (newest(c, "accounts").await?, newest(c, "ledger_transactions").await?);
     let own = format!("{account} + n.i");
@@ -129,9 +130,6 @@ pub(crate) async fn fill(path: &Path, rows: u32, bench: &Bench) -> Result<()> {
         ],
     )
     .await?;
-    sqlx::query("COMMIT").execute(&mut *c).await?;
-    // As a database that has grown has it after a night.
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *c).await?;
     connection.close().await?;
     Ok(())
 }

@@ -11,6 +11,10 @@ use clap::Parser;
 use deposit_store::{SqliteStore, Store as _};
 
 use steps::{Bench, STEPS};
+use tempfile::TempDir;
+
+/// So often is each step done before it is measured: a file that was just filled is in no cache.
+const WARMING: u32 = 50;
 
 #[derive(Debug, Parser)]
 struct Cli {
@@ -29,10 +33,11 @@ async fn main() -> Result<()> {
     if cli.rows.is_empty() {
         cli.rows = vec![10_000, 1_000_000];
     }
-    let mut columns = Vec::new();
+    let mut benches = Vec::new();
     for rows in &cli.rows {
-        columns.push(measure(*rows, cli.times).await?);
+        benches.push(filled(*rows).await?);
     }
+    let columns = measure(&benches, cli.times).await?;
     let heads: Vec<String> = cli.rows.iter().map(|rows| format!("{rows} rows (µs)")).collect();
     println!("| step | {} | ratio |", heads.join(" | "));
     println!("|---|{}---|", "---|".repeat(cli.rows.len()));
@@ -47,28 +52,36 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// The median time of each step.
-async fn measure(rows: u32, times: u32) -> Result<Vec<Duration>> {
+/// A file with so many rows; it goes with the folder.
+async fn filled(rows: u32) -> Result<(TempDir, Bench)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("growth.db");
     let store = SqliteStore::open(&format!("sqlite://{}", path.display())).await?;
     store.ping().await?;
     let bench = Bench::new(store).await?;
     fill::fill(&path, rows, &bench).await?;
-    let mut medians = Vec::new();
+    Ok((folder, bench))
+}
+
+/// The median time of each step on each of them, by turns: what else the machine does meanwhile harms all alike.
+async fn measure(benches: &[(TempDir, Bench)], times: u32) -> Result<Vec<Vec<Duration>>> {
+    let mut medians = vec![Vec::new(); benches.len()];
     for step in 0..STEPS.len() {
-        let mut taken = Vec::new();
-        // The first is for warming up.
-        for n in 0..=times {
-            let prepared = bench.prepare(step, n).await?;
-            let began = Instant::now();
-            bench.run(step, n, prepared).await?;
-            if n > 0 {
-                taken.push(began.elapsed());
+        let mut taken = vec![Vec::new(); benches.len()];
+        for n in 0..times.saturating_add(WARMING) {
+            for ((_, bench), taken) in benches.iter().zip(&mut taken) {
+                let prepared = bench.prepare(step, n).await?;
+                let began = Instant::now();
+                bench.run(step, n, prepared).await?;
+                if n >= WARMING {
+                    taken.push(began.elapsed());
+                }
             }
         }
-        taken.sort_unstable();
-        medians.push(taken.get(taken.len() / 2).copied().unwrap_or_default());
+        for (mut taken, medians) in taken.into_iter().zip(&mut medians) {
+            taken.sort_unstable();
+            medians.push(taken.get(taken.len() / 2).copied().unwrap_or_default());
+        }
     }
     Ok(medians)
 }
