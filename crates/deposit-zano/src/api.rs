@@ -79,6 +79,17 @@ pub(crate) struct AssetQuestion<'a> {
     pub(crate) asset_id: &'a str,
 }
 
+#[derive(Debug, Serialize)]
+pub(crate) struct TxQuestion<'a> {
+    pub(crate) tx_hash: &'a str,
+}
+
+/// That it is known is all that is read.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TxAnswer {
+    pub(crate) status: Status,
+}
+
 #[derive(Debug, Deserialize)]
 pub(crate) struct AssetAnswer {
     pub(crate) status: Status,

@@ -14,7 +14,7 @@ use deposit_core::{
 use deposit_transport::HttpConfig;
 
 use crate::address::{Address, Keys, payment_id};
-use crate::api::{Info, Status};
+use crate::api::{Entry, Info, Status};
 use crate::asset::{self, Assets};
 use crate::check;
 use crate::client::{self, Client};
@@ -28,6 +28,8 @@ use crate::scan::{self, Position};
 const ASSET_CHECK_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// Blocks by which a wallet may be behind its daemon.
 pub(crate) const MAX_LAG: u64 = 3;
+/// Unconfirmed transactions that the daemon is asked about in one reading.
+const MOST_ASKED: usize = 20;
 /// Orders of one reading of the feed.
 const READ_BATCH: usize = 500;
 
@@ -94,7 +96,8 @@ impl Zano {
             read_batch: READ_BATCH,
             // No limit is documented; one thread serves one request at a time.
             budget: RequestBudget { requests: 10, per: Duration::from_secs(1), concurrency: 1 },
-            requests_per_read: if config.daemon_url.is_some() { 2 } else { 1 },
+            // The pool, one page, and the daemon's height.
+            requests_per_read: if config.daemon_url.is_some() { 3 } else { 2 },
         };
         let assets = Assets { fusd: config.fusd };
         Ok(Self { client, assets, required: config.confirmations, capabilities, known: Mutex::default() })
@@ -202,14 +205,32 @@ impl Zano {
         Ok(feed)
     }
 
+    /// The wallet goes on listing for days what left the pool: the daemon knows what is there no more.
+    async fn drop_gone(&self, feed: &mut Feed, ids: &HashSet<&str>) {
+        let ours = |entry: &&Entry| {
+            let groups = &entry.subtransfers_by_pid;
+            entry.height == 0 && groups.iter().any(|g| ids.contains(g.payment_id.to_ascii_lowercase().as_str()))
+        };
+        let asked: Vec<String> =
+            feed.entries.iter().filter(ours).take(MOST_ASKED).map(|entry| entry.tx_hash.clone()).collect();
+        for hash in asked {
+            match self.client.has_transaction(Operation::Read, &hash).await {
+                Some(true) => {}
+                Some(false) => feed.entries.retain(|entry| entry.tx_hash != hash),
+                None => break,
+            }
+        }
+    }
+
     async fn snapshots(&self, intents: &[IntentRecord]) -> Result<Vec<ReadOutcome>, ProviderError> {
         if intents.is_empty() {
             return Ok(Vec::new());
         }
-        let feed = self.feed(intents).await?;
+        let mut feed = self.feed(intents).await?;
         // After the feed, which notices a wallet that took another one's place.
         let keys = self.keys().await?;
         let ids: HashSet<&str> = intents.iter().map(|intent| intent.provider_ref.as_str()).collect();
+        self.drop_gone(&mut feed, &ids).await;
         let mut payments = Vec::new();
         for entry in &feed.entries {
             let paid = map::paid(entry)
@@ -337,9 +358,10 @@ impl PaymentProvider for Zano {
         let rules = Rules { assets: &self.assets, required: self.required, fusd_fits };
         let mut page = scan::page(&position, &listed, rules)?;
         if !page.more {
-            let newest = self.client.feed(operation, &scan::pool_question()).await?;
-            for entry in newest.transfers.iter().filter(|entry| entry.height == 0) {
-                page.observations.extend(scan::observed(entry, None, rules)?);
+            let pool = self.client.feed(operation, &feed::pool_question()).await?;
+            let newest = self.client.feed(operation, &scan::newest_question()).await?;
+            for entry in scan::pooled(pool, listed.iter().chain([&newest])) {
+                page.observations.extend(scan::observed(&entry, None, rules)?);
             }
         }
         page.observations = scan::once(page.observations);

@@ -43,6 +43,6 @@ fn what_is_declared() {
     let alone = zano("");
     let declared = alone.capabilities();
     assert_eq!((declared.replay, declared.scan, declared.webhooks), (Replay::Key, true, false));
-    assert_eq!((declared.open_timeout, declared.requests_per_read), (Duration::from_secs(10), 1));
-    assert_eq!(zano("http://daemon").capabilities().requests_per_read, 2);
+    assert_eq!((declared.open_timeout, declared.requests_per_read), (Duration::from_secs(10), 2));
+    assert_eq!(zano("http://daemon").capabilities().requests_per_read, 3);
 }

@@ -13,7 +13,7 @@ use deposit_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::api::{Entry, FeedPage, FeedQuestion, Order};
-use crate::feed::PAGE;
+use crate::feed::{PAGE, pool_question};
 use crate::history::OVERLAP_BLOCKS;
 use crate::map::{self, Depth, Paid, Rules};
 use crate::provider::{Zano, error};
@@ -85,16 +85,18 @@ impl Position {
     }
 }
 
-/// The newest entries, for those in the pool.
-pub(crate) fn pool_question() -> FeedQuestion {
-    FeedQuestion {
-        offset: 0,
-        count: PAGE,
-        order: Order::NewestFirst,
-        exclude_mining_txs: true,
-        exclude_unconfirmed: false,
-        update_provision_info: false,
-    }
+/// The newest of the history: what is listed with the pool and not here is in the pool.
+pub(crate) fn newest_question() -> FeedQuestion {
+    FeedQuestion { exclude_unconfirmed: true, ..pool_question() }
+}
+
+/// What is in the pool, or left it: its height, if it tells one, is that of a block that is no more. `listed`: with the pool; `history`: what
+/// was listed without it, newest or not.
+pub(crate) fn pooled<'f>(listed: FeedPage, history: impl Iterator<Item = &'f FeedPage>) -> Vec<Entry> {
+    let mined: BTreeSet<&str> =
+        history.flat_map(|page| &page.transfers).map(|entry| entry.tx_hash.as_str()).collect();
+    let pool = listed.transfers.into_iter().filter(|entry| !mined.contains(entry.tx_hash.as_str()));
+    pool.map(|entry| Entry { height: 0, ..entry }).collect()
 }
 
 /// What to ask for next, if these pages do not end the round. A page of entries that are all beyond the overlap is a round of its own.
