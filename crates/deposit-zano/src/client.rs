@@ -114,6 +114,10 @@ impl Client {
         self.wallet.call(operation, Safety::Idempotent, "assets_whitelist_add", &params).await
     }
 
+    pub(crate) fn has_daemon(&self) -> bool {
+        self.daemon.is_some()
+    }
+
     /// `None` without a daemon.
     pub(crate) async fn asset_info(
         &self,

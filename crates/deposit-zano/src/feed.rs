@@ -40,6 +40,8 @@ pub(crate) struct Feed {
     pub(crate) complete: bool,
     /// Except those before this time (Unix seconds): the window was too large.
     pub(crate) cut_at: Option<u64>,
+    /// The wallet's height is old: nothing shallow is believed.
+    pub(crate) doubted: bool,
     /// What an operator should see.
     pub(crate) concerns: Vec<Concern>,
     /// What can be kept of it.
@@ -53,6 +55,12 @@ impl Feed {
     pub(crate) fn doubt(&mut self, code: &str, detail: &str) {
         self.complete = false;
         self.concerns.push(Concern::new(code, detail));
+    }
+
+    /// The wallet shows an old state, or one that is being read anew.
+    pub(crate) fn doubt_height(&mut self, detail: &str) {
+        self.doubted = true;
+        self.doubt("wallet_behind", detail);
     }
 
     /// Whether the reading goes back to before a deposit of this time could be paid.
@@ -262,6 +270,7 @@ impl Walk {
             entries,
             complete: step == Step::End,
             cut_at: self.cut_at,
+            doubted: false,
             concerns: Vec::new(),
             with_kept: self.reached,
             news: News {

@@ -10,6 +10,7 @@ mod config;
 mod feed;
 mod history;
 mod map;
+mod memory;
 mod provider;
 mod scan;
 mod token;

@@ -10,6 +10,8 @@ use deposit_core::{
 use crate::api::Entry;
 use crate::asset::{AssetId, Assets};
 use crate::feed::Feed;
+use crate::history::OVERLAP_BLOCKS;
+use crate::memory::short;
 
 /// How to pay `amount` to an integrated address. The link of ZANO goes without the asset's id, as its documented form may;
 /// `amount` is in whole units with a point.
@@ -104,6 +106,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) required: u32,
     /// Whether the decimals of FUSD are those that it is counted in.
     pub(crate) fusd_fits: bool,
+    /// The wallet's height is old: what is not far deeper than final may be of a branch that is no more.
+    pub(crate) doubted: bool,
 }
 
 /// `Err`: undecided, for this reason.
@@ -115,6 +119,16 @@ pub(crate) fn reading(
     // Money that stays undecided whatever comes after. What the wallet lists is all that is known of it.
     let undecided = |code, detail: &str, money| Err(Concern::money(code, detail, money));
     let payment = || ConcernedMoney::of_payment(paid.id.clone());
+    if rules.doubted {
+        let deep = rules.required.saturating_add(OVERLAP_BLOCKS);
+        if depth(paid.entry.height, top, deep) != Depth::Confirmed {
+            // Of the wallet, not of the payment.
+            return Err(Concern::new(
+                "wallet_behind",
+                "the wallet shows an old state: only what is far deeper than final is believed",
+            ));
+        }
+    }
     let ticker = rules.assets.ticker(&paid.asset);
     let countable = paid.asset != rules.assets.fusd || rules.fusd_fits;
     if paid.entry.unlock_time != 0 {
@@ -195,7 +209,12 @@ pub(crate) fn snapshot(
             }
             Err(concern) => {
                 snapshot.undecided.push(paid.id.clone());
-                snapshot.concerns.push(concern);
+                // What the wallet as a whole is doubted for is told once.
+                let told =
+                    concern.money.is_none() && snapshot.concerns.iter().any(|c| c.code == concern.code);
+                if !told {
+                    snapshot.concerns.push(concern);
+                }
             }
         }
     }
@@ -204,6 +223,26 @@ pub(crate) fn snapshot(
     snapshot.concerns.sort();
     snapshot.concerns.dedup();
     snapshot
+}
+
+/// These transactions were in blocks and are not listed so any more: what is known of them stays, until a second reading says the same.
+pub(crate) fn missed(snapshot: &mut Snapshot, transactions: &[String]) {
+    if transactions.is_empty() {
+        return;
+    }
+    snapshot.complete = false;
+    let is_missed = |id: &PaymentRef| transactions.contains(&short(id.as_str()));
+    let (back, stays) = std::mem::take(&mut snapshot.payments).into_iter().partition(|p| is_missed(&p.id));
+    snapshot.payments = stays;
+    let back: Vec<PaymentReading> = back;
+    snapshot.undecided.extend(back.into_iter().map(|p| p.id));
+    snapshot.undecided.sort();
+    snapshot.undecided.dedup();
+    snapshot.concerns.push(Concern::new(
+        "absence_unconfirmed",
+        "a payment that was in a block is not listed there: believed when a second reading says the same at a greater height",
+    ));
+    snapshot.concerns.sort();
 }
 
 /// A read that found nothing out.

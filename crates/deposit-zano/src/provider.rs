@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::feed::{self, Feed};
 use crate::history::History;
 use crate::map::{self, Rules};
+use crate::memory::{Memory, short};
 use crate::scan::{self, Position};
 
 /// The decimals of FUSD are looked up again after so long.
@@ -58,6 +59,10 @@ struct Known {
     /// The highest top block, and the length of the list then.
     height: u64,
     total: u64,
+    /// Whether the stored height was told, with the cursor of a scan: without a daemon nothing else shows after a start that a height is old.
+    scanned: bool,
+    /// What was listed in blocks.
+    memory: Memory,
     /// What of its list is final.
     history: History,
     /// When the decimals of FUSD were last found right.
@@ -163,7 +168,7 @@ impl Zano {
         let (span, full, epoch) =
             self.known(|known| (known.history.span(), known.history.is_full(), known.history.epoch()));
         let mut feed = feed::read(&self.client, Operation::Read, since, span.as_ref(), full).await?;
-        let behind = self.known(|known| {
+        let (behind, shrunk) = self.known(|known| {
             let height = feed.height.unwrap_or(0);
             let current = known.history.epoch() == epoch;
             if height < known.height || feed.total < known.total {
@@ -182,14 +187,23 @@ impl Zano {
                 // Another reading found that it is another list: this one is asked again.
                 feed.complete = false;
             }
-            let behind = height.saturating_add(u64::from(self.required)) < known.height;
-            if height >= known.height {
+            // Any fall: a branch that is left for a longer one is soon as high.
+            let behind = height < known.height;
+            let shrunk = height == known.height && feed.total < known.total;
+            if !behind && !shrunk {
                 (known.height, known.total) = (height, feed.total);
             }
-            behind
+            (behind, shrunk)
         });
         if behind && feed.height.is_some() {
-            feed.doubt("wallet_behind", "the wallet's height fell: it is read anew, or is another one");
+            feed.doubt_height(
+                "the wallet's height fell: it shows an old state, is read anew, or is another one",
+            );
+        } else if shrunk {
+            feed.doubt("list_shrank", "the wallet lists less than before at the same height");
+        }
+        if !self.client.has_daemon() && !self.known(|known| known.scanned) {
+            feed.doubt("height_unchecked", "no scan has told yet which height there was before the start");
         }
         match self.client.info(Operation::Read).await {
             Some(Ok(info)) => compare(&info, &mut feed),
@@ -209,7 +223,8 @@ impl Zano {
     async fn drop_gone(&self, feed: &mut Feed, ids: &HashSet<&str>) {
         let ours = |entry: &&Entry| {
             let groups = &entry.subtransfers_by_pid;
-            entry.height == 0 && groups.iter().any(|g| ids.contains(g.payment_id.to_ascii_lowercase().as_str()))
+            entry.height == 0
+                && groups.iter().any(|g| ids.contains(g.payment_id.to_ascii_lowercase().as_str()))
         };
         let asked: Vec<String> =
             feed.entries.iter().filter(ours).take(MOST_ASKED).map(|entry| entry.tx_hash.clone()).collect();
@@ -239,14 +254,24 @@ impl Zano {
         }
         let fusd = payments.iter().any(|paid| paid.asset == self.assets.fusd);
         let fusd_fits = if fusd { self.fusd_fits(Operation::Read).await? } else { true };
-        let rules = Rules { assets: &self.assets, required: self.required, fusd_fits };
+        let rules = Rules { assets: &self.assets, required: self.required, fusd_fits, doubted: feed.doubted };
         let one = |intent: &IntentRecord| {
             if !is_ours(intent) {
                 return Err(error(Operation::Read, ErrorKind::NotFound));
             }
             let address = intent.instructions.address().and_then(Address::parse);
             Ok(match address {
-                Some(address) if address.keys == keys => map::snapshot(intent, &feed, &payments, rules),
+                Some(address) if address.keys == keys => {
+                    let mut snapshot = map::snapshot(intent, &feed, &payments, rules);
+                    if let (true, Some(height)) = (snapshot.complete, feed.height) {
+                        let id = intent.provider_ref.as_str();
+                        let mined = payments.iter().filter(|p| p.payment_id == id && p.entry.height > 0);
+                        let mined = mined.map(|p| short(&p.entry.tx_hash)).collect();
+                        let missed = self.known(|known| known.memory.judge(id, &mined, height));
+                        map::missed(&mut snapshot, &missed);
+                    }
+                    snapshot
+                }
                 Some(_) => {
                     map::doubtful(intent, "other_wallet", "the deposit's address is of another wallet")
                 }
@@ -269,7 +294,7 @@ fn compare(info: &Info, feed: &mut Feed) {
         Status::Ok if online => {
             let top = info.height.saturating_sub(1);
             if feed.height.is_some_and(|height| height.saturating_add(MAX_LAG) < top) {
-                feed.doubt("wallet_behind", "the wallet is some blocks behind its daemon");
+                feed.doubt_height("the wallet is some blocks behind its daemon");
             }
         }
         Status::Ok | Status::Busy | Status::Other(_) => {
@@ -346,7 +371,24 @@ impl PaymentProvider for Zano {
     async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
         let operation = Operation::Scan;
         let position = Position::of(cursor);
+        self.known(|known| {
+            known.height = known.height.max(position.height());
+            for (id, tx) in position.listed(!known.scanned) {
+                known.memory.remind(id, tx, position.height());
+            }
+            known.scanned = true;
+        });
         let mut listed = vec![self.client.feed(operation, &position.question()).await?];
+        let told = listed.first().and_then(|page| page.pi).map(|pi| pi.height);
+        if let Some(height) = told.filter(|height| *height < position.height()) {
+            // What it shows may be of a branch that is no more, and what it does not show may be there.
+            tracing::warn!(
+                height,
+                before = position.height(),
+                "the wallet's height fell: its list is not believed"
+            );
+            return Ok(position.stands());
+        }
         while let Some(question) = scan::goes_on(&position, &listed, self.required) {
             listed.push(self.client.feed(operation, &question).await?);
         }
@@ -355,7 +397,7 @@ impl PaymentProvider for Zano {
         let mut lines = entries.flat_map(|e| &e.subtransfers_by_pid).flat_map(|g| &g.subtransfers);
         let fusd = lines.any(|line| line.asset_id.eq_ignore_ascii_case(self.assets.fusd.as_str()));
         let fusd_fits = if fusd { self.fusd_fits(operation).await? } else { true };
-        let rules = Rules { assets: &self.assets, required: self.required, fusd_fits };
+        let rules = Rules { assets: &self.assets, required: self.required, fusd_fits, doubted: false };
         let mut page = scan::page(&position, &listed, rules)?;
         if !page.more {
             let pool = self.client.feed(operation, &feed::pool_question()).await?;

@@ -19,6 +19,7 @@ fn a_wallet_behind_its_daemon_shows_not_everything() {
     let of = |height, top: u64, state, status: Status| {
         let mut feed = Feed { height: Some(height), complete: true, ..Feed::default() };
         compare(&Info { height: top + 1, daemon_network_state: state, status }, &mut feed);
+        assert_eq!(feed.doubted, feed.concerns.first().is_some_and(|c| c.code == "wallet_behind"));
         (feed.complete, feed.concerns.first().map(|c| c.code.clone()))
     };
     assert_eq!(of(100, 100, 2, Status::Ok), (true, None));

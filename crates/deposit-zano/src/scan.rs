@@ -16,10 +16,13 @@ use crate::api::{Entry, FeedPage, FeedQuestion, Order};
 use crate::feed::{PAGE, pool_question};
 use crate::history::OVERLAP_BLOCKS;
 use crate::map::{self, Depth, Paid, Rules};
+use crate::memory::short;
 use crate::provider::{Zano, error};
 
 /// Pages of one round.
 const MOST_PAGES: usize = 20;
+/// For how many blocks what is not listed any more is hinted at.
+const TOLD_BLOCKS: u64 = 3;
 /// Transactions that a cursor remembers; one more is shown again with each round, and not missed when it goes.
 const MOST_SHOWN: usize = 1_000;
 
@@ -33,6 +36,9 @@ pub(crate) struct Position {
     /// What lies behind it and was shown as confirmed.
     #[serde(default)]
     shown: Vec<Shown>,
+    /// The greatest height that the wallet had. A smaller one is old.
+    #[serde(default)]
+    height: u64,
 }
 
 /// A transaction whose payments were shown as confirmed.
@@ -43,14 +49,21 @@ pub(crate) struct Shown {
     height: u64,
     /// The payment ids in it.
     ids: Vec<String>,
+    /// The wallet's height when it was first not listed any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gone: Option<u64>,
 }
 
 impl Shown {
+    fn is(&self, other: &Self) -> bool {
+        self.gone.is_none() && (&self.tx, self.height, &self.ids) == (&other.tx, other.height, &other.ids)
+    }
+
     fn of(entry: &Entry) -> Self {
         let groups = entry.subtransfers_by_pid.iter();
         let paid = groups.filter(|group| group.subtransfers.iter().any(|line| line.is_income));
         let ids = paid.map(|group| group.payment_id.to_ascii_lowercase()).filter(|id| !id.is_empty());
-        Self { tx: entry.tx_hash.chars().skip(40).collect(), height: entry.height, ids: ids.collect() }
+        Self { tx: short(&entry.tx_hash), height: entry.height, ids: ids.collect(), gone: None }
     }
 }
 
@@ -63,6 +76,22 @@ impl Position {
 
     fn cursor(&self) -> ScanCursor {
         ScanCursor(serde_json::to_string(self).unwrap_or_default())
+    }
+
+    pub(crate) fn height(&self) -> u64 {
+        // A cursor of before heights were kept: those of its payments, at least.
+        self.shown.iter().map(|shown| shown.height).max().unwrap_or(0).max(self.height)
+    }
+
+    /// Payment id and transaction of what was listed in blocks; `all`: also what was missing since.
+    pub(crate) fn listed(&self, all: bool) -> impl Iterator<Item = (&str, &str)> {
+        let shown = self.shown.iter().filter(move |shown| all || shown.gone.is_none());
+        shown.flat_map(|shown| shown.ids.iter().map(|id| (id.as_str(), shown.tx.as_str())))
+    }
+
+    /// A page that shows nothing and moves nothing.
+    pub(crate) fn stands(&self) -> ScanPage {
+        ScanPage { observations: Vec::new(), taken: Vec::new(), next: self.cursor(), more: false }
     }
 
     /// The last final entry once more, to see that it is still there.
@@ -133,7 +162,9 @@ pub(crate) fn page(
     let (first, last) = pages.first().zip(pages.last()).ok_or_else(wrong)?;
     if !position.holds(first) {
         // What was shown is kept: what does not come again is gone.
-        let next = Position { shown: position.shown.clone(), ..Position::default() }.cursor();
+        let next =
+            Position { shown: position.shown.clone(), height: position.height(), ..Position::default() }
+                .cursor();
         return Ok(ScanPage { observations: Vec::new(), taken: Vec::new(), next, more: true });
     }
     let mut behind = Position { shown: Vec::new(), ..position.clone() };
@@ -151,7 +182,7 @@ pub(crate) fn page(
             }
             let shown = Shown::of(entry);
             listed.insert(shown.tx.clone());
-            let again = position.shown.contains(&shown);
+            let again = position.shown.iter().any(|before| before.is(&shown));
             if !again {
                 observations.extend(observed(entry, top, rules)?);
             }
@@ -167,11 +198,18 @@ pub(crate) fn page(
             && (page.transfers.is_empty() || page.total_transfers == first.total_transfers)
     };
     let whole = ends(last) && pages.iter().all(same);
-    for gone in position.shown.iter().filter(|shown| !listed.contains(&shown.tx)) {
+    let top = first.pi.map_or(0, |pi| pi.height);
+    behind.height = position.height().max(top);
+    for missing in position.shown.iter().filter(|shown| !listed.contains(&shown.tx)) {
+        let since = missing.gone.unwrap_or(top);
         if whole {
-            observations.extend(gone.ids.iter().filter_map(|id| hint(id)));
-        } else if behind.shown.len() < MOST_SHOWN {
-            behind.shown.push(gone.clone());
+            observations.extend(missing.ids.iter().filter_map(|id| hint(id)));
+        }
+        // A read believes it the second time, and an old order is read where it is hinted at.
+        let told = whole && top >= since.saturating_add(TOLD_BLOCKS);
+        if !told && behind.shown.len() < MOST_SHOWN {
+            let gone = if whole { Some(since) } else { missing.gone };
+            behind.shown.push(Shown { gone, ..missing.clone() });
         }
     }
     let more = settled && behind.next > position.next && !ends(last);

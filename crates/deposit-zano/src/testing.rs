@@ -21,7 +21,7 @@ pub(crate) fn assets() -> Assets {
 }
 
 pub(crate) fn rules(assets: &Assets) -> Rules<'_> {
-    Rules { assets, required: 10, fusd_fits: true }
+    Rules { assets, required: 10, fusd_fits: true, doubted: false }
 }
 
 pub(crate) fn intent(deposit: &str, ticker: Ticker, address: &str) -> IntentRecord {

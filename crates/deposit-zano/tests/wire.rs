@@ -190,13 +190,17 @@ async fn a_reorganisation_at_depth_three() {
     assert_eq!(w.read(&order).await.payments[0].confirmations, Some(3));
     // Gone, in a complete read: that is what counts as absence.
     w.wallet().shift(&[&hash], Move::Drop);
+    let doubted = w.read(&order).await;
+    assert_eq!((doubted.complete, codes(&doubted)), (false, vec!["absence_unconfirmed"]));
     let gone = w.read(&order).await;
     assert!(gone.complete && gone.payments.is_empty() && gone.concerns.is_empty());
     // Back at another height.
     w.confirm(&hash);
     assert_eq!(figures(&w.read(&order).await), [("ZANO".into(), 0, 5)]);
-    // Back into the pool: in flight again, under the same id.
+    // Back into the pool: in flight again, under the same id, when a second reading says so.
     w.wallet().shift(&[&hash], Move::Unmine);
+    let doubted = w.read(&order).await;
+    assert!(!doubted.complete && doubted.payments.is_empty() && doubted.undecided.len() == 1);
     assert_eq!(figures(&w.read(&order).await), [("ZANO".into(), 5, 0)]);
 }
 
@@ -302,7 +306,7 @@ async fn a_stuck_wallet_is_degraded() {
     let read = w.read(&order).await;
     assert!(!read.complete);
     assert_eq!(codes(&read), ["wallet_behind"]);
-    assert_eq!(figures(&read), [("ZANO".into(), 0, 5)], "what is listed still counts");
+    assert!(read.payments.is_empty() && read.undecided.len() == 1, "nothing shallow is believed");
     w.wallet().stick(false);
     assert!(w.read(&order).await.complete);
 }
@@ -350,12 +354,74 @@ async fn a_wallet_that_is_read_anew_takes_nothing_back() {
     let hash = w.send(&[(&order, ZANO_ID, 5)]);
     w.confirm(&hash);
     w.wallet().mine(20);
+    assert_eq!(codes(&w.read(&order).await), ["height_unchecked"]);
+    w.zano.scan(None).await.unwrap();
     assert!(w.read(&order).await.complete);
     w.wallet().stick_at(3_900_000);
     let read = w.read(&order).await;
     assert_eq!((read.complete, codes(&read)), (false, vec!["wallet_behind"]));
     w.wallet().stick(false);
     assert_eq!(figures(&w.read(&order).await), [("ZANO".into(), 0, 5)]);
+}
+
+/// A wallet that was killed comes back with the state of its last store.
+#[tokio::test]
+async fn an_old_state_takes_nothing_back_and_gives_nothing() {
+    let w = World::with(|config| config.daemon_url.clear()).await;
+    let (old, order) = (w.open("old", Ticker::ZANO).await, w.open("a", Ticker::ZANO).await);
+    let deep = w.send(&[(&old, ZANO_ID, 7)]);
+    w.confirm(&deep);
+    w.wallet().mine(80);
+    let hash = w.send(&[(&order, ZANO_ID, 5)]);
+    w.confirm(&hash);
+    let cursor = w.zano.scan(None).await.unwrap().next;
+    assert_eq!(figures(&w.read(&order).await), [("ZANO".into(), 0, 5)]);
+    // Three blocks less, and this program is new as well: only the cursor knows.
+    let top = w.wallet().height();
+    w.wallet().stick_at(top - 3);
+    let setting = |key| w.sandbox.setting("zano", key).unwrap();
+    let restarted = Zano::new(Config::new(setting("wallet_url"), setting("jwt_secret"))).unwrap();
+    let page = restarted.scan(Some(&cursor)).await.unwrap();
+    assert_eq!((page.observations.len(), page.more, &page.next), (0, false, &cursor));
+    for zano in [&w.zano, &restarted] {
+        let read = zano.read(&order).await.unwrap();
+        assert_eq!((read.complete, read.payments.len(), read.undecided.len()), (false, 0, 1));
+        assert_eq!(
+            figures(&zano.read(&old).await.unwrap()),
+            [("ZANO".into(), 0, 7)],
+            "far deeper than final"
+        );
+    }
+    w.wallet().stick(false);
+    assert_eq!(figures(&restarted.read(&order).await.unwrap()), [("ZANO".into(), 0, 5)]);
+}
+
+/// At a height that it had before.
+#[tokio::test]
+async fn an_empty_list_takes_nothing_back() {
+    let w = World::new().await;
+    let (order, other) = (w.open("a", Ticker::ZANO).await, w.open("b", Ticker::ZANO).await);
+    for order in [&order, &other] {
+        let hash = w.send(&[(order, ZANO_ID, 5)]);
+        w.confirm(&hash);
+    }
+    let page = w.zano.scan(None).await.unwrap();
+    assert_eq!(w.read(&order).await.payments.len(), 1);
+    w.wallet().blank(true);
+    for _ in 0..3 {
+        for order in [&order, &other] {
+            assert!(!w.read(order).await.complete);
+        }
+    }
+    // Another program, which has the cursor alone.
+    let setting = |key| w.sandbox.setting("zano", key).unwrap();
+    let restarted = Zano::new(Config::new(setting("wallet_url"), setting("jwt_secret"))).unwrap();
+    restarted.scan(Some(&page.next)).await.unwrap();
+    for _ in 0..3 {
+        assert!(!restarted.read(&order).await.unwrap().complete);
+    }
+    w.wallet().blank(false);
+    assert!(w.read(&order).await.complete);
 }
 
 #[tokio::test]
@@ -458,6 +524,7 @@ async fn a_scan_shows_every_payment_and_what_is_nobody_s() {
         page.observations.iter().filter(hinted).map(|o| &o.observed).collect::<Vec<_>>(),
         [&Observed::Hint]
     );
+    assert!(!w.read(&late).await.complete);
     let read = w.read(&late).await;
     assert!(read.complete && read.payments.is_empty());
 }

@@ -183,8 +183,7 @@ impl Chain {
 
     /// What the wallet lists as unconfirmed: what is in the pool, and what left it or was detached, for four days.
     pub(super) fn unconfirmed(&self, now: i64) -> impl Iterator<Item = &Transaction> {
-        let listed =
-            move |tx: &Transaction| !tx.mining && now.saturating_sub(tx.heard) < LISTED_SECONDS;
+        let listed = move |tx: &Transaction| !tx.mining && now.saturating_sub(tx.heard) < LISTED_SECONDS;
         self.transactions.iter().filter(move |tx| match tx.place {
             Place::Pool => true,
             Place::Nowhere => listed(tx),

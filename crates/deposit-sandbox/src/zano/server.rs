@@ -149,6 +149,12 @@ impl Zano {
         self.state().chain.blocks(blocks);
     }
 
+    /// The daemon's top block.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.state().chain.height
+    }
+
     /// The wallet stays at its height while the daemon goes on, or follows again.
     pub fn stick(&self, stuck: bool) {
         let mut state = self.state();
