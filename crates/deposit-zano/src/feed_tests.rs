@@ -18,7 +18,7 @@ fn entry(number: u64, height: u64, timestamp: u64) -> Entry {
         is_mining: false,
         subtransfers_by_pid: vec![Group {
             payment_id: ID.to_owned(),
-            subtransfers: vec![Line { amount: 1, asset_id: "a".to_owned(), is_income: true }],
+            subtransfers: vec![Line { amount: 1, asset_id: "a".to_owned(), is_income: true, odd: false }],
         }],
     }
 }

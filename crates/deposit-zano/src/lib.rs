@@ -11,6 +11,7 @@ mod feed;
 mod history;
 mod map;
 mod memory;
+mod odd;
 mod provider;
 mod scan;
 mod token;

@@ -28,11 +28,6 @@ pub(crate) fn instructions(
     PayInstructions::Address { address: address.to_owned(), memo: None, uri: Some(uri) }
 }
 
-/// An id or hash that is none: the answer is not what the documents allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a transaction or asset id that is no 64 hexadecimal digits")]
-pub(crate) struct Unreadable;
-
 /// Money that came in by one transaction under one payment id in one asset: this is what a payment is.
 #[derive(Debug, Clone)]
 pub(crate) struct Paid<'f> {
@@ -43,35 +38,51 @@ pub(crate) struct Paid<'f> {
     pub(crate) units: u64,
     /// The entry lists id and asset more than once: which figure holds is not known.
     pub(crate) repeated: bool,
+    /// It could not be read: asset and figure are none.
+    pub(crate) odd: bool,
     pub(crate) entry: &'f Entry,
 }
 
-/// The payments in a transaction; none in one that mines, none for lines that go out.
-pub(crate) fn paid(entry: &Entry) -> Result<Vec<Paid<'_>>, Unreadable> {
-    let hash = AssetId::parse(&entry.tx_hash).ok_or(Unreadable)?;
-    let mut all: BTreeMap<(String, AssetId), Paid<'_>> = BTreeMap::new();
+/// The payments in a transaction; none in one that mines, none for lines that go out. Lines that cannot be read are among them.
+pub(crate) fn paid(entry: &Entry) -> Vec<Paid<'_>> {
+    let mut all: BTreeMap<PaymentRef, Paid<'_>> = BTreeMap::new();
     if entry.is_mining {
-        return Ok(Vec::new());
+        return Vec::new();
     }
+    let hash = AssetId::parse(&entry.tx_hash);
+    let native = AssetId::native();
     for group in &entry.subtransfers_by_pid {
         let payment_id = group.payment_id.to_ascii_lowercase();
-        for line in &group.subtransfers {
-            let asset = AssetId::parse(&line.asset_id).ok_or(Unreadable)?;
-            if !line.is_income || line.amount == 0 {
-                continue;
-            }
-            let key = (payment_id.clone(), asset.clone());
-            if let Some(known) = all.get_mut(&key) {
+        for line in group.subtransfers.iter().filter(|line| line.is_income && (line.amount > 0 || line.odd)) {
+            let asset = AssetId::parse(&line.asset_id).filter(|_| !line.odd);
+            let read = hash.as_ref().zip(asset.as_ref());
+            let id = read.and_then(|(hash, asset)| {
+                PaymentRef::new(format!("{}:{payment_id}:{}", hash.as_str(), asset.as_str())).ok()
+            });
+            let (id, odd, payment_id) = if let Some(id) = id {
+                (id, false, payment_id.clone())
+            } else {
+                let tx = hash.as_ref().map_or("odd", AssetId::as_str);
+                let named =
+                    PaymentRef::new(format!("{tx}:{payment_id}:odd")).map(|id| (id, payment_id.clone()));
+                // An id that is none is nobody's.
+                let named =
+                    named.or_else(|_| PaymentRef::new(format!("{tx}::odd")).map(|id| (id, String::new())));
+                let Ok((id, payment_id)) = named else { continue };
+                (id, true, payment_id)
+            };
+            if let Some(known) = all.get_mut(&id) {
                 known.repeated = true;
                 continue;
             }
-            let text = format!("{}:{payment_id}:{}", hash.as_str(), asset.as_str());
-            let id = PaymentRef::new(text).map_err(|_| Unreadable)?;
-            let (payment_id, units) = (payment_id.clone(), line.amount);
-            all.insert(key, Paid { id, payment_id, asset, units, repeated: false, entry });
+            let asset = asset.unwrap_or_else(|| native.clone());
+            all.insert(
+                id.clone(),
+                Paid { id, payment_id, asset, units: line.amount, repeated: false, odd, entry },
+            );
         }
     }
-    Ok(all.into_values().collect())
+    all.into_values().collect()
 }
 
 /// How deep a transaction is.
@@ -108,6 +119,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) fusd_fits: bool,
     /// The wallet's height is old: what is not far deeper than final may be of a branch that is no more.
     pub(crate) doubted: bool,
+    /// Nobody could be asked for the decimals of FUSD.
+    pub(crate) fusd_unknown: bool,
 }
 
 /// `Err`: undecided, for this reason.
@@ -128,6 +141,19 @@ pub(crate) fn reading(
                 "the wallet shows an old state: only what is far deeper than final is believed",
             ));
         }
+    }
+    if paid.odd {
+        return undecided(
+            "unreadable_line",
+            "the wallet lists a payment in a way that cannot be read",
+            payment(),
+        );
+    }
+    if rules.fusd_unknown && paid.asset == rules.assets.fusd {
+        return Err(Concern::new(
+            "fusd_unchecked",
+            "nobody could be asked for the decimals of FUSD: its payments wait until somebody can",
+        ));
     }
     let ticker = rules.assets.ticker(&paid.asset);
     let countable = paid.asset != rules.assets.fusd || rules.fusd_fits;
@@ -159,9 +185,9 @@ pub(crate) fn reading(
     let id = paid.id.clone();
     // Beyond what is asked for the number says nothing, and would change with each block.
     let (reading, confirmations) = match depth(paid.entry.height, top, rules.required) {
-        Depth::Pool => (PaymentReading::in_flight(id, amount), 0),
-        Depth::Confirming(n) => (PaymentReading::in_flight(id, amount), n),
-        Depth::Confirmed => (PaymentReading::confirmed(id, amount), rules.required),
+        Depth::Pool => (PaymentReading::in_flight(id, amount), None),
+        Depth::Confirming(n) => (PaymentReading::in_flight(id, amount), Some(n)),
+        Depth::Confirmed => (PaymentReading::confirmed(id, amount), Some(rules.required)),
         Depth::Unknown => {
             // Of the wallet, not of the payment: with the next height it is decided.
             return Err(Concern::new(
@@ -171,7 +197,8 @@ pub(crate) fn reading(
         }
     };
     Ok(PaymentReading {
-        confirmations: Some(confirmations),
+        // None in the pool: it is seen.
+        confirmations,
         required_confirmations: Some(rules.required),
         // In the pool the time is when the wallet heard of it; in a block it is the block's, and stays.
         paid_at: (paid.entry.height > 0)
@@ -198,6 +225,8 @@ pub(crate) fn snapshot(
     }
     let ours = payments.iter().filter(|p| p.payment_id == intent.provider_ref.as_str());
     for paid in ours {
+        // Whose figure it hides is not known.
+        snapshot.complete &= !paid.odd;
         match reading(paid, feed.height, rules) {
             Ok(reading) => {
                 if rules.assets.ticker(&paid.asset).is_none() {

@@ -113,10 +113,11 @@ impl Zano {
     }
 
     /// Whether FUSD has the decimals that it is counted in; asked at first use and daily. The wallet is told to list it on the way.
-    async fn fusd_fits(&self, operation: Operation) -> Result<bool, ProviderError> {
+    /// `None`: nobody knows the asset.
+    async fn fusd_fits(&self, operation: Operation) -> Result<Option<bool>, ProviderError> {
         let fresh = |checked: Instant| checked.elapsed() < ASSET_CHECK_EVERY;
         if self.known(|known| known.fusd_checked).is_some_and(fresh) {
-            return Ok(true);
+            return Ok(Some(true));
         }
         let id = self.assets.fusd.as_str();
         let mut answers = Vec::new();
@@ -140,13 +141,29 @@ impl Zano {
             }
         }
         let scale = deposit_core::Asset::FUSD.scale();
-        let fits = !told.is_empty() && told.iter().all(|decimals| *decimals == scale);
-        if fits {
-            self.known(|known| known.fusd_checked = Some(Instant::now()));
-        } else {
-            tracing::error!(?told, "FUSD has other decimals than it is counted in, or none that is told");
+        let fits = (!told.is_empty()).then(|| told.iter().all(|decimals| *decimals == scale));
+        match fits {
+            Some(true) => self.known(|known| known.fusd_checked = Some(Instant::now())),
+            Some(false) => tracing::error!(?told, "FUSD has other decimals than it is counted in"),
+            None => tracing::error!("neither wallet nor daemon knows the asset of FUSD"),
         }
         Ok(fits)
+    }
+
+    /// Whether FUSD has the decimals that it is counted in, and whether that could not be found out: an outage is neither, and
+    /// concerns FUSD alone. What was found once stays found.
+    async fn fusd_judged(&self, operation: Operation, wanted: bool) -> (bool, bool) {
+        if !wanted {
+            return (true, false);
+        }
+        match self.fusd_fits(operation).await {
+            Ok(Some(fits)) => (fits, false),
+            Ok(None) => (true, self.known(|known| known.fusd_checked).is_none()),
+            Err(error) => {
+                tracing::warn!(%error, "the decimals of FUSD cannot be asked for");
+                (true, self.known(|known| known.fusd_checked).is_none())
+            }
+        }
     }
 
     async fn keys(&self) -> Result<Keys, ProviderError> {
@@ -247,14 +264,29 @@ impl Zano {
         let ids: HashSet<&str> = intents.iter().map(|intent| intent.provider_ref.as_str()).collect();
         self.drop_gone(&mut feed, &ids).await;
         let mut payments = Vec::new();
+        let mut unreadable = false;
         for entry in &feed.entries {
-            let paid = map::paid(entry)
-                .map_err(|cause| error(Operation::Read, ErrorKind::Protocol).with_source(cause))?;
-            payments.extend(paid.into_iter().filter(|paid| ids.contains(paid.payment_id.as_str())));
+            for paid in map::paid(entry) {
+                // Whose it is cannot be read: whatever is missing may be it.
+                unreadable |= paid.odd && paid.payment_id.is_empty();
+                if ids.contains(paid.payment_id.as_str()) {
+                    payments.push(paid);
+                }
+            }
+        }
+        let mut doubts = Feed { complete: true, ..Feed::default() };
+        if unreadable {
+            doubts.doubt("unreadable_line", "the wallet lists a transaction that cannot be read");
         }
         let fusd = payments.iter().any(|paid| paid.asset == self.assets.fusd);
-        let fusd_fits = if fusd { self.fusd_fits(Operation::Read).await? } else { true };
-        let rules = Rules { assets: &self.assets, required: self.required, fusd_fits, doubted: feed.doubted };
+        let (fusd_fits, fusd_unknown) = self.fusd_judged(Operation::Read, fusd).await;
+        let rules = Rules {
+            assets: &self.assets,
+            required: self.required,
+            fusd_fits,
+            fusd_unknown,
+            doubted: feed.doubted,
+        };
         let one = |intent: &IntentRecord| {
             if !is_ours(intent) {
                 return Err(error(Operation::Read, ErrorKind::NotFound));
@@ -263,6 +295,8 @@ impl Zano {
             Ok(match address {
                 Some(address) if address.keys == keys => {
                     let mut snapshot = map::snapshot(intent, &feed, &payments, rules);
+                    snapshot.complete &= doubts.complete;
+                    snapshot.concerns.extend(doubts.concerns.iter().cloned());
                     if let (true, Some(height)) = (snapshot.complete, feed.height) {
                         let id = intent.provider_ref.as_str();
                         let mined = payments.iter().filter(|p| p.payment_id == id && p.entry.height > 0);
@@ -335,7 +369,7 @@ impl PaymentProvider for Zano {
         let error = |kind| error(Operation::Open, kind);
         let ticker = request.terms.ticker;
         check_amount(ticker, request.amount).map_err(error)?;
-        if ticker == Ticker::FUSD && !self.fusd_fits(Operation::Open).await? {
+        if ticker == Ticker::FUSD && self.fusd_fits(Operation::Open).await? != Some(true) {
             return Err(error(ErrorKind::Configuration));
         }
         let id = payment_id(&request.deposit_id);
@@ -393,17 +427,17 @@ impl PaymentProvider for Zano {
             listed.push(self.client.feed(operation, &question).await?);
         }
         // Asked for only where there is any: a wallet without FUSD is not bothered.
-        let entries = listed.iter().flat_map(|page| &page.transfers);
-        let mut lines = entries.flat_map(|e| &e.subtransfers_by_pid).flat_map(|g| &g.subtransfers);
-        let fusd = lines.any(|line| line.asset_id.eq_ignore_ascii_case(self.assets.fusd.as_str()));
-        let fusd_fits = if fusd { self.fusd_fits(operation).await? } else { true };
-        let rules = Rules { assets: &self.assets, required: self.required, fusd_fits, doubted: false };
+        let mut entries = listed.iter().flat_map(|page| &page.transfers);
+        let fusd = entries.any(|entry| scan::has_asset(entry, self.assets.fusd.as_str()));
+        let (fusd_fits, fusd_unknown) = self.fusd_judged(operation, fusd).await;
+        let rules =
+            Rules { assets: &self.assets, required: self.required, fusd_fits, fusd_unknown, doubted: false };
         let mut page = scan::page(&position, &listed, rules)?;
         if !page.more {
             let pool = self.client.feed(operation, &feed::pool_question()).await?;
             let newest = self.client.feed(operation, &scan::newest_question()).await?;
             for entry in scan::pooled(pool, listed.iter().chain([&newest])) {
-                page.observations.extend(scan::observed(&entry, None, rules)?);
+                page.observations.extend(scan::observed(&entry, None, rules));
             }
         }
         page.observations = scan::once(page.observations);

@@ -176,7 +176,8 @@ pub(crate) fn page(
         let known = usize::from(number == 0 && position.after.is_some());
         for entry in page.transfers.get(known..).unwrap_or_default() {
             let beyond = is_beyond(entry, page, rules.required);
-            settled &= beyond;
+            let unclear = rules.fusd_unknown && has_asset(entry, rules.assets.fusd.as_str());
+            settled &= beyond && !unclear;
             if let (true, Some(index)) = (settled, entry.transfer_internal_index) {
                 (behind.next, behind.after) = (index.saturating_add(1), Some(entry.tx_hash.clone()));
             }
@@ -184,10 +185,10 @@ pub(crate) fn page(
             listed.insert(shown.tx.clone());
             let again = position.shown.iter().any(|before| before.is(&shown));
             if !again {
-                observations.extend(observed(entry, top, rules)?);
+                observations.extend(observed(entry, top, rules));
             }
             let confirmed = map::depth(entry.height, top, rules.required) == Depth::Confirmed;
-            if confirmed && !beyond && behind.shown.len() < MOST_SHOWN {
+            if confirmed && !beyond && !unclear && behind.shown.len() < MOST_SHOWN {
                 behind.shown.push(shown);
             }
         }
@@ -216,6 +217,12 @@ pub(crate) fn page(
     Ok(ScanPage { observations, taken: Vec::new(), next: behind.cursor(), more })
 }
 
+/// Whether any line is in this asset.
+pub(crate) fn has_asset(entry: &Entry, asset_id: &str) -> bool {
+    let mut lines = entry.subtransfers_by_pid.iter().flat_map(|group| &group.subtransfers);
+    lines.any(|line| line.asset_id.eq_ignore_ascii_case(asset_id))
+}
+
 /// Something about this order may have changed.
 fn hint(id: &str) -> Option<Observation> {
     let target = Target::Order(ProviderRef::new(id).ok()?);
@@ -223,14 +230,8 @@ fn hint(id: &str) -> Option<Observation> {
 }
 
 /// The payments of one transaction as observations. Only what is confirmed speaks of money: what is not may never come.
-pub(crate) fn observed(
-    entry: &Entry,
-    top: Option<u64>,
-    rules: Rules<'_>,
-) -> Result<Vec<Observation>, ProviderError> {
-    let payments =
-        map::paid(entry).map_err(|cause| error(Operation::Scan, ErrorKind::Protocol).with_source(cause))?;
-    Ok(payments.iter().filter_map(|paid| observation(paid, top, rules)).collect())
+pub(crate) fn observed(entry: &Entry, top: Option<u64>, rules: Rules<'_>) -> Vec<Observation> {
+    map::paid(entry).iter().filter_map(|paid| observation(paid, top, rules)).collect()
 }
 
 /// One hint for an order, however many of its payments are on their way: each would be a read of its own.
@@ -254,7 +255,9 @@ fn observation(paid: &Paid<'_>, top: Option<u64>, rules: Rules<'_>) -> Option<Ob
     {
         (Depth::Pool | Depth::Confirming(_) | Depth::Unknown, _) => Observed::Hint,
         (Depth::Confirmed, Ok(reading)) => Observed::Payment(Box::new(reading)),
-        (Depth::Confirmed, Err(_)) => Observed::PaymentHint,
+        (Depth::Confirmed, Err(concern)) if concern.money.is_some() => Observed::PaymentHint,
+        // Of the wallet, not of the payment: it comes again.
+        (Depth::Confirmed, Err(_)) => Observed::Hint,
     };
     let target = match paid.payment_id.as_str() {
         "" => Target::Unknown,

@@ -87,7 +87,7 @@ fn without_a_height_nothing_is_scanned() {
 #[test]
 fn only_what_is_confirmed_speaks_of_money() {
     let what = |entry: &Entry| {
-        let seen = observed(entry, Some(TOP), rules(&assets())).unwrap();
+        let seen = observed(entry, Some(TOP), rules(&assets()));
         seen.into_iter().map(|o| (o.target, o.ticker, o.observed)).collect::<Vec<_>>()
     };
     let order = Target::Order(ID.parse().unwrap());
@@ -113,7 +113,7 @@ fn only_what_is_confirmed_speaks_of_money() {
 
 #[test]
 fn one_hint_for_an_order() {
-    let of = |entry: &Entry| observed(entry, Some(TOP), rules(&assets())).unwrap();
+    let of = |entry: &Entry| observed(entry, Some(TOP), rules(&assets()));
     let entries = [
         zano(1, 0, ID, 5),
         zano(2, 995, ID, 5),

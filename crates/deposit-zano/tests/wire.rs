@@ -125,7 +125,7 @@ async fn from_the_pool_to_ten_confirmations() {
     let unit = 1_000_000_000_000;
     let steps: Vec<_> = shown.iter().map(|p| (p.in_flight, p.confirmed, p.confirmations)).collect();
     let wanted =
-        [(unit, 0, Some(0)), (unit, 0, Some(0)), (unit, 0, Some(1)), (unit, 0, Some(9)), (0, unit, Some(10))];
+        [(unit, 0, None), (unit, 0, Some(0)), (unit, 0, Some(1)), (unit, 0, Some(9)), (0, unit, Some(10))];
     assert_eq!(steps, wanted);
     assert!(shown.iter().all(|p| p.id == shown[0].id && p.required_confirmations == Some(10)));
     assert_eq!(w.wallet().deprecated_calls(), Vec::<String>::new());
@@ -439,6 +439,28 @@ async fn fusd_of_other_decimals_is_refused_and_zano_goes_on() {
     w.wallet().set_decimals(FUSD_ID, 4);
     w.open("a", Ticker::FUSD).await;
     assert_eq!(w.read(&order).await.payments.len(), 2);
+}
+
+/// The look-up is of FUSD, and its outage is FUSD's alone.
+#[tokio::test]
+async fn a_daemon_that_is_down_holds_up_fusd_alone() {
+    let w = World::with(|config| config.daemon_url = "http://127.0.0.1:9/json_rpc".into()).await;
+    let order = w.open("b", Ticker::ZANO).await;
+    let hash = w.send(&[(&order, ZANO_ID, 5), (&order, FUSD_ID, 10_000)]);
+    w.confirm(&hash);
+    let read = w.read(&order).await;
+    assert_eq!(figures(&read), [("ZANO".into(), 0, 5)]);
+    assert!(codes(&read).contains(&"fusd_unchecked") && !codes(&read).contains(&"asset_decimals"));
+    let page = w.zano.scan(None).await.unwrap();
+    let paid = page.observations.iter().filter(|o| matches!(o.observed, Observed::Payment(_)));
+    assert_eq!(paid.map(|o| o.ticker).collect::<Vec<_>>(), [Some(Ticker::ZANO)]);
+    // Not counted as shown: with the daemon it is.
+    let setting = |key| w.sandbox.setting("zano", key).unwrap();
+    let mut config = Config::new(setting("wallet_url"), setting("jwt_secret"));
+    config.daemon_url = setting("daemon_url");
+    let page = Zano::new(config).unwrap().scan(Some(&page.next)).await.unwrap();
+    let fusd = |o: &&deposit_core::Observation| o.ticker == Some(Ticker::FUSD);
+    assert!(page.observations.iter().filter(fusd).any(|o| matches!(o.observed, Observed::Payment(_))));
 }
 
 #[tokio::test]
