@@ -43,7 +43,7 @@ fn feed(page: FeedPage) -> Feed {
 fn snapshot(deposit: &str, feed: &Feed) -> Snapshot {
     let assets = assets();
     let payments: Vec<_> = feed.entries.iter().flat_map(|entry| map::paid(entry)).collect();
-    map::snapshot(&intent(deposit, Ticker::ZANO, "-"), feed, &payments, rules(&assets))
+    map::snapshot(&intent(deposit, Ticker::ZANO, "-"), feed, &payments, rules(&assets), None)
 }
 
 /// Opaque texts by what they are.

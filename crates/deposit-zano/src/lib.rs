@@ -7,6 +7,7 @@ mod asset;
 mod check;
 mod client;
 mod config;
+mod depth;
 mod feed;
 mod history;
 mod map;
@@ -27,6 +28,7 @@ use deposit_core::{ConfigError, PaymentProvider};
 
 pub use address::payment_id;
 pub use config::Config;
+pub use depth::ConfirmationsByAmount;
 pub use provider::Zano;
 
 /// The adapter behind its trait: what the facade's table calls.

@@ -9,6 +9,7 @@ use deposit_core::{
 
 use crate::api::Entry;
 use crate::asset::{AssetId, Assets};
+use crate::depth::Depths;
 use crate::feed::Feed;
 use crate::history::OVERLAP_BLOCKS;
 use crate::memory::short;
@@ -208,12 +209,13 @@ pub(crate) fn reading(
     })
 }
 
-/// One read of one order.
+/// One read of one order. `depths`: by what a payment is worth; else all as the rules have it.
 pub(crate) fn snapshot(
     intent: &IntentRecord,
     feed: &Feed,
     payments: &[Paid<'_>],
     rules: Rules<'_>,
+    depths: Option<&Depths>,
 ) -> Snapshot {
     let mut snapshot = Snapshot::empty(intent.provider_ref.clone());
     snapshot.complete = feed.complete;
@@ -227,7 +229,9 @@ pub(crate) fn snapshot(
     for paid in ours {
         // Whose figure it hides is not known.
         snapshot.complete &= !paid.odd;
-        match reading(paid, feed.height, rules) {
+        let required =
+            depths.map_or(rules.required, |depths| depths.of(paid, payments, feed.height, &intent.terms));
+        match reading(paid, feed.height, Rules { required, ..rules }) {
             Ok(reading) => {
                 if rules.assets.ticker(&paid.asset).is_none() {
                     let begin: String = paid.asset.as_str().chars().take(16).collect();

@@ -21,7 +21,7 @@ fn read_with(feed: &Feed, fusd_fits: bool) -> Snapshot {
     let assets = assets();
     let payments: Vec<_> = feed.entries.iter().flat_map(|entry| paid(entry)).collect();
     let rules = Rules { fusd_fits, ..rules(&assets) };
-    snapshot(&intent(DEPOSIT, Ticker::ZANO, "-"), feed, &payments, rules)
+    snapshot(&intent(DEPOSIT, Ticker::ZANO, "-"), feed, &payments, rules, None)
 }
 
 fn ours() -> String {
@@ -238,7 +238,7 @@ fn an_outage_of_the_look_up_is_not_wrong_decimals() {
     let assets = assets();
     let payments: Vec<_> = feed.entries.iter().flat_map(paid).collect();
     let rules = Rules { fusd_unknown: true, ..rules(&assets) };
-    let snapshot = snapshot(&intent(DEPOSIT, Ticker::ZANO, "-"), &feed, &payments, rules);
+    let snapshot = snapshot(&intent(DEPOSIT, Ticker::ZANO, "-"), &feed, &payments, rules, None);
     assert_eq!(figures(&snapshot), [("ZANO".into(), 0, 5, Some(10))]);
     assert_eq!(
         (snapshot.undecided.len(), codes(&snapshot), handed(&snapshot)),

@@ -19,6 +19,7 @@ use crate::asset::{self, Assets};
 use crate::check;
 use crate::client::{self, Client};
 use crate::config::Config;
+use crate::depth::Depths;
 use crate::feed::{self, Feed};
 use crate::history::History;
 use crate::map::{self, Rules};
@@ -46,7 +47,7 @@ const READ_BATCH: usize = 500;
 pub struct Zano {
     client: Client,
     assets: Assets,
-    required: u32,
+    depths: Depths,
     capabilities: Capabilities,
     known: Mutex<Known>,
 }
@@ -105,7 +106,7 @@ impl Zano {
             requests_per_read: if config.daemon_url.is_some() { 3 } else { 2 },
         };
         let assets = Assets { fusd: config.fusd };
-        Ok(Self { client, assets, required: config.confirmations, capabilities, known: Mutex::default() })
+        Ok(Self { client, assets, depths: config.depths, capabilities, known: Mutex::default() })
     }
 
     fn known<T>(&self, with: impl FnOnce(&mut Known) -> T) -> T {
@@ -193,7 +194,7 @@ impl Zano {
                 known.keys = None;
             }
             if current && feed.height.is_some() {
-                known.history.learn(&feed.news, feed.height, self.required);
+                known.history.learn(&feed.news, feed.height, self.depths.most());
             }
             if feed.with_kept && current {
                 let ids = intents.iter().map(|intent| intent.provider_ref.as_str());
@@ -282,7 +283,7 @@ impl Zano {
         let (fusd_fits, fusd_unknown) = self.fusd_judged(Operation::Read, fusd).await;
         let rules = Rules {
             assets: &self.assets,
-            required: self.required,
+            required: self.depths.base,
             fusd_fits,
             fusd_unknown,
             doubted: feed.doubted,
@@ -294,7 +295,7 @@ impl Zano {
             let address = intent.instructions.address().and_then(Address::parse);
             Ok(match address {
                 Some(address) if address.keys == keys => {
-                    let mut snapshot = map::snapshot(intent, &feed, &payments, rules);
+                    let mut snapshot = map::snapshot(intent, &feed, &payments, rules, Some(&self.depths));
                     snapshot.complete &= doubts.complete;
                     snapshot.concerns.extend(doubts.concerns.iter().cloned());
                     if let (true, Some(height)) = (snapshot.complete, feed.height) {
@@ -423,16 +424,25 @@ impl PaymentProvider for Zano {
             );
             return Ok(position.stands());
         }
-        while let Some(question) = scan::goes_on(&position, &listed, self.required) {
+        while let Some(question) = scan::goes_on(&position, &listed, self.depths.most()) {
             listed.push(self.client.feed(operation, &question).await?);
         }
         // Asked for only where there is any: a wallet without FUSD is not bothered.
         let mut entries = listed.iter().flat_map(|page| &page.transfers);
         let fusd = entries.any(|entry| scan::has_asset(entry, self.assets.fusd.as_str()));
         let (fusd_fits, fusd_unknown) = self.fusd_judged(operation, fusd).await;
-        let rules =
-            Rules { assets: &self.assets, required: self.required, fusd_fits, fusd_unknown, doubted: false };
+        let rules = Rules {
+            assets: &self.assets,
+            required: self.depths.most(),
+            fusd_fits,
+            fusd_unknown,
+            doubted: false,
+        };
         let mut page = scan::page(&position, &listed, rules)?;
+        if !self.depths.is_one() {
+            // A read knows what its payment needs.
+            page.observations.iter_mut().for_each(scan::without_depth);
+        }
         if !page.more {
             let pool = self.client.feed(operation, &feed::pool_question()).await?;
             let newest = self.client.feed(operation, &scan::newest_question()).await?;
@@ -450,13 +460,13 @@ impl PaymentProvider for Zano {
     }
 
     async fn check(&self, _context: &CheckContext) -> Vec<CheckItem> {
-        check::run(&self.client, &self.assets, self.required).await
+        check::run(&self.client, &self.assets, self.depths.base).await
     }
 }
 
 impl fmt::Debug for Zano {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Zano").field("confirmations", &self.required).finish_non_exhaustive()
+        f.debug_struct("Zano").field("confirmations", &self.depths.base).finish_non_exhaustive()
     }
 }
 

@@ -217,6 +217,13 @@ pub(crate) fn page(
     Ok(ScanPage { observations, taken: Vec::new(), next: behind.cursor(), more })
 }
 
+/// How deep the payment has to be is not told.
+pub(crate) fn without_depth(observation: &mut Observation) {
+    if let Observed::Payment(reading) = &mut observation.observed {
+        (reading.confirmations, reading.required_confirmations) = (None, None);
+    }
+}
+
 /// Whether any line is in this asset.
 pub(crate) fn has_asset(entry: &Entry, asset_id: &str) -> bool {
     let mut lines = entry.subtransfers_by_pid.iter().flat_map(|group| &group.subtransfers);

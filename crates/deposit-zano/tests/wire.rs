@@ -441,6 +441,32 @@ async fn fusd_of_other_decimals_is_refused_and_zano_goes_on() {
     assert_eq!(w.read(&order).await.payments.len(), 2);
 }
 
+#[tokio::test]
+async fn what_is_worth_more_has_to_be_deeper() {
+    let w = World::with(|config| {
+        config.confirmations_by_amount = vec![deposit_zano::ConfirmationsByAmount::new("1000", 15)];
+    })
+    .await;
+    let (small, large) = (w.open("a", Ticker::ZANO).await, w.open("b", Ticker::ZANO).await);
+    let unit = 1_000_000_000_000;
+    let hash = w.send(&[(&small, ZANO_ID, unit), (&large, ZANO_ID, 1_000 * unit)]);
+    w.confirm(&hash);
+    assert_eq!(figures(&w.read(&small).await), [("ZANO".into(), 0, u128::from(unit))]);
+    let read = w.read(&large).await;
+    assert_eq!(figures(&read), [("ZANO".into(), 1_000 * u128::from(unit), 0)]);
+    assert_eq!(
+        (read.payments[0].confirmations, read.payments[0].required_confirmations),
+        (Some(10), Some(15))
+    );
+    // A scan knows no terms: it tells of money where any payment is deep enough.
+    let page = w.zano.scan(None).await.unwrap();
+    assert!(page.observations.iter().all(|o| o.observed == Observed::Hint) && page.observations.len() == 2);
+    w.wallet().mine(5);
+    assert_eq!(figures(&w.read(&large).await), [("ZANO".into(), 0, 1_000 * u128::from(unit))]);
+    let page = w.zano.scan(Some(&page.next)).await.unwrap();
+    assert!(page.observations.iter().all(|o| matches!(o.observed, Observed::Payment(_))));
+}
+
 /// The look-up is of FUSD, and its outage is FUSD's alone.
 #[tokio::test]
 async fn a_daemon_that_is_down_holds_up_fusd_alone() {
