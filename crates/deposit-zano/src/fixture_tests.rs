@@ -42,7 +42,7 @@ fn feed(page: FeedPage) -> Feed {
 
 fn snapshot(deposit: &str, feed: &Feed) -> Snapshot {
     let assets = assets();
-    let payments: Vec<_> = feed.entries.iter().flat_map(|entry| map::paid(entry)).collect();
+    let payments: Vec<_> = feed.entries.iter().flat_map(map::paid).collect();
     map::snapshot(&intent(deposit, Ticker::ZANO, "-"), feed, &payments, rules(&assets), None)
 }
 

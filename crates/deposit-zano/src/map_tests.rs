@@ -19,7 +19,7 @@ fn read(entries: Vec<Entry>) -> Snapshot {
 
 fn read_with(feed: &Feed, fusd_fits: bool) -> Snapshot {
     let assets = assets();
-    let payments: Vec<_> = feed.entries.iter().flat_map(|entry| paid(entry)).collect();
+    let payments: Vec<_> = feed.entries.iter().flat_map(paid).collect();
     let rules = Rules { fusd_fits, ..rules(&assets) };
     snapshot(&intent(DEPOSIT, Ticker::ZANO, "-"), feed, &payments, rules, None)
 }
