@@ -29,12 +29,15 @@ impl PaymentView {
     fn of(id: &PaymentRef, payment: &PaymentEvidence) -> Self {
         let came = lifecycle::came(payment);
         let reversed = came.saturating_sub(lifecycle::paid(payment));
+        let stage = lifecycle::stage(payment);
+        // Seen where confirmations are counted: it has none yet.
+        let none_yet = payment.required_confirmations.filter(|_| stage == Stage::Seen).map(|_| 0);
         Self {
             id: id.clone(),
             amount: Amount::new(came, payment.asset),
             reversed: (reversed > 0).then(|| Amount::new(reversed, payment.asset)),
-            stage: lifecycle::stage(payment),
-            confirmations: payment.confirmations,
+            stage,
+            confirmations: payment.confirmations.or(none_yet),
             required_confirmations: payment.required_confirmations,
         }
     }

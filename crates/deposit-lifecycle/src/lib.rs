@@ -20,6 +20,6 @@ pub use credit::{
 pub use figures::{came, in_flight, net, paid, stage};
 pub use merge::{AssetMismatch, Merged, merge, merge_payment};
 pub use reason::Reason;
-pub use snapshot::facts_of;
+pub use snapshot::{facts_of, set_newest};
 pub use status::{View, deadline, status};
 pub use transition::{BadStep, can_go, check_path, may_open};

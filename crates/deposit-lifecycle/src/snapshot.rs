@@ -51,6 +51,31 @@ pub fn facts_of(before: &Evidence, snapshot: &Snapshot, observed_at: Timestamp) 
     Facts { payments, order }
 }
 
+/// Sets what only the newest read knows and no merge can join: how many confirmations a payment has now, which a reorganisation makes
+/// fewer. To be called after the facts of the same snapshot were merged; the caller knows that none newer was committed.
+///
+/// What a complete read does not list any more has none, where a count was known. A reading of a provider that tells no counts changes nothing.
+pub fn set_newest(evidence: &mut Evidence, snapshot: &Snapshot) {
+    let is_undecided = |id: &PaymentRef| snapshot.undecided.contains(id);
+    let mut listed: BTreeMap<&PaymentRef, Option<u32>> = BTreeMap::new();
+    let told = |r: &&PaymentReading| r.confirmations.is_some() || r.required_confirmations.is_some();
+    for reading in snapshot.payments.iter().filter(told) {
+        // Listed twice: the larger, as the merge has it.
+        let count = listed.entry(&reading.id).or_default();
+        *count = (*count).max(reading.confirmations);
+    }
+    for (id, known) in &mut evidence.payments {
+        if is_undecided(id) || known.order.as_ref() != Some(&snapshot.order) {
+            continue;
+        }
+        if let Some(count) = listed.get(id) {
+            known.confirmations = *count;
+        } else if snapshot.complete && !snapshot.payments.iter().any(|r| r.id == *id) {
+            known.confirmations = known.confirmations.map(|_| 0);
+        }
+    }
+}
+
 /// One payment as the read lists it: how it stands, and what it tells besides.
 struct Listed {
     confirmed: u128,

@@ -396,3 +396,33 @@ fn stored_credit_is_plain_and_older_rows_can_be_read() {
     let older: Credit = serde_json::from_str(r#"{"payments":{},"completed_at":null}"#).unwrap();
     assert_eq!(older, Credit::default());
 }
+
+/// A count of confirmations is a fact of the newest read: a reorganisation makes it smaller.
+#[test]
+fn the_newest_read_says_how_many_confirmations_there_are() {
+    let id = pay("a");
+    let order: deposit_core::ProviderRef = "order".parse().unwrap();
+    let amount = Amount::new(5, Asset::BTC);
+    let reading = |confirmations, required_confirmations| PaymentReading {
+        confirmations,
+        required_confirmations,
+        ..PaymentReading::in_flight(id.clone(), amount)
+    };
+    let mut evidence = Evidence::default();
+    let mut take = |snapshot: &Snapshot| {
+        let facts = facts_of(&evidence, snapshot, NOW);
+        evidence = merge(std::mem::take(&mut evidence), &facts).evidence;
+        deposit_lifecycle::set_newest(&mut evidence, snapshot);
+        (evidence.payments[&id].confirmations, stage(&evidence.payments[&id]))
+    };
+    let read = |payments| Snapshot { payments, ..Snapshot::empty(order.clone()) };
+    assert_eq!(take(&read(vec![reading(Some(9), Some(10))])), (Some(9), Stage::Confirming));
+    assert_eq!(take(&read(vec![reading(Some(2), Some(10))])), (Some(2), Stage::Confirming));
+    let mut undecided = read(vec![]);
+    undecided.undecided.push(id.clone());
+    assert_eq!(take(&undecided), (Some(2), Stage::Confirming), "it stays as it is");
+    assert_eq!(take(&read(vec![reading(None, None)])), (Some(2), Stage::Confirming), "nothing is told");
+    assert_eq!(take(&read(vec![reading(None, Some(10))])), (None, Stage::Seen), "back in the pool");
+    assert_eq!(take(&read(vec![reading(Some(10), Some(10))])).0, Some(10));
+    assert_eq!(take(&read(vec![])), (Some(0), Stage::Reversed), "gone");
+}

@@ -191,7 +191,7 @@ async fn an_empty_feed_has_no_list() {
     let feed = z.feed(0, 10, r#","update_provision_info":true"#).await;
     assert!(feed.get("transfers").is_none(), "empty lists are left out");
     assert_eq!(number(feed.get("pi").unwrap(), "curent_height"), 3_900_000);
-    assert!(z.feed(0, 10, "").await.get("pi").is_none());
+    assert!(z.feed(0, 10, "").await.get("pi").is_some(), "whatever was asked for");
 }
 
 #[tokio::test]
@@ -216,14 +216,40 @@ async fn the_feed_begins_at_the_newest_unless_told_otherwise() {
     assert_eq!(hashes(&feed), [pooled.clone(), reversed[0].clone(), reversed[1].clone()]);
     assert_eq!((number(&feed, "last_item_index"), number(&feed, "total_transfers")), (1, 5));
     assert_eq!(hashes(&z.feed(2, 10, "").await), reversed[2..]);
-    // Past the end nothing is filled.
+    // Past the end the length is told.
     let past = z.feed(5, 10, "").await;
-    assert_eq!((number(&past, "last_item_index"), number(&past, "total_transfers")), (0, 0));
+    assert_eq!((number(&past, "last_item_index"), number(&past, "total_transfers")), (0, 5));
     // What mines is left out but counted.
     z.wallet().stake(9);
     let feed = z.feed(0, 2, r#","exclude_mining_txs":true,"exclude_unconfirmed":true"#).await;
     assert_eq!(hashes(&feed), reversed[..2]);
     assert_eq!((number(&feed, "last_item_index"), number(&feed, "total_transfers")), (2, 6));
+}
+
+/// As a real wallet was seen to do.
+#[tokio::test]
+async fn a_detached_transaction_stays_unconfirmed_with_its_old_height() {
+    let z = Zano::new().await;
+    let hash = z.wallet().send(&[spend(ID, ZANO_ID, 5)], 0);
+    z.wallet().shift(&[&hash], Move::Mine);
+    let other = z.wallet().send(&[spend(ID, ZANO_ID, 6)], 0);
+    z.wallet().shift(&[&other], Move::Mine);
+    for to in [Move::Unmine, Move::Drop] {
+        assert!(z.wallet().shift(&[&hash], to));
+        let feed = z.feed(0, 10, "").await;
+        assert_eq!(hashes(&feed), [hash.clone(), other.clone()]);
+        let told = feed.get("transfers").unwrap().items()[0].clone();
+        assert_eq!(number(&told, "height"), 3_900_001);
+        assert_eq!(hashes(&z.feed(0, 10, r#","exclude_unconfirmed":true"#).await), [other.clone()]);
+    }
+    // The count is looked at after one was added.
+    assert_eq!(hashes(&z.feed(0, 1, "").await).len(), 2);
+    // The daemon knows better; the wallet, after four days.
+    let details = async |hash: &str| z.daemon("get_tx_details", &format!(r#"{{"tx_hash":"{hash}"}}"#)).await;
+    assert_eq!(number(details(&hash).await.get("error").unwrap(), "code"), -14);
+    assert!(details(&other).await.get("result").is_some());
+    z.0.advance(4 * 24 * 3_600).await;
+    assert_eq!(hashes(&z.feed(0, 10, "").await), [other]);
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::odd;
+
 /// A request.
 #[derive(Debug, Serialize)]
 pub(crate) struct Call<'a, P> {
@@ -79,6 +81,17 @@ pub(crate) struct AssetQuestion<'a> {
     pub(crate) asset_id: &'a str,
 }
 
+#[derive(Debug, Serialize)]
+pub(crate) struct TxQuestion<'a> {
+    pub(crate) tx_hash: &'a str,
+}
+
+/// That it is known is all that is read.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TxAnswer {
+    pub(crate) status: Status,
+}
+
 #[derive(Debug, Deserialize)]
 pub(crate) struct AssetAnswer {
     pub(crate) status: Status,
@@ -139,7 +152,7 @@ pub(crate) enum Order {
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct FeedPage {
     pub(crate) pi: Option<Provision>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "odd::entries")]
     pub(crate) transfers: Vec<Entry>,
     #[serde(default)]
     pub(crate) total_transfers: u64,
@@ -176,7 +189,7 @@ pub(crate) struct Entry {
 pub(crate) struct Group {
     #[serde(default)]
     pub(crate) payment_id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "odd::lines")]
     pub(crate) subtransfers: Vec<Line>,
 }
 
@@ -187,6 +200,9 @@ pub(crate) struct Line {
     pub(crate) amount: u64,
     pub(crate) asset_id: String,
     pub(crate) is_income: bool,
+    /// It could not be read: the figures are none.
+    #[serde(skip)]
+    pub(crate) odd: bool,
 }
 
 #[cfg(test)]

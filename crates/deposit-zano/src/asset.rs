@@ -21,6 +21,10 @@ impl AssetId {
         &self.0
     }
 
+    pub(crate) fn native() -> Self {
+        Self(ZANO_ID.to_owned())
+    }
+
     pub(crate) fn is_native(&self) -> bool {
         self.0 == ZANO_ID
     }

@@ -114,6 +114,10 @@ impl Client {
         self.wallet.call(operation, Safety::Idempotent, "assets_whitelist_add", &params).await
     }
 
+    pub(crate) fn has_daemon(&self) -> bool {
+        self.daemon.is_some()
+    }
+
     /// `None` without a daemon.
     pub(crate) async fn asset_info(
         &self,
@@ -123,6 +127,21 @@ impl Client {
         let params = api::AssetQuestion { asset_id };
         let daemon = self.daemon.as_ref()?;
         Some(daemon.call(operation, Safety::Idempotent, "get_asset_info", &params).await)
+    }
+
+    /// Whether a transaction is in the daemon's chain or pool. `None` without a daemon, or where it did not tell.
+    pub(crate) async fn has_transaction(&self, operation: Operation, tx_hash: &str) -> Option<bool> {
+        let params = api::TxQuestion { tx_hash };
+        let asked: Result<api::TxAnswer, _> =
+            self.daemon.as_ref()?.call(operation, Safety::Idempotent, "get_tx_details", &params).await;
+        match asked {
+            Ok(answer) => (answer.status == api::Status::Ok).then_some(true),
+            Err(error) if *error.kind() == ErrorKind::NotFound => Some(false),
+            Err(error) => {
+                tracing::warn!(%error, "the daemon cannot be asked for a transaction");
+                None
+            }
+        }
     }
 
     /// `None` without a daemon.
@@ -224,6 +243,8 @@ enum Code {
     Freeze,
     Deprecated,
     NothingToDo,
+    /// The daemon's: no such transaction.
+    NotFound,
     NotJson,
     NoMethod,
     UnknownMethod,
@@ -248,6 +269,7 @@ impl From<i64> for Code {
             -11 => Self::Freeze,
             -12 => Self::Deprecated,
             -13 => Self::NothingToDo,
+            -14 => Self::NotFound,
             -32700 => Self::NotJson,
             -32600 => Self::NoMethod,
             -32601 => Self::UnknownMethod,
@@ -273,6 +295,7 @@ fn kind_of(code: Code) -> ErrorKind {
             ErrorKind::Rejected("argument_refused")
         }
         Code::NotEnoughMoney | Code::KeyImageSpent => ErrorKind::Rejected("wallet_state"),
+        Code::NotFound => ErrorKind::NotFound,
         // Another build of the wallet, or no wallet.
         Code::Deprecated | Code::UnknownMethod => ErrorKind::Configuration,
         Code::NotJson | Code::NoMethod | Code::InvalidParams | Code::Other => ErrorKind::Protocol,
@@ -305,7 +328,8 @@ mod tests {
             (-32601, ErrorKind::Configuration),
             (-32602, ErrorKind::Protocol),
             (-32603, transient),
-            (-14, ErrorKind::Protocol),
+            (-14, ErrorKind::NotFound),
+            (-15, ErrorKind::Protocol),
             (0, ErrorKind::Protocol),
             (7, ErrorKind::Protocol),
         ] {

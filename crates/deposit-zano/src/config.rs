@@ -5,6 +5,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::asset::{AssetId, FUSD_ID};
+use crate::depth::{ConfirmationsByAmount, Depths};
 
 /// Below which the wallet's own documents say not to credit: reorganisations of 2-3 blocks are normal.
 const CONFIRMATIONS: u32 = 10;
@@ -35,6 +36,9 @@ pub struct Config {
     /// From how many confirmations on a payment counts.
     #[serde(default = "confirmations")]
     pub confirmations: u32,
+    /// More of them from a certain worth on.
+    #[serde(default)]
+    pub confirmations_by_amount: Vec<ConfirmationsByAmount>,
 }
 
 fn confirmations() -> u32 {
@@ -48,10 +52,10 @@ pub(crate) struct Checked {
     pub(crate) jwt_secret: Secret,
     pub(crate) daemon_url: Option<Url>,
     pub(crate) fusd: AssetId,
-    pub(crate) confirmations: u32,
+    pub(crate) depths: Depths,
 }
 
-fn broken(key: &str, rule: &str) -> ConfigError {
+pub(crate) fn broken(key: &str, rule: &str) -> ConfigError {
     ConfigError::new(format!("providers.zano.{key}"), rule)
 }
 
@@ -64,6 +68,7 @@ impl Config {
             daemon_url: String::new(),
             fusd_asset_id: String::new(),
             confirmations: CONFIRMATIONS,
+            confirmations_by_amount: Vec::new(),
         }
     }
 
@@ -94,7 +99,7 @@ impl Config {
             jwt_secret: self.jwt_secret,
             daemon_url,
             fusd,
-            confirmations: self.confirmations,
+            depths: Depths::new(self.confirmations, &self.confirmations_by_amount)?,
         })
     }
 }
@@ -153,14 +158,19 @@ mod tests {
             |more: &str| serde_json::from_str::<Config>(&format!(r#"{{"wallet_url":"http://w"{more}}}"#));
         let checked = read("").unwrap().check().unwrap();
         assert_eq!(checked.wallet_url.as_str(), "http://w/json_rpc");
-        assert_eq!((checked.confirmations, checked.daemon_url), (10, None));
+        assert_eq!((checked.depths.most(), checked.daemon_url), (10, None));
         assert_eq!(checked.fusd.as_str(), FUSD_ID);
         assert!(checked.jwt_secret.is_empty());
         let full =
             r#","jwt_secret":"s","daemon_url":"http://d:11211/x","fusd_asset_id":"","confirmations":12"#;
         let checked = read(full).unwrap().check().unwrap();
-        assert_eq!((checked.confirmations, checked.daemon_url.unwrap().as_str()), (12, "http://d:11211/x"));
+        assert_eq!((checked.depths.most(), checked.daemon_url.unwrap().as_str()), (12, "http://d:11211/x"));
         assert!(read(r#","header":"x""#).is_err());
+        let tiers = r#","confirmations_by_amount":[{"from_usd":"1000","confirmations":30}]"#;
+        assert_eq!(read(tiers).unwrap().check().unwrap().depths.most(), 30);
+        let tiers = r#","confirmations_by_amount":[{"from_usd":"1000","confirmations":3}]"#;
+        let key = read(tiers).unwrap().check().unwrap_err().key;
+        assert_eq!(key, "providers.zano.confirmations_by_amount.confirmations");
     }
 
     #[test]

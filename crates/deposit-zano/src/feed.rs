@@ -3,6 +3,12 @@
 //! The list moves while it is read: what comes in shifts every entry, what a reorganisation takes away shifts them back, and then
 //! one could slip between two pages. So the pages of one reading have to agree on the wallet's height and on the length of the list; where
 //! they do not, it is read again, and at last called incomplete.
+//!
+//! **A height does not say that a transaction is in a block.** The wallet keeps one that a reorganisation detached among the unconfirmed,
+//! with the height that it had. Those are listed with the pool, and not without it: so the pool is asked for first, then the history
+//! without it, and what the history does not show is in the pool (or gone), whatever height it tells.
+
+use std::collections::HashSet;
 
 use deposit_core::{Concern, ErrorKind, Operation, ProviderError, Timestamp};
 
@@ -34,6 +40,8 @@ pub(crate) struct Feed {
     pub(crate) complete: bool,
     /// Except those before this time (Unix seconds): the window was too large.
     pub(crate) cut_at: Option<u64>,
+    /// The wallet's height is old: nothing shallow is believed.
+    pub(crate) doubted: bool,
     /// What an operator should see.
     pub(crate) concerns: Vec<Concern>,
     /// What can be kept of it.
@@ -47,6 +55,12 @@ impl Feed {
     pub(crate) fn doubt(&mut self, code: &str, detail: &str) {
         self.complete = false;
         self.concerns.push(Concern::new(code, detail));
+    }
+
+    /// The wallet shows an old state, or one that is being read anew.
+    pub(crate) fn doubt_height(&mut self, detail: &str) {
+        self.doubted = true;
+        self.doubt("wallet_behind", detail);
     }
 
     /// Whether the reading goes back to before a deposit of this time could be paid.
@@ -86,6 +100,18 @@ pub(crate) async fn read(
     }
 }
 
+/// All that is unconfirmed, with the newest of the history behind it: the wallet looks at the count after it has added one.
+pub(crate) fn pool_question() -> FeedQuestion {
+    FeedQuestion {
+        offset: 0,
+        count: 1,
+        order: Order::NewestFirst,
+        exclude_mining_txs: true,
+        exclude_unconfirmed: false,
+        update_provision_info: true,
+    }
+}
+
 /// Where a reading stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -99,8 +125,9 @@ enum Step {
 struct Walk {
     since: u64,
     offset: u64,
-    without_pool: bool,
     pages: usize,
+    /// What is listed before the history; `None`: not asked for yet.
+    pool: Option<Vec<Entry>>,
     first: Option<Option<u64>>,
     total: Option<u64>,
     height: Option<u64>,
@@ -122,8 +149,8 @@ impl Walk {
         Self {
             since,
             offset: 0,
-            without_pool: false,
             pages: 0,
+            pool: None,
             first: None,
             total: None,
             height: None,
@@ -139,36 +166,37 @@ impl Walk {
     }
 
     fn question(&self) -> FeedQuestion {
-        FeedQuestion {
-            offset: self.offset,
-            count: PAGE,
-            order: Order::NewestFirst,
-            exclude_mining_txs: true,
-            exclude_unconfirmed: self.without_pool,
-            update_provision_info: true,
+        if self.pool.is_none() {
+            return pool_question();
         }
+        FeedQuestion { offset: self.offset, count: PAGE, exclude_unconfirmed: true, ..pool_question() }
     }
 
     /// `None`: an answer that makes no sense.
     fn take(&mut self, page: FeedPage) -> Option<Step> {
-        self.pages += 1;
         let height = page.pi.map(|pi| pi.height);
-        let mined: Vec<&Entry> = page.transfers.iter().filter(|entry| entry.height > 0).collect();
-        // The length is not told where nothing is listed.
-        let total = mined.last().map(|_| page.total_transfers);
+        // Builds differ in whether they tell the length where nothing is listed.
+        let total = (!page.transfers.is_empty() || page.total_transfers > 0).then_some(page.total_transfers);
+        if self.pool.is_none() {
+            self.first = Some(height);
+            self.height = height;
+            // Where only the pool is listed, no length may be told either.
+            self.total = total.filter(|total| *total > 0);
+            self.pool = Some(page.transfers);
+            return Some(Step::More);
+        }
+        self.pages += 1;
         let moved = self.first.is_some_and(|first| first != height)
             || total.is_some_and(|total| self.total.is_some_and(|before| before != total));
-        self.first.get_or_insert(height);
         self.total = self.total.or(total);
         // The lower of two: never a confirmation too many.
-        self.height = if self.pages == 1 { height } else { self.height.min(height) };
+        self.height = self.height.min(height);
 
-        let oldest = mined.last().map(|entry| entry.timestamp);
-        let pooled = page.transfers.len() - mined.len();
+        let oldest = page.transfers.last().map(|entry| entry.timestamp);
         let mut reached = false;
         for entry in &page.transfers {
-            if entry.height == 0 || moved {
-                continue;
+            if moved {
+                break;
             }
             let place = entry
                 .transfer_internal_index
@@ -198,11 +226,6 @@ impl Walk {
             return Some(Step::Moved);
         }
         let Some(oldest) = oldest else {
-            // Unconfirmed ones come first and count: they can fill a page.
-            if !self.without_pool && u64::try_from(pooled).ok()? >= PAGE {
-                self.without_pool = true;
-                return Some(Step::More);
-            }
             // Nothing is left but what mines, which is not listed but counted.
             return Some(Step::End);
         };
@@ -232,12 +255,22 @@ impl Walk {
     }
 
     fn feed(self, step: Step) -> Feed {
+        let mined: HashSet<&str> = self.entries.iter().map(|entry| entry.tx_hash.as_str()).collect();
+        let pool = self.pool.into_iter().flatten();
+        // Its height, if it tells one, is that of a block that is no more.
+        let pool: Vec<Entry> = pool
+            .filter(|entry| !mined.contains(entry.tx_hash.as_str()))
+            .map(|entry| Entry { height: 0, ..entry })
+            .collect();
+        let mut entries = self.entries;
+        entries.extend(pool);
         let mut feed = Feed {
             height: self.height,
             total: self.total.unwrap_or(0),
-            entries: self.entries,
+            entries,
             complete: step == Step::End,
             cut_at: self.cut_at,
+            doubted: false,
             concerns: Vec::new(),
             with_kept: self.reached,
             news: News {

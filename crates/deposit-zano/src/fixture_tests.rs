@@ -42,8 +42,8 @@ fn feed(page: FeedPage) -> Feed {
 
 fn snapshot(deposit: &str, feed: &Feed) -> Snapshot {
     let assets = assets();
-    let payments: Vec<_> = feed.entries.iter().flat_map(|entry| map::paid(entry).unwrap()).collect();
-    map::snapshot(&intent(deposit, Ticker::ZANO, "-"), feed, &payments, rules(&assets))
+    let payments: Vec<_> = feed.entries.iter().flat_map(map::paid).collect();
+    map::snapshot(&intent(deposit, Ticker::ZANO, "-"), feed, &payments, rules(&assets), None)
 }
 
 /// Opaque texts by what they are.
@@ -90,7 +90,7 @@ fn scanned() {
         let assets = assets();
         let top = page.pi.map(|pi| pi.height);
         let seen: Vec<_> =
-            page.transfers.iter().flat_map(|e| scan::observed(e, top, rules(&assets)).unwrap()).collect();
+            page.transfers.iter().flat_map(|e| scan::observed(e, top, rules(&assets))).collect();
         let lines: Vec<_> = seen
             .iter()
             .map(|o| {

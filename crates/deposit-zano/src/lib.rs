@@ -7,9 +7,12 @@ mod asset;
 mod check;
 mod client;
 mod config;
+mod depth;
 mod feed;
 mod history;
 mod map;
+mod memory;
+mod odd;
 mod provider;
 mod scan;
 mod token;
@@ -25,6 +28,7 @@ use deposit_core::{ConfigError, PaymentProvider};
 
 pub use address::payment_id;
 pub use config::Config;
+pub use depth::ConfirmationsByAmount;
 pub use provider::Zano;
 
 /// The adapter behind its trait: what the facade's table calls.

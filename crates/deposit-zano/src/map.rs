@@ -9,7 +9,10 @@ use deposit_core::{
 
 use crate::api::Entry;
 use crate::asset::{AssetId, Assets};
+use crate::depth::Depths;
 use crate::feed::Feed;
+use crate::history::OVERLAP_BLOCKS;
+use crate::memory::short;
 
 /// How to pay `amount` to an integrated address. The link of ZANO goes without the asset's id, as its documented form may;
 /// `amount` is in whole units with a point.
@@ -26,11 +29,6 @@ pub(crate) fn instructions(
     PayInstructions::Address { address: address.to_owned(), memo: None, uri: Some(uri) }
 }
 
-/// An id or hash that is none: the answer is not what the documents allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a transaction or asset id that is no 64 hexadecimal digits")]
-pub(crate) struct Unreadable;
-
 /// Money that came in by one transaction under one payment id in one asset: this is what a payment is.
 #[derive(Debug, Clone)]
 pub(crate) struct Paid<'f> {
@@ -41,35 +39,51 @@ pub(crate) struct Paid<'f> {
     pub(crate) units: u64,
     /// The entry lists id and asset more than once: which figure holds is not known.
     pub(crate) repeated: bool,
+    /// It could not be read: asset and figure are none.
+    pub(crate) odd: bool,
     pub(crate) entry: &'f Entry,
 }
 
-/// The payments in a transaction; none in one that mines, none for lines that go out.
-pub(crate) fn paid(entry: &Entry) -> Result<Vec<Paid<'_>>, Unreadable> {
-    let hash = AssetId::parse(&entry.tx_hash).ok_or(Unreadable)?;
-    let mut all: BTreeMap<(String, AssetId), Paid<'_>> = BTreeMap::new();
+/// The payments in a transaction; none in one that mines, none for lines that go out. Lines that cannot be read are among them.
+pub(crate) fn paid(entry: &Entry) -> Vec<Paid<'_>> {
+    let mut all: BTreeMap<PaymentRef, Paid<'_>> = BTreeMap::new();
     if entry.is_mining {
-        return Ok(Vec::new());
+        return Vec::new();
     }
+    let hash = AssetId::parse(&entry.tx_hash);
+    let native = AssetId::native();
     for group in &entry.subtransfers_by_pid {
         let payment_id = group.payment_id.to_ascii_lowercase();
-        for line in &group.subtransfers {
-            let asset = AssetId::parse(&line.asset_id).ok_or(Unreadable)?;
-            if !line.is_income || line.amount == 0 {
-                continue;
-            }
-            let key = (payment_id.clone(), asset.clone());
-            if let Some(known) = all.get_mut(&key) {
+        for line in group.subtransfers.iter().filter(|line| line.is_income && (line.amount > 0 || line.odd)) {
+            let asset = AssetId::parse(&line.asset_id).filter(|_| !line.odd);
+            let read = hash.as_ref().zip(asset.as_ref());
+            let id = read.and_then(|(hash, asset)| {
+                PaymentRef::new(format!("{}:{payment_id}:{}", hash.as_str(), asset.as_str())).ok()
+            });
+            let (id, odd, payment_id) = if let Some(id) = id {
+                (id, false, payment_id.clone())
+            } else {
+                let tx = hash.as_ref().map_or("odd", AssetId::as_str);
+                let named =
+                    PaymentRef::new(format!("{tx}:{payment_id}:odd")).map(|id| (id, payment_id.clone()));
+                // An id that is none is nobody's.
+                let named =
+                    named.or_else(|_| PaymentRef::new(format!("{tx}::odd")).map(|id| (id, String::new())));
+                let Ok((id, payment_id)) = named else { continue };
+                (id, true, payment_id)
+            };
+            if let Some(known) = all.get_mut(&id) {
                 known.repeated = true;
                 continue;
             }
-            let text = format!("{}:{payment_id}:{}", hash.as_str(), asset.as_str());
-            let id = PaymentRef::new(text).map_err(|_| Unreadable)?;
-            let (payment_id, units) = (payment_id.clone(), line.amount);
-            all.insert(key, Paid { id, payment_id, asset, units, repeated: false, entry });
+            let asset = asset.unwrap_or_else(|| native.clone());
+            all.insert(
+                id.clone(),
+                Paid { id, payment_id, asset, units: line.amount, repeated: false, odd, entry },
+            );
         }
     }
-    Ok(all.into_values().collect())
+    all.into_values().collect()
 }
 
 /// How deep a transaction is.
@@ -104,6 +118,10 @@ pub(crate) struct Rules<'a> {
     pub(crate) required: u32,
     /// Whether the decimals of FUSD are those that it is counted in.
     pub(crate) fusd_fits: bool,
+    /// The wallet's height is old: what is not far deeper than final may be of a branch that is no more.
+    pub(crate) doubted: bool,
+    /// Nobody could be asked for the decimals of FUSD.
+    pub(crate) fusd_unknown: bool,
 }
 
 /// `Err`: undecided, for this reason.
@@ -115,6 +133,29 @@ pub(crate) fn reading(
     // Money that stays undecided whatever comes after. What the wallet lists is all that is known of it.
     let undecided = |code, detail: &str, money| Err(Concern::money(code, detail, money));
     let payment = || ConcernedMoney::of_payment(paid.id.clone());
+    if rules.doubted {
+        let deep = rules.required.saturating_add(OVERLAP_BLOCKS);
+        if depth(paid.entry.height, top, deep) != Depth::Confirmed {
+            // Of the wallet, not of the payment.
+            return Err(Concern::new(
+                "wallet_behind",
+                "the wallet shows an old state: only what is far deeper than final is believed",
+            ));
+        }
+    }
+    if paid.odd {
+        return undecided(
+            "unreadable_line",
+            "the wallet lists a payment in a way that cannot be read",
+            payment(),
+        );
+    }
+    if rules.fusd_unknown && paid.asset == rules.assets.fusd {
+        return Err(Concern::new(
+            "fusd_unchecked",
+            "nobody could be asked for the decimals of FUSD: its payments wait until somebody can",
+        ));
+    }
     let ticker = rules.assets.ticker(&paid.asset);
     let countable = paid.asset != rules.assets.fusd || rules.fusd_fits;
     if paid.entry.unlock_time != 0 {
@@ -145,9 +186,9 @@ pub(crate) fn reading(
     let id = paid.id.clone();
     // Beyond what is asked for the number says nothing, and would change with each block.
     let (reading, confirmations) = match depth(paid.entry.height, top, rules.required) {
-        Depth::Pool => (PaymentReading::in_flight(id, amount), 0),
-        Depth::Confirming(n) => (PaymentReading::in_flight(id, amount), n),
-        Depth::Confirmed => (PaymentReading::confirmed(id, amount), rules.required),
+        Depth::Pool => (PaymentReading::in_flight(id, amount), None),
+        Depth::Confirming(n) => (PaymentReading::in_flight(id, amount), Some(n)),
+        Depth::Confirmed => (PaymentReading::confirmed(id, amount), Some(rules.required)),
         Depth::Unknown => {
             // Of the wallet, not of the payment: with the next height it is decided.
             return Err(Concern::new(
@@ -157,7 +198,8 @@ pub(crate) fn reading(
         }
     };
     Ok(PaymentReading {
-        confirmations: Some(confirmations),
+        // None in the pool: it is seen.
+        confirmations,
         required_confirmations: Some(rules.required),
         // In the pool the time is when the wallet heard of it; in a block it is the block's, and stays.
         paid_at: (paid.entry.height > 0)
@@ -167,12 +209,13 @@ pub(crate) fn reading(
     })
 }
 
-/// One read of one order.
+/// One read of one order. `depths`: by what a payment is worth; else all as the rules have it.
 pub(crate) fn snapshot(
     intent: &IntentRecord,
     feed: &Feed,
     payments: &[Paid<'_>],
     rules: Rules<'_>,
+    depths: Option<&Depths>,
 ) -> Snapshot {
     let mut snapshot = Snapshot::empty(intent.provider_ref.clone());
     snapshot.complete = feed.complete;
@@ -184,7 +227,11 @@ pub(crate) fn snapshot(
     }
     let ours = payments.iter().filter(|p| p.payment_id == intent.provider_ref.as_str());
     for paid in ours {
-        match reading(paid, feed.height, rules) {
+        // Whose figure it hides is not known.
+        snapshot.complete &= !paid.odd;
+        let required =
+            depths.map_or(rules.required, |depths| depths.of(paid, payments, feed.height, &intent.terms));
+        match reading(paid, feed.height, Rules { required, ..rules }) {
             Ok(reading) => {
                 if rules.assets.ticker(&paid.asset).is_none() {
                     let begin: String = paid.asset.as_str().chars().take(16).collect();
@@ -195,7 +242,12 @@ pub(crate) fn snapshot(
             }
             Err(concern) => {
                 snapshot.undecided.push(paid.id.clone());
-                snapshot.concerns.push(concern);
+                // What the wallet as a whole is doubted for is told once.
+                let told =
+                    concern.money.is_none() && snapshot.concerns.iter().any(|c| c.code == concern.code);
+                if !told {
+                    snapshot.concerns.push(concern);
+                }
             }
         }
     }
@@ -204,6 +256,26 @@ pub(crate) fn snapshot(
     snapshot.concerns.sort();
     snapshot.concerns.dedup();
     snapshot
+}
+
+/// These transactions were in blocks and are not listed so any more: what is known of them stays, until a second reading says the same.
+pub(crate) fn missed(snapshot: &mut Snapshot, transactions: &[String]) {
+    if transactions.is_empty() {
+        return;
+    }
+    snapshot.complete = false;
+    let is_missed = |id: &PaymentRef| transactions.contains(&short(id.as_str()));
+    let (back, stays) = std::mem::take(&mut snapshot.payments).into_iter().partition(|p| is_missed(&p.id));
+    snapshot.payments = stays;
+    let back: Vec<PaymentReading> = back;
+    snapshot.undecided.extend(back.into_iter().map(|p| p.id));
+    snapshot.undecided.sort();
+    snapshot.undecided.dedup();
+    snapshot.concerns.push(Concern::new(
+        "absence_unconfirmed",
+        "a payment that was in a block is not listed there: believed when a second reading says the same at a greater height",
+    ));
+    snapshot.concerns.sort();
 }
 
 /// A read that found nothing out.

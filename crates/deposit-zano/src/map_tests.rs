@@ -19,9 +19,9 @@ fn read(entries: Vec<Entry>) -> Snapshot {
 
 fn read_with(feed: &Feed, fusd_fits: bool) -> Snapshot {
     let assets = assets();
-    let payments: Vec<_> = feed.entries.iter().flat_map(|entry| paid(entry).unwrap()).collect();
+    let payments: Vec<_> = feed.entries.iter().flat_map(paid).collect();
     let rules = Rules { fusd_fits, ..rules(&assets) };
-    snapshot(&intent(DEPOSIT, Ticker::ZANO, "-"), feed, &payments, rules)
+    snapshot(&intent(DEPOSIT, Ticker::ZANO, "-"), feed, &payments, rules, None)
 }
 
 fn ours() -> String {
@@ -112,7 +112,7 @@ fn depths() {
 fn from_the_pool_to_ten_blocks_deep() {
     let at = |height| figures(&read(vec![zano(1, height, &ours(), 1_500_000_000_000)]));
     let sum = 1_500_000_000_000;
-    assert_eq!(at(0), [("ZANO".into(), sum, 0, Some(0))]);
+    assert_eq!(at(0), [("ZANO".into(), sum, 0, None)], "seen");
     assert_eq!(at(TOP), [("ZANO".into(), sum, 0, Some(0))]);
     assert_eq!(at(TOP - 9), [("ZANO".into(), sum, 0, Some(9))]);
     assert_eq!(at(TOP - 10), [("ZANO".into(), 0, sum, Some(10))]);
@@ -204,7 +204,7 @@ fn without_a_height_only_the_pool_is_judged() {
     feed.height = None;
     feed.doubt("no_height", "x");
     let snapshot = read_with(&feed, true);
-    assert_eq!(figures(&snapshot), [("ZANO".into(), 6, 0, Some(0))]);
+    assert_eq!(figures(&snapshot), [("ZANO".into(), 6, 0, None)]);
     assert_eq!(snapshot.undecided.len(), 1);
     assert!(!snapshot.complete);
 }
@@ -219,13 +219,31 @@ fn what_mines_goes_out_or_is_nothing_is_no_payment() {
 }
 
 #[test]
-fn ids_that_are_none_are_no_answer() {
-    let mut entry = zano(1, 100, &ours(), 5);
-    entry.tx_hash.push('0');
-    assert_eq!(paid(&entry).unwrap_err(), Unreadable);
-    let mut entry = zano(1, 100, &ours(), 5);
-    entry.subtransfers_by_pid[0].subtransfers[0].asset_id = "ZANO".into();
-    assert_eq!(paid(&entry).unwrap_err(), Unreadable);
+fn a_line_that_cannot_be_read_is_handed_over_and_the_others_count() {
+    let mut odd = entry(1, 100, &[(&ours(), vec![line("ZANO", 5, true), line(ZANO_ID, 7, true)])]);
+    let snapshot = read(vec![odd.clone(), zano(2, 100, &ours(), 9)]);
+    assert_eq!((handed(&snapshot), snapshot.complete), (vec!["unreadable_line - -".to_owned()], false));
+    assert_eq!(snapshot.payments.iter().map(|p| p.confirmed).collect::<Vec<_>>(), [7, 9]);
+    odd.tx_hash.push('0');
+    let snapshot = read(vec![odd.clone(), zano(2, 100, &ours(), 9)]);
+    assert_eq!((snapshot.payments.len(), snapshot.undecided.len()), (1, 1));
+    // Nobody's, where not even the payment id is one.
+    odd.subtransfers_by_pid[0].payment_id = "x".repeat(5_000);
+    assert!(paid(&odd).iter().all(|paid| paid.odd && paid.payment_id.is_empty()));
+}
+
+#[test]
+fn an_outage_of_the_look_up_is_not_wrong_decimals() {
+    let feed = feed(vec![entry(1, 100, &[(&ours(), vec![line(ZANO_ID, 5, true), line(FUSD_ID, 7, true)])])]);
+    let assets = assets();
+    let payments: Vec<_> = feed.entries.iter().flat_map(paid).collect();
+    let rules = Rules { fusd_unknown: true, ..rules(&assets) };
+    let snapshot = snapshot(&intent(DEPOSIT, Ticker::ZANO, "-"), &feed, &payments, rules, None);
+    assert_eq!(figures(&snapshot), [("ZANO".into(), 0, 5, Some(10))]);
+    assert_eq!(
+        (snapshot.undecided.len(), codes(&snapshot), handed(&snapshot)),
+        (1, vec!["fusd_unchecked"], vec![])
+    );
 }
 
 #[test]

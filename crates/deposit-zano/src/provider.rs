@@ -14,20 +14,24 @@ use deposit_core::{
 use deposit_transport::HttpConfig;
 
 use crate::address::{Address, Keys, payment_id};
-use crate::api::{Info, Status};
+use crate::api::{Entry, Info, Status};
 use crate::asset::{self, Assets};
 use crate::check;
 use crate::client::{self, Client};
 use crate::config::Config;
+use crate::depth::Depths;
 use crate::feed::{self, Feed};
 use crate::history::History;
 use crate::map::{self, Rules};
+use crate::memory::{Memory, short};
 use crate::scan::{self, Position};
 
 /// The decimals of FUSD are looked up again after so long.
 const ASSET_CHECK_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// Blocks by which a wallet may be behind its daemon.
 pub(crate) const MAX_LAG: u64 = 3;
+/// Unconfirmed transactions that the daemon is asked about in one reading.
+const MOST_ASKED: usize = 20;
 /// Orders of one reading of the feed.
 const READ_BATCH: usize = 500;
 
@@ -43,7 +47,7 @@ const READ_BATCH: usize = 500;
 pub struct Zano {
     client: Client,
     assets: Assets,
-    required: u32,
+    depths: Depths,
     capabilities: Capabilities,
     known: Mutex<Known>,
 }
@@ -56,6 +60,10 @@ struct Known {
     /// The highest top block, and the length of the list then.
     height: u64,
     total: u64,
+    /// Whether the stored height was told, with the cursor of a scan: without a daemon nothing else shows after a start that a height is old.
+    scanned: bool,
+    /// What was listed in blocks.
+    memory: Memory,
     /// What of its list is final.
     history: History,
     /// When the decimals of FUSD were last found right.
@@ -94,10 +102,11 @@ impl Zano {
             read_batch: READ_BATCH,
             // No limit is documented; one thread serves one request at a time.
             budget: RequestBudget { requests: 10, per: Duration::from_secs(1), concurrency: 1 },
-            requests_per_read: if config.daemon_url.is_some() { 2 } else { 1 },
+            // The pool, one page, and the daemon's height.
+            requests_per_read: if config.daemon_url.is_some() { 3 } else { 2 },
         };
         let assets = Assets { fusd: config.fusd };
-        Ok(Self { client, assets, required: config.confirmations, capabilities, known: Mutex::default() })
+        Ok(Self { client, assets, depths: config.depths, capabilities, known: Mutex::default() })
     }
 
     fn known<T>(&self, with: impl FnOnce(&mut Known) -> T) -> T {
@@ -105,10 +114,11 @@ impl Zano {
     }
 
     /// Whether FUSD has the decimals that it is counted in; asked at first use and daily. The wallet is told to list it on the way.
-    async fn fusd_fits(&self, operation: Operation) -> Result<bool, ProviderError> {
+    /// `None`: nobody knows the asset.
+    async fn fusd_fits(&self, operation: Operation) -> Result<Option<bool>, ProviderError> {
         let fresh = |checked: Instant| checked.elapsed() < ASSET_CHECK_EVERY;
         if self.known(|known| known.fusd_checked).is_some_and(fresh) {
-            return Ok(true);
+            return Ok(Some(true));
         }
         let id = self.assets.fusd.as_str();
         let mut answers = Vec::new();
@@ -132,13 +142,29 @@ impl Zano {
             }
         }
         let scale = deposit_core::Asset::FUSD.scale();
-        let fits = !told.is_empty() && told.iter().all(|decimals| *decimals == scale);
-        if fits {
-            self.known(|known| known.fusd_checked = Some(Instant::now()));
-        } else {
-            tracing::error!(?told, "FUSD has other decimals than it is counted in, or none that is told");
+        let fits = (!told.is_empty()).then(|| told.iter().all(|decimals| *decimals == scale));
+        match fits {
+            Some(true) => self.known(|known| known.fusd_checked = Some(Instant::now())),
+            Some(false) => tracing::error!(?told, "FUSD has other decimals than it is counted in"),
+            None => tracing::error!("neither wallet nor daemon knows the asset of FUSD"),
         }
         Ok(fits)
+    }
+
+    /// Whether FUSD has the decimals that it is counted in, and whether that could not be found out: an outage is neither, and
+    /// concerns FUSD alone. What was found once stays found.
+    async fn fusd_judged(&self, operation: Operation, wanted: bool) -> (bool, bool) {
+        if !wanted {
+            return (true, false);
+        }
+        match self.fusd_fits(operation).await {
+            Ok(Some(fits)) => (fits, false),
+            Ok(None) => (true, self.known(|known| known.fusd_checked).is_none()),
+            Err(error) => {
+                tracing::warn!(%error, "the decimals of FUSD cannot be asked for");
+                (true, self.known(|known| known.fusd_checked).is_none())
+            }
+        }
     }
 
     async fn keys(&self) -> Result<Keys, ProviderError> {
@@ -160,7 +186,7 @@ impl Zano {
         let (span, full, epoch) =
             self.known(|known| (known.history.span(), known.history.is_full(), known.history.epoch()));
         let mut feed = feed::read(&self.client, Operation::Read, since, span.as_ref(), full).await?;
-        let behind = self.known(|known| {
+        let (behind, shrunk) = self.known(|known| {
             let height = feed.height.unwrap_or(0);
             let current = known.history.epoch() == epoch;
             if height < known.height || feed.total < known.total {
@@ -168,7 +194,7 @@ impl Zano {
                 known.keys = None;
             }
             if current && feed.height.is_some() {
-                known.history.learn(&feed.news, feed.height, self.required);
+                known.history.learn(&feed.news, feed.height, self.depths.most());
             }
             if feed.with_kept && current {
                 let ids = intents.iter().map(|intent| intent.provider_ref.as_str());
@@ -179,14 +205,23 @@ impl Zano {
                 // Another reading found that it is another list: this one is asked again.
                 feed.complete = false;
             }
-            let behind = height.saturating_add(u64::from(self.required)) < known.height;
-            if height >= known.height {
+            // Any fall: a branch that is left for a longer one is soon as high.
+            let behind = height < known.height;
+            let shrunk = height == known.height && feed.total < known.total;
+            if !behind && !shrunk {
                 (known.height, known.total) = (height, feed.total);
             }
-            behind
+            (behind, shrunk)
         });
         if behind && feed.height.is_some() {
-            feed.doubt("wallet_behind", "the wallet's height fell: it is read anew, or is another one");
+            feed.doubt_height(
+                "the wallet's height fell: it shows an old state, is read anew, or is another one",
+            );
+        } else if shrunk {
+            feed.doubt("list_shrank", "the wallet lists less than before at the same height");
+        }
+        if !self.client.has_daemon() && !self.known(|known| known.scanned) {
+            feed.doubt("height_unchecked", "no scan has told yet which height there was before the start");
         }
         match self.client.info(Operation::Read).await {
             Some(Ok(info)) => compare(&info, &mut feed),
@@ -202,30 +237,76 @@ impl Zano {
         Ok(feed)
     }
 
+    /// The wallet goes on listing for days what left the pool: the daemon knows what is there no more.
+    async fn drop_gone(&self, feed: &mut Feed, ids: &HashSet<&str>) {
+        let ours = |entry: &&Entry| {
+            let groups = &entry.subtransfers_by_pid;
+            entry.height == 0
+                && groups.iter().any(|g| ids.contains(g.payment_id.to_ascii_lowercase().as_str()))
+        };
+        let asked: Vec<String> =
+            feed.entries.iter().filter(ours).take(MOST_ASKED).map(|entry| entry.tx_hash.clone()).collect();
+        for hash in asked {
+            match self.client.has_transaction(Operation::Read, &hash).await {
+                Some(true) => {}
+                Some(false) => feed.entries.retain(|entry| entry.tx_hash != hash),
+                None => break,
+            }
+        }
+    }
+
     async fn snapshots(&self, intents: &[IntentRecord]) -> Result<Vec<ReadOutcome>, ProviderError> {
         if intents.is_empty() {
             return Ok(Vec::new());
         }
-        let feed = self.feed(intents).await?;
+        let mut feed = self.feed(intents).await?;
         // After the feed, which notices a wallet that took another one's place.
         let keys = self.keys().await?;
         let ids: HashSet<&str> = intents.iter().map(|intent| intent.provider_ref.as_str()).collect();
+        self.drop_gone(&mut feed, &ids).await;
         let mut payments = Vec::new();
+        let mut unreadable = false;
         for entry in &feed.entries {
-            let paid = map::paid(entry)
-                .map_err(|cause| error(Operation::Read, ErrorKind::Protocol).with_source(cause))?;
-            payments.extend(paid.into_iter().filter(|paid| ids.contains(paid.payment_id.as_str())));
+            for paid in map::paid(entry) {
+                // Whose it is cannot be read: whatever is missing may be it.
+                unreadable |= paid.odd && paid.payment_id.is_empty();
+                if ids.contains(paid.payment_id.as_str()) {
+                    payments.push(paid);
+                }
+            }
+        }
+        let mut doubts = Feed { complete: true, ..Feed::default() };
+        if unreadable {
+            doubts.doubt("unreadable_line", "the wallet lists a transaction that cannot be read");
         }
         let fusd = payments.iter().any(|paid| paid.asset == self.assets.fusd);
-        let fusd_fits = if fusd { self.fusd_fits(Operation::Read).await? } else { true };
-        let rules = Rules { assets: &self.assets, required: self.required, fusd_fits };
+        let (fusd_fits, fusd_unknown) = self.fusd_judged(Operation::Read, fusd).await;
+        let rules = Rules {
+            assets: &self.assets,
+            required: self.depths.base,
+            fusd_fits,
+            fusd_unknown,
+            doubted: feed.doubted,
+        };
         let one = |intent: &IntentRecord| {
             if !is_ours(intent) {
                 return Err(error(Operation::Read, ErrorKind::NotFound));
             }
             let address = intent.instructions.address().and_then(Address::parse);
             Ok(match address {
-                Some(address) if address.keys == keys => map::snapshot(intent, &feed, &payments, rules),
+                Some(address) if address.keys == keys => {
+                    let mut snapshot = map::snapshot(intent, &feed, &payments, rules, Some(&self.depths));
+                    snapshot.complete &= doubts.complete;
+                    snapshot.concerns.extend(doubts.concerns.iter().cloned());
+                    if let (true, Some(height)) = (snapshot.complete, feed.height) {
+                        let id = intent.provider_ref.as_str();
+                        let mined = payments.iter().filter(|p| p.payment_id == id && p.entry.height > 0);
+                        let mined = mined.map(|p| short(&p.entry.tx_hash)).collect();
+                        let missed = self.known(|known| known.memory.judge(id, &mined, height));
+                        map::missed(&mut snapshot, &missed);
+                    }
+                    snapshot
+                }
                 Some(_) => {
                     map::doubtful(intent, "other_wallet", "the deposit's address is of another wallet")
                 }
@@ -248,7 +329,7 @@ fn compare(info: &Info, feed: &mut Feed) {
         Status::Ok if online => {
             let top = info.height.saturating_sub(1);
             if feed.height.is_some_and(|height| height.saturating_add(MAX_LAG) < top) {
-                feed.doubt("wallet_behind", "the wallet is some blocks behind its daemon");
+                feed.doubt_height("the wallet is some blocks behind its daemon");
             }
         }
         Status::Ok | Status::Busy | Status::Other(_) => {
@@ -289,7 +370,7 @@ impl PaymentProvider for Zano {
         let error = |kind| error(Operation::Open, kind);
         let ticker = request.terms.ticker;
         check_amount(ticker, request.amount).map_err(error)?;
-        if ticker == Ticker::FUSD && !self.fusd_fits(Operation::Open).await? {
+        if ticker == Ticker::FUSD && self.fusd_fits(Operation::Open).await? != Some(true) {
             return Err(error(ErrorKind::Configuration));
         }
         let id = payment_id(&request.deposit_id);
@@ -325,21 +406,48 @@ impl PaymentProvider for Zano {
     async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
         let operation = Operation::Scan;
         let position = Position::of(cursor);
+        self.known(|known| {
+            known.height = known.height.max(position.height());
+            for (id, tx) in position.listed(!known.scanned) {
+                known.memory.remind(id, tx, position.height());
+            }
+            known.scanned = true;
+        });
         let mut listed = vec![self.client.feed(operation, &position.question()).await?];
-        while let Some(question) = scan::goes_on(&position, &listed, self.required) {
+        let told = listed.first().and_then(|page| page.pi).map(|pi| pi.height);
+        if let Some(height) = told.filter(|height| *height < position.height()) {
+            // What it shows may be of a branch that is no more, and what it does not show may be there.
+            tracing::warn!(
+                height,
+                before = position.height(),
+                "the wallet's height fell: its list is not believed"
+            );
+            return Ok(position.stands());
+        }
+        while let Some(question) = scan::goes_on(&position, &listed, self.depths.most()) {
             listed.push(self.client.feed(operation, &question).await?);
         }
         // Asked for only where there is any: a wallet without FUSD is not bothered.
-        let entries = listed.iter().flat_map(|page| &page.transfers);
-        let mut lines = entries.flat_map(|e| &e.subtransfers_by_pid).flat_map(|g| &g.subtransfers);
-        let fusd = lines.any(|line| line.asset_id.eq_ignore_ascii_case(self.assets.fusd.as_str()));
-        let fusd_fits = if fusd { self.fusd_fits(operation).await? } else { true };
-        let rules = Rules { assets: &self.assets, required: self.required, fusd_fits };
+        let mut entries = listed.iter().flat_map(|page| &page.transfers);
+        let fusd = entries.any(|entry| scan::has_asset(entry, self.assets.fusd.as_str()));
+        let (fusd_fits, fusd_unknown) = self.fusd_judged(operation, fusd).await;
+        let rules = Rules {
+            assets: &self.assets,
+            required: self.depths.most(),
+            fusd_fits,
+            fusd_unknown,
+            doubted: false,
+        };
         let mut page = scan::page(&position, &listed, rules)?;
+        if !self.depths.is_one() {
+            // A read knows what its payment needs.
+            page.observations.iter_mut().for_each(scan::without_depth);
+        }
         if !page.more {
-            let newest = self.client.feed(operation, &scan::pool_question()).await?;
-            for entry in newest.transfers.iter().filter(|entry| entry.height == 0) {
-                page.observations.extend(scan::observed(entry, None, rules)?);
+            let pool = self.client.feed(operation, &feed::pool_question()).await?;
+            let newest = self.client.feed(operation, &scan::newest_question()).await?;
+            for entry in scan::pooled(pool, listed.iter().chain([&newest])) {
+                page.observations.extend(scan::observed(&entry, None, rules));
             }
         }
         page.observations = scan::once(page.observations);
@@ -352,13 +460,13 @@ impl PaymentProvider for Zano {
     }
 
     async fn check(&self, _context: &CheckContext) -> Vec<CheckItem> {
-        check::run(&self.client, &self.assets, self.required).await
+        check::run(&self.client, &self.assets, self.depths.base).await
     }
 }
 
 impl fmt::Debug for Zano {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Zano").field("confirmations", &self.required).finish_non_exhaustive()
+        f.debug_struct("Zano").field("confirmations", &self.depths.base).finish_non_exhaustive()
     }
 }
 

@@ -19,6 +19,7 @@ fn a_wallet_behind_its_daemon_shows_not_everything() {
     let of = |height, top: u64, state, status: Status| {
         let mut feed = Feed { height: Some(height), complete: true, ..Feed::default() };
         compare(&Info { height: top + 1, daemon_network_state: state, status }, &mut feed);
+        assert_eq!(feed.doubted, feed.concerns.first().is_some_and(|c| c.code == "wallet_behind"));
         (feed.complete, feed.concerns.first().map(|c| c.code.clone()))
     };
     assert_eq!(of(100, 100, 2, Status::Ok), (true, None));
@@ -43,6 +44,6 @@ fn what_is_declared() {
     let alone = zano("");
     let declared = alone.capabilities();
     assert_eq!((declared.replay, declared.scan, declared.webhooks), (Replay::Key, true, false));
-    assert_eq!((declared.open_timeout, declared.requests_per_read), (Duration::from_secs(10), 1));
-    assert_eq!(zano("http://daemon").capabilities().requests_per_read, 2);
+    assert_eq!((declared.open_timeout, declared.requests_per_read), (Duration::from_secs(10), 2));
+    assert_eq!(zano("http://daemon").capabilities().requests_per_read, 3);
 }

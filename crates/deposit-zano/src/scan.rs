@@ -13,13 +13,16 @@ use deposit_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::api::{Entry, FeedPage, FeedQuestion, Order};
-use crate::feed::PAGE;
+use crate::feed::{PAGE, pool_question};
 use crate::history::OVERLAP_BLOCKS;
 use crate::map::{self, Depth, Paid, Rules};
+use crate::memory::short;
 use crate::provider::{Zano, error};
 
 /// Pages of one round.
 const MOST_PAGES: usize = 20;
+/// For how many blocks what is not listed any more is hinted at.
+const TOLD_BLOCKS: u64 = 3;
 /// Transactions that a cursor remembers; one more is shown again with each round, and not missed when it goes.
 const MOST_SHOWN: usize = 1_000;
 
@@ -33,6 +36,9 @@ pub(crate) struct Position {
     /// What lies behind it and was shown as confirmed.
     #[serde(default)]
     shown: Vec<Shown>,
+    /// The greatest height that the wallet had. A smaller one is old.
+    #[serde(default)]
+    height: u64,
 }
 
 /// A transaction whose payments were shown as confirmed.
@@ -43,14 +49,21 @@ pub(crate) struct Shown {
     height: u64,
     /// The payment ids in it.
     ids: Vec<String>,
+    /// The wallet's height when it was first not listed any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gone: Option<u64>,
 }
 
 impl Shown {
+    fn is(&self, other: &Self) -> bool {
+        self.gone.is_none() && (&self.tx, self.height, &self.ids) == (&other.tx, other.height, &other.ids)
+    }
+
     fn of(entry: &Entry) -> Self {
         let groups = entry.subtransfers_by_pid.iter();
         let paid = groups.filter(|group| group.subtransfers.iter().any(|line| line.is_income));
         let ids = paid.map(|group| group.payment_id.to_ascii_lowercase()).filter(|id| !id.is_empty());
-        Self { tx: entry.tx_hash.chars().skip(40).collect(), height: entry.height, ids: ids.collect() }
+        Self { tx: short(&entry.tx_hash), height: entry.height, ids: ids.collect(), gone: None }
     }
 }
 
@@ -63,6 +76,22 @@ impl Position {
 
     fn cursor(&self) -> ScanCursor {
         ScanCursor(serde_json::to_string(self).unwrap_or_default())
+    }
+
+    pub(crate) fn height(&self) -> u64 {
+        // A cursor of before heights were kept: those of its payments, at least.
+        self.shown.iter().map(|shown| shown.height).max().unwrap_or(0).max(self.height)
+    }
+
+    /// Payment id and transaction of what was listed in blocks; `all`: also what was missing since.
+    pub(crate) fn listed(&self, all: bool) -> impl Iterator<Item = (&str, &str)> {
+        let shown = self.shown.iter().filter(move |shown| all || shown.gone.is_none());
+        shown.flat_map(|shown| shown.ids.iter().map(|id| (id.as_str(), shown.tx.as_str())))
+    }
+
+    /// A page that shows nothing and moves nothing.
+    pub(crate) fn stands(&self) -> ScanPage {
+        ScanPage { observations: Vec::new(), taken: Vec::new(), next: self.cursor(), more: false }
     }
 
     /// The last final entry once more, to see that it is still there.
@@ -85,16 +114,18 @@ impl Position {
     }
 }
 
-/// The newest entries, for those in the pool.
-pub(crate) fn pool_question() -> FeedQuestion {
-    FeedQuestion {
-        offset: 0,
-        count: PAGE,
-        order: Order::NewestFirst,
-        exclude_mining_txs: true,
-        exclude_unconfirmed: false,
-        update_provision_info: false,
-    }
+/// The newest of the history: what is listed with the pool and not here is in the pool.
+pub(crate) fn newest_question() -> FeedQuestion {
+    FeedQuestion { exclude_unconfirmed: true, ..pool_question() }
+}
+
+/// What is in the pool, or left it: its height, if it tells one, is that of a block that is no more. `listed`: with the pool; `history`: what
+/// was listed without it, newest or not.
+pub(crate) fn pooled<'f>(listed: FeedPage, history: impl Iterator<Item = &'f FeedPage>) -> Vec<Entry> {
+    let mined: BTreeSet<&str> =
+        history.flat_map(|page| &page.transfers).map(|entry| entry.tx_hash.as_str()).collect();
+    let pool = listed.transfers.into_iter().filter(|entry| !mined.contains(entry.tx_hash.as_str()));
+    pool.map(|entry| Entry { height: 0, ..entry }).collect()
 }
 
 /// What to ask for next, if these pages do not end the round. A page of entries that are all beyond the overlap is a round of its own.
@@ -131,14 +162,10 @@ pub(crate) fn page(
     let (first, last) = pages.first().zip(pages.last()).ok_or_else(wrong)?;
     if !position.holds(first) {
         // What was shown is kept: what does not come again is gone.
-        let next = Position { shown: position.shown.clone(), ..Position::default() }.cursor();
-        return Ok(ScanPage {
-            observations: Vec::new(),
-            taken: Vec::new(),
-            next,
-            more: true,
-            ..ScanPage::default()
-        });
+        let next =
+            Position { shown: position.shown.clone(), height: position.height(), ..Position::default() }
+                .cursor();
+        return Ok(ScanPage { observations: Vec::new(), taken: Vec::new(), next, more: true, ..ScanPage::default() });
     }
     let mut behind = Position { shown: Vec::new(), ..position.clone() };
     let mut settled = true;
@@ -149,18 +176,19 @@ pub(crate) fn page(
         let known = usize::from(number == 0 && position.after.is_some());
         for entry in page.transfers.get(known..).unwrap_or_default() {
             let beyond = is_beyond(entry, page, rules.required);
-            settled &= beyond;
+            let unclear = rules.fusd_unknown && has_asset(entry, rules.assets.fusd.as_str());
+            settled &= beyond && !unclear;
             if let (true, Some(index)) = (settled, entry.transfer_internal_index) {
                 (behind.next, behind.after) = (index.saturating_add(1), Some(entry.tx_hash.clone()));
             }
             let shown = Shown::of(entry);
             listed.insert(shown.tx.clone());
-            let again = position.shown.contains(&shown);
+            let again = position.shown.iter().any(|before| before.is(&shown));
             if !again {
-                observations.extend(observed(entry, top, rules)?);
+                observations.extend(observed(entry, top, rules));
             }
             let confirmed = map::depth(entry.height, top, rules.required) == Depth::Confirmed;
-            if confirmed && !beyond && behind.shown.len() < MOST_SHOWN {
+            if confirmed && !beyond && !unclear && behind.shown.len() < MOST_SHOWN {
                 behind.shown.push(shown);
             }
         }
@@ -171,15 +199,35 @@ pub(crate) fn page(
             && (page.transfers.is_empty() || page.total_transfers == first.total_transfers)
     };
     let whole = ends(last) && pages.iter().all(same);
-    for gone in position.shown.iter().filter(|shown| !listed.contains(&shown.tx)) {
+    let top = first.pi.map_or(0, |pi| pi.height);
+    behind.height = position.height().max(top);
+    for missing in position.shown.iter().filter(|shown| !listed.contains(&shown.tx)) {
+        let since = missing.gone.unwrap_or(top);
         if whole {
-            observations.extend(gone.ids.iter().filter_map(|id| hint(id)));
-        } else if behind.shown.len() < MOST_SHOWN {
-            behind.shown.push(gone.clone());
+            observations.extend(missing.ids.iter().filter_map(|id| hint(id)));
+        }
+        // A read believes it the second time, and an old order is read where it is hinted at.
+        let told = whole && top >= since.saturating_add(TOLD_BLOCKS);
+        if !told && behind.shown.len() < MOST_SHOWN {
+            let gone = if whole { Some(since) } else { missing.gone };
+            behind.shown.push(Shown { gone, ..missing.clone() });
         }
     }
     let more = settled && behind.next > position.next && !ends(last);
     Ok(ScanPage { observations, taken: Vec::new(), next: behind.cursor(), more, ..ScanPage::default() })
+}
+
+/// How deep the payment has to be is not told.
+pub(crate) fn without_depth(observation: &mut Observation) {
+    if let Observed::Payment(reading) = &mut observation.observed {
+        (reading.confirmations, reading.required_confirmations) = (None, None);
+    }
+}
+
+/// Whether any line is in this asset.
+pub(crate) fn has_asset(entry: &Entry, asset_id: &str) -> bool {
+    let mut lines = entry.subtransfers_by_pid.iter().flat_map(|group| &group.subtransfers);
+    lines.any(|line| line.asset_id.eq_ignore_ascii_case(asset_id))
 }
 
 /// Something about this order may have changed.
@@ -189,14 +237,8 @@ fn hint(id: &str) -> Option<Observation> {
 }
 
 /// The payments of one transaction as observations. Only what is confirmed speaks of money: what is not may never come.
-pub(crate) fn observed(
-    entry: &Entry,
-    top: Option<u64>,
-    rules: Rules<'_>,
-) -> Result<Vec<Observation>, ProviderError> {
-    let payments =
-        map::paid(entry).map_err(|cause| error(Operation::Scan, ErrorKind::Protocol).with_source(cause))?;
-    Ok(payments.iter().filter_map(|paid| observation(paid, top, rules)).collect())
+pub(crate) fn observed(entry: &Entry, top: Option<u64>, rules: Rules<'_>) -> Vec<Observation> {
+    map::paid(entry).iter().filter_map(|paid| observation(paid, top, rules)).collect()
 }
 
 /// One hint for an order, however many of its payments are on their way: each would be a read of its own.
@@ -220,7 +262,9 @@ fn observation(paid: &Paid<'_>, top: Option<u64>, rules: Rules<'_>) -> Option<Ob
     {
         (Depth::Pool | Depth::Confirming(_) | Depth::Unknown, _) => Observed::Hint,
         (Depth::Confirmed, Ok(reading)) => Observed::Payment(Box::new(reading)),
-        (Depth::Confirmed, Err(_)) => Observed::PaymentHint,
+        (Depth::Confirmed, Err(concern)) if concern.money.is_some() => Observed::PaymentHint,
+        // Of the wallet, not of the payment: it comes again.
+        (Depth::Confirmed, Err(_)) => Observed::Hint,
     };
     let target = match paid.payment_id.as_str() {
         "" => Target::Unknown,

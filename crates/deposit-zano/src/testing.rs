@@ -21,7 +21,7 @@ pub(crate) fn assets() -> Assets {
 }
 
 pub(crate) fn rules(assets: &Assets) -> Rules<'_> {
-    Rules { assets, required: 10, fusd_fits: true }
+    Rules { assets, required: 10, fusd_fits: true, doubted: false, fusd_unknown: false }
 }
 
 pub(crate) fn intent(deposit: &str, ticker: Ticker, address: &str) -> IntentRecord {
@@ -51,7 +51,7 @@ pub(crate) fn intent(deposit: &str, ticker: Ticker, address: &str) -> IntentReco
 }
 
 pub(crate) fn line(asset_id: &str, amount: u64, is_income: bool) -> Line {
-    Line { amount, asset_id: asset_id.to_owned(), is_income }
+    Line { amount, asset_id: asset_id.to_owned(), is_income, odd: false }
 }
 
 pub(crate) fn entry(number: u64, height: u64, groups: &[(&str, Vec<Line>)]) -> Entry {

@@ -467,6 +467,7 @@ fn merged(
             for snapshot in *snapshots {
                 let facts = lifecycle::facts_of(&evidence, snapshot, now);
                 merge(&mut evidence, facts);
+                lifecycle::set_newest(&mut evidence, snapshot);
                 instructions = snapshot.instructions.clone().or(instructions);
             }
         }

@@ -2,6 +2,8 @@
 
 use super::CONFIRMATIONS;
 
+/// How long the wallet lists as unconfirmed what is in the pool no more.
+const LISTED_SECONDS: i64 = 4 * 24 * 3_600;
 /// Mean time of a block.
 const BLOCK_SECONDS: i64 = 60;
 
@@ -23,7 +25,7 @@ pub struct Spend {
 pub enum Move {
     /// Into the next block.
     Mine,
-    /// Out of its block, or out of the pool: nowhere.
+    /// Out of its block, or out of the pool: nowhere. The wallet goes on listing it as unconfirmed for days.
     Drop,
     /// Out of its block and back into the pool.
     Unmine,
@@ -40,6 +42,8 @@ pub(super) enum Place {
 pub(super) struct Transaction {
     pub(super) hash: String,
     pub(super) place: Place,
+    /// The height that the wallet tells while it is unconfirmed: that of the block that it was detached from, else 0.
+    pub(super) told_height: u64,
     /// When the wallet heard of it.
     pub(super) heard: i64,
     /// Of its block.
@@ -109,6 +113,7 @@ impl Chain {
         self.transactions.push(Transaction {
             hash,
             place: Place::Pool,
+            told_height: 0,
             heard: now,
             block_time: now,
             spends,
@@ -137,7 +142,9 @@ impl Chain {
         }
         let mut replaced = false;
         for tx in self.transactions.iter_mut().filter(|tx| hashes.contains(&tx.hash.as_str())) {
-            replaced |= matches!(tx.place, Place::Block(_));
+            if let Place::Block(height) = tx.place {
+                (replaced, tx.told_height) = (true, height);
+            }
             if to == Move::Mine {
                 self.turn += 1;
                 (tx.place, tx.block_time, tx.turn) = (Place::Block(self.height), now, self.turn);
@@ -172,6 +179,16 @@ impl Chain {
 
     pub(super) fn pool(&self) -> impl Iterator<Item = &Transaction> {
         self.transactions.iter().filter(|tx| tx.place == Place::Pool)
+    }
+
+    /// What the wallet lists as unconfirmed: what is in the pool, and what left it or was detached, for four days.
+    pub(super) fn unconfirmed(&self, now: i64) -> impl Iterator<Item = &Transaction> {
+        let listed = move |tx: &Transaction| !tx.mining && now.saturating_sub(tx.heard) < LISTED_SECONDS;
+        self.transactions.iter().filter(move |tx| match tx.place {
+            Place::Pool => true,
+            Place::Nowhere => listed(tx),
+            Place::Block(_) => false,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The daemon's methods.
 
 use super::address;
+use super::chain::Place;
 use super::reply::{Params, Refusal, whole};
 use super::server::State;
 use super::wallet::status;
@@ -37,6 +38,15 @@ pub(super) fn call(
         }
         "getheight" => Ok(Json::object([("height", top), ok])),
         "getblockcount" => Ok(Json::object([("count", top), ok])),
+        // Of the chain and of the pool.
+        "get_tx_details" => {
+            let hash = params.text("tx_hash")?.to_lowercase();
+            let known = |tx: &&super::chain::Transaction| tx.hash == hash && tx.place != Place::Nowhere;
+            let tx = state.chain.transactions.iter().find(known).ok_or(Refusal::TX_NOT_FOUND)?;
+            let keeper = if let Place::Block(height) = tx.place { Json::int(height) } else { Json::int(-1) };
+            let info = Json::object([("id", Json::text(&tx.hash)), ("keeper_block", keeper)]);
+            Ok(Json::object([("tx_info", info), ok]))
+        }
         "get_asset_info" => {
             let id = params.text("asset_id")?.to_lowercase();
             Ok(match state.assets.iter().find(|asset| asset.id == id) {

@@ -18,35 +18,38 @@ pub(super) fn recent(state: &State, params: &Params) -> Result<Json, Refusal> {
     let oldest_first = params.text("order")? == OLDEST_FIRST;
     let without_mining = params.flag("exclude_mining_txs")?;
     let without_pool = params.flag("exclude_unconfirmed")?;
-    let mut result = Vec::new();
-    if params.flag("update_provision_info")? {
-        result.push(("pi", provision(state)));
-    }
+    // Filled whatever is asked for.
+    params.flag("update_provision_info")?;
+    let mut result = vec![("pi", provision(state))];
 
     let mut listed = Vec::new();
     if offset == 0 && !without_pool {
-        listed.extend(state.chain.pool().map(|tx| entry(state, tx, 0)));
+        listed.extend(state.chain.unconfirmed(state.now).map(|tx| entry(state, tx, 0)));
     }
-    let mut history = state.chain.history();
+    let mut history = if state.blank { Vec::new() } else { state.chain.history() };
     if !oldest_first {
         history.reverse();
     }
-    let (mut total, mut last) = (0, 0);
+    let mut last = 0;
     let fits = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let skip = usize::try_from(offset).unwrap_or(usize::MAX);
     for (index, tx) in history.iter().enumerate().skip(skip) {
-        if fits(listed.len()) >= count {
+        // The wallet looks at the count after it has added one.
+        if count == 0 {
             break;
         }
         if without_mining && tx.mining {
             continue;
         }
         listed.push(entry(state, tx, fits(index)));
-        (total, last) = (fits(history.len()), fits(index));
+        last = fits(index);
+        if fits(listed.len()) >= count {
+            break;
+        }
     }
     result.extend([
         ("transfers", Json::List(listed)),
-        ("total_transfers", whole(total)),
+        ("total_transfers", whole(fits(history.len()))),
         ("last_item_index", whole(last)),
     ]);
     Ok(Json::object(result))
@@ -69,7 +72,8 @@ fn provision(state: &State) -> Json {
 pub(super) fn entry(state: &State, tx: &Transaction, index: u64) -> Json {
     let (height, time) = match tx.place {
         Place::Block(height) => (height, tx.block_time),
-        Place::Pool | Place::Nowhere => (0, tx.heard),
+        // A detached one keeps the height of the block that it was in.
+        Place::Pool | Place::Nowhere => (tx.told_height, tx.heard),
     };
     let mut groups: BTreeMap<&str, Vec<Json>> = BTreeMap::new();
     for spend in &tx.spends {

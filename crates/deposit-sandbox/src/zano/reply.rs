@@ -19,6 +19,7 @@ impl Refusal {
     pub(super) const WRONG_PAYMENT_ID: Self =
         Self(-5, "invalid payment id is given: hex-encoded string was expected");
     pub(super) const WRONG_ARGUMENT: Self = Self(-6, "WALLET_RPC_ERROR_CODE_WRONG_ARGUMENT");
+    pub(super) const TX_NOT_FOUND: Self = Self(-14, "tx is not found");
     pub(super) const DEPRECATED: Self = Self(-12, "this method is deprecated");
 }
 

@@ -54,6 +54,10 @@ pub(super) struct State {
     pub(super) deprecated_calls: Vec<String>,
     /// Payment ids are told in upper case.
     pub(super) shouting: bool,
+    /// The history is told empty.
+    pub(super) blank: bool,
+    /// The present time.
+    pub(super) now: i64,
     drawn: Vec<String>,
     salts: Salts,
 }
@@ -100,6 +104,8 @@ impl Zano {
             orders: Vec::new(),
             deprecated_calls: Vec::new(),
             shouting: false,
+            blank: false,
+            now: context.clock.now(),
             drawn: (0..100).map(|n| random.hex::<8>(&format!("zano/drawn/{n}"))).collect(),
             salts: Salts::default(),
         };
@@ -143,6 +149,12 @@ impl Zano {
         self.state().chain.blocks(blocks);
     }
 
+    /// The daemon's top block.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.state().chain.height
+    }
+
     /// The wallet stays at its height while the daemon goes on, or follows again.
     pub fn stick(&self, stuck: bool) {
         let mut state = self.state();
@@ -166,6 +178,11 @@ impl Zano {
         self.state().shouting = shouting;
     }
 
+    /// The wallet tells an empty history, at the height that it has.
+    pub fn blank(&self, blank: bool) {
+        self.state().blank = blank;
+    }
+
     /// The chain says that an asset has so many decimals.
     pub fn set_decimals(&self, asset_id: &str, decimals: u8) {
         for asset in self.state().assets.iter_mut().filter(|asset| asset.id == asset_id) {
@@ -181,7 +198,9 @@ impl Zano {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.chain.grow(self.context.clock.now());
+        state.now = self.context.clock.now();
+        let now = state.now;
+        state.chain.grow(now);
         state
     }
 }
