@@ -18,7 +18,7 @@ use futures_util::stream::{self, StreamExt as _};
 use crate::client::Client;
 use crate::coin::{Coin, Method, Methods};
 use crate::config::{Checked, Config, Speeds};
-use crate::wallet::{self, Wallet};
+use crate::wallet::{self, Ended, Wallet};
 use crate::webhook::Webhooks;
 use crate::{api, batch, check, map, rates, refusal};
 
@@ -110,7 +110,8 @@ impl BtcPay {
         snapshot: &mut Snapshot,
     ) -> Result<(), ProviderError> {
         let wanted = self.speeds.of(&intent.terms).confirmations();
-        self.wallet.correct(&self.client, method, intent, wanted, outputs, alone, snapshot).await
+        let ended = Ended { method, intent, wanted, outputs, alone };
+        Wallet::correct(&self.client, ended, snapshot).await
     }
 
     /// Each wallet that an ended order of a list needs, once.

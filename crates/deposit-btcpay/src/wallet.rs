@@ -105,6 +105,18 @@ pub(crate) fn is_ended(method: &Method, invoice: &api::Invoice) -> bool {
         }
 }
 
+/// An ended order, and what there is to look at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) intent: &'a IntentRecord,
+    /// Confirmations that its policy waits for.
+    pub(crate) wanted: u32,
+    pub(crate) outputs: &'a [api::Output],
+    /// The invoice was read with the payments that turned invalid, which a list leaves out.
+    pub(crate) alone: bool,
+}
+
 impl Wallet {
     /// The unspent outputs of a method's wallet; `None` where the wallet does not show itself: without the right, or without such a wallet.
     pub(crate) async fn outputs(
@@ -126,30 +138,27 @@ impl Wallet {
             }
             Err(refusal) => refusal,
         };
-        match refusal.kind() {
-            ErrorKind::Rejected("no_right") => {
-                self.refused.store(true, Ordering::Relaxed);
-                Ok(None)
-            }
-            ErrorKind::Rejected("no_wallet") => Ok(None),
+        let kind = refusal.kind();
+        if *kind == ErrorKind::Rejected("no_right") {
+            self.refused.store(true, Ordering::Relaxed);
+            Ok(None)
+        } else if *kind == ErrorKind::Rejected("no_wallet") {
+            Ok(None)
+        } else if *kind == ErrorKind::Protocol && operation == Operation::Read {
             // More than we take: each payment is then asked about on its own, and late money is not seen.
-            ErrorKind::Protocol if operation == Operation::Read => Ok(Some(Vec::new())),
-            _ => Err(refusal),
+            Ok(Some(Vec::new()))
+        } else {
+            Err(refusal)
         }
     }
 
-    /// Brings what the invoice API said of an ended order in line with the wallet. `alone`: the invoice was read with the payments that turned
-    /// invalid, which a list leaves out.
+    /// Brings what the invoice API said of an ended order in line with the wallet.
     pub(crate) async fn correct(
-        &self,
         client: &Client,
-        method: &Method,
-        intent: &IntentRecord,
-        wanted: u32,
-        outputs: &[api::Output],
-        alone: bool,
+        ended: Ended<'_>,
         snapshot: &mut Snapshot,
     ) -> Result<(), ProviderError> {
+        let Ended { method, intent, wanted, outputs, alone } = ended;
         // Late money that was spent since is listed nowhere: its absence says nothing.
         snapshot.complete = false;
         let mut known: BTreeSet<String> =

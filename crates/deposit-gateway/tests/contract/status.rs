@@ -170,6 +170,9 @@ async fn from_new_to_completed() {
                 ("status", text("Completed")),
                 ("creditedUsd", raw("20")),
                 ("completedAt", Member::AnyString),
+                // An ended order's come from the wallet.
+                ("confirmations", raw("1")),
+                ("requiredConfirmations", raw("1")),
                 ("payments", Member::Raw(members(&state.body).remove("payments").unwrap())),
             ],
         )
@@ -179,7 +182,7 @@ async fn from_new_to_completed() {
     let found = |id: &str| payments.as_array().unwrap().iter().find(|p| p["id"] == id).cloned();
     assert_eq!(
         found(&rest),
-        Some(json!({ "id": rest, "amount": 0.0003, "stage": "confirmed" })),
+        Some(json!({ "id": rest, "amount": 0.0003, "stage": "confirmed", "confirmations": 1 })),
         "3.5 payments"
     );
     assert!(found(&payment).is_some(), "3.5 payments");
