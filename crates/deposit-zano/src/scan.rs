@@ -91,7 +91,13 @@ impl Position {
 
     /// A page that shows nothing and moves nothing.
     pub(crate) fn stands(&self) -> ScanPage {
-        ScanPage { observations: Vec::new(), taken: Vec::new(), next: self.cursor(), more: false }
+        ScanPage {
+            observations: Vec::new(),
+            taken: Vec::new(),
+            next: self.cursor(),
+            more: false,
+            ..ScanPage::default()
+        }
     }
 
     /// The last final entry once more, to see that it is still there.
@@ -165,7 +171,13 @@ pub(crate) fn page(
         let next =
             Position { shown: position.shown.clone(), height: position.height(), ..Position::default() }
                 .cursor();
-        return Ok(ScanPage { observations: Vec::new(), taken: Vec::new(), next, more: true, ..ScanPage::default() });
+        return Ok(ScanPage {
+            observations: Vec::new(),
+            taken: Vec::new(),
+            next,
+            more: true,
+            ..ScanPage::default()
+        });
     }
     let mut behind = Position { shown: Vec::new(), ..position.clone() };
     let mut settled = true;
