@@ -1,6 +1,7 @@
 //! Calls of the node. Every number and flag goes as text, which both implementations take.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deposit_core::{ConfigError, ErrorKind, Operation, ProviderError, Secret};
@@ -33,6 +34,8 @@ pub(crate) struct Client {
     work_url: Option<Url>,
     authorization: Secret,
     network: OnceCell<Network>,
+    /// Whether the work server, or the node, refused a difficulty as hex and made enough work without one: RsNano does.
+    plain_work: AtomicBool,
 }
 
 /// Sends that wait, by their hashes.
@@ -63,6 +66,7 @@ impl Client {
             work_url: config.work_url.clone(),
             authorization: config.rpc_authorization.clone(),
             network: OnceCell::new(),
+            plain_work: AtomicBool::new(false),
         })
     }
 
@@ -158,7 +162,9 @@ impl Client {
         only_confirmed: bool,
     ) -> Result<BTreeMap<Address, Waiting>, Failed> {
         let accounts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-        let [first, ..] = COUNTS;
+        // Some nodes count the blocks of each account, others the accounts: more than there are addresses, so that neither cuts the answer unnoticed.
+        let [least, ..] = COUNTS;
+        let first = least.max(addresses.len().saturating_add(1));
         let body = receivable_options(
             "accounts_receivable",
             "accounts",
@@ -322,17 +328,36 @@ impl Client {
     /// Work for a receive or open block: from the work server, else the node, else this CPU. What others give is checked.
     pub(crate) async fn work(&self, root: [u8; 32]) -> Result<Work, Failed> {
         let threshold = self.network(Operation::Receive).await?.receive_threshold();
-        let body = json!({
-            "action": "work_generate",
-            "hash": hex::encode_upper(root),
-            "difficulty": format!("{threshold:016x}"),
-        });
+        let plain = json!({ "action": "work_generate", "hash": hex::encode_upper(root) });
+        let mut exact = plain.clone();
+        if let Some(members) = exact.as_object_mut() {
+            members.insert("difficulty".to_owned(), json!(format!("{threshold:016x}")));
+        }
         for url in self.work_url.iter().chain([&self.rpc_url]) {
-            let answer = self.send::<api::Generated>(&self.work_http, url, Operation::Receive, &body).await;
-            match answer.map(|found| found.work.parse::<Work>()) {
-                Ok(Ok(work)) if work.is_enough(&root, threshold) => return Ok(work),
-                Ok(_) => tracing::warn!("a work server gives work that is not enough"),
-                Err(error) => tracing::debug!(?error, "no work from a server"),
+            // What was taken the last time first; what a node asks of itself without being told is at least as much.
+            let known = self.plain_work.load(Ordering::Relaxed);
+            let dialects =
+                if known { [(&plain, true), (&exact, false)] } else { [(&exact, false), (&plain, true)] };
+            for (body, without) in dialects {
+                let answer =
+                    self.send::<api::Generated>(&self.work_http, url, Operation::Receive, body).await;
+                match answer.map(|found| found.work.parse::<Work>()) {
+                    Ok(Ok(work)) if work.is_enough(&root, threshold) => {
+                        self.plain_work.store(without, Ordering::Relaxed);
+                        return Ok(work);
+                    }
+                    Ok(_) => {
+                        tracing::warn!("a work server gives work that is not enough");
+                        break;
+                    }
+                    Err(error) => {
+                        tracing::debug!(?error, without, "no work from a server");
+                        // Not a matter of the request's form: another one would fare no better.
+                        if !error.is_about_the_request() {
+                            break;
+                        }
+                    }
+                }
             }
         }
         work::generate(root, threshold).await.ok_or_else(|| {

@@ -99,6 +99,14 @@ impl Failed {
         }
     }
 
+    /// The node was there, and did not like how it was asked: another form may fare better.
+    pub(crate) fn is_about_the_request(&self) -> bool {
+        match self {
+            Self::Node(error) => matches!(error, NodeError::BadRequest | NodeError::Other),
+            Self::Call(error) => matches!(error.kind(), ErrorKind::Rejected(_) | ErrorKind::Protocol),
+        }
+    }
+
     /// The account has no block.
     pub(crate) fn is_account_not_found(&self) -> bool {
         matches!(self, Self::Node(NodeError::AccountNotFound))

@@ -171,6 +171,10 @@ impl Nano {
             let done = self.chains(&some, true, &mut found).await?;
             more |= done < some.len();
             some.truncate(done);
+        } else {
+            // Somebody else may have taken in what waited before anybody here had seen it: another wallet of the same seed, or a process that died.
+            self.chains(&some, false, &mut found).await?;
+            some.iter_mut().for_each(|own| own.look = None);
         }
         let end = some.last().map_or(after, |own| own.index);
         let named = !hinted.is_empty();
@@ -246,14 +250,17 @@ impl Nano {
             for own in own {
                 match frontiers.get(&own.address) {
                     // No block, or none since then.
-                    None => found.looked.push(*own),
+                    None => found.looked.extend(own.look.map(|_| *own)),
                     Some(frontier) if !whole && own.position.is_some_and(|p| p.frontier == *frontier) => {
-                        found.looked.push(*own);
+                        found.looked.extend(own.look.map(|_| *own));
                     }
                     Some(_) if walks >= CHAINS => return Ok(done),
                     Some(frontier) => {
                         walks += 1;
-                        self.chain(own, *frontier, whole, found).await?;
+                        // One chain that cannot be read takes no other's payments along; it is looked at again, since its place is not noted.
+                        if let Err(error) = self.chain(own, *frontier, whole, found).await {
+                            tracing::warn!(address = %own.address, ?error, "the chain of an address was not read");
+                        }
                     }
                 }
                 done += 1;

@@ -310,6 +310,99 @@ async fn the_other_dialect_and_a_node_without_the_newer_actions() {
 }
 
 #[tokio::test]
+async fn what_another_wallet_of_the_seed_took_in_is_shown_all_the_same() {
+    let w = World::new().await;
+    let sweep = async |mut cursor: Option<deposit_core::ScanCursor>| {
+        let mut all = Vec::new();
+        loop {
+            let page = w.nano.scan(cursor.as_ref()).await.unwrap();
+            all.extend(page.observations);
+            cursor = Some(page.next);
+            if !page.more {
+                return (all, cursor);
+            }
+        }
+    };
+    let (_, cursor) = sweep(None).await;
+    let mut config = Config::new(
+        w.sandbox.setting("nano", "rpc_url").unwrap(),
+        w.sandbox.setting("nano", "seed").unwrap(),
+        w.sandbox.setting("nano", "representative").unwrap(),
+    );
+    config.rpc_authorization = Secret::new(w.sandbox.setting("nano", "rpc_authorization").unwrap());
+    let other = Nano::with_http(config, http()).unwrap();
+    other.watch(&[ONE]);
+    w.pay(ONE, XNO, PayStage::Confirmed);
+    assert_eq!(other.receive(ONE, ALL).await.map(|r| total(&r)).unwrap(), XNO);
+    // Pushes are lost: only the sweep can find it.
+    let (mut found, mut cursor) = sweep(cursor).await;
+    for _ in 0..3 {
+        let (more, next) = sweep(cursor).await;
+        found.extend(more);
+        cursor = next;
+    }
+    assert!(
+        found.iter().any(|line| matches!(&line.observed, Observed::Payment(p) if p.confirmed == XNO)),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn one_chain_that_cannot_be_read_takes_no_other_s_payments_along() {
+    let broken = Arc::new(Mutex::new(String::new()));
+    let script = {
+        let broken = broken.clone();
+        move |action: &str, body: &Value, _: usize| {
+            let bad = broken.lock().unwrap().clone();
+            if action == "account_history" && body["account"] == bad.as_str() {
+                error("Internal server error in RPC")
+            } else {
+                Do::Forward
+            }
+        }
+    };
+    let w = World::scripted(script).await;
+    *broken.lock().unwrap() = w.address(ONE);
+    for index in [ONE, AccountIndex(2)] {
+        w.pay(index, XNO, PayStage::Confirmed);
+        w.nano.receive(index, ALL).await.unwrap();
+    }
+    w.pay(ONE, 2 * XNO, PayStage::Confirmed);
+    let shown: Vec<u128> = w.scan().await.iter().map(|(_, payment)| payment.confirmed).collect();
+    assert!(
+        shown.contains(&XNO) && shown.contains(&(2 * XNO)),
+        "the other's, and what waits at this one: {shown:?}"
+    );
+}
+
+#[tokio::test]
+async fn more_addresses_are_paid_than_a_node_that_counts_accounts_lists_by_default() {
+    let w = World::new().await;
+    w.sandbox.emulators().nano.speak(Dialect::RsNano);
+    let all: Vec<_> = (1..=100).map(AccountIndex).collect();
+    w.nano.watch(&all);
+    for index in &all {
+        w.pay(*index, XNO, PayStage::Confirmed);
+    }
+    let paid: std::collections::BTreeSet<String> =
+        w.scan().await.into_iter().map(|(address, _)| address).collect();
+    assert_eq!(paid.len(), 100);
+}
+
+#[tokio::test]
+async fn work_is_made_by_a_node_that_takes_no_difficulty() {
+    let w = World::new().await;
+    w.sandbox.emulators().nano.speak(Dialect::RsNano);
+    w.sandbox.emulators().nano.allow_control(true);
+    for _ in 0..3 {
+        w.pay(ONE, XNO, PayStage::Confirmed);
+        w.nano.receive(ONE, ALL).await.unwrap();
+    }
+    // Refused once, and remembered: from then on one question a block.
+    assert_eq!(w.count("work_generate"), 4);
+}
+
+#[tokio::test]
 async fn rsnano_from_end_to_end() {
     let w = World::new().await;
     w.sandbox.emulators().nano.speak(Dialect::RsNano);
@@ -526,7 +619,8 @@ async fn a_push_reads_its_address_alone_however_many_there_are() {
     let slice = w.nano.scan(Some(&again.next)).await.unwrap();
     assert!(slice.more);
     assert_eq!(asked(&log, "accounts_receivable"), [500]);
-    assert!(asked(&log, "accounts_frontiers").is_empty(), "chains are looked at once in each process");
+    assert_eq!(asked(&log, "accounts_frontiers"), [500], "whether somebody else has taken in");
+    assert!(asked(&log, "account_history").is_empty(), "no chain is walked that has not moved");
 }
 
 #[tokio::test]
