@@ -18,7 +18,7 @@ pub(crate) fn all(skip_test: bool) -> Result<()> {
             "--workspace",
             "--all-targets",
             "--features",
-            "xtask/fixtures,xtask/live,xtask/watch",
+            "xtask/fixtures,xtask/growth,xtask/live,xtask/watch",
             "--",
             "-D",
             "warnings",
