@@ -10,7 +10,7 @@ use deposit_lifecycle::watch::{Lane, Lanes, Watch};
 use deposit_lifecycle::{Credit, PostingKind};
 use deposit_store::{
     Account, BeginCreate, Begun, Commit, Committed, DepositRow, FinishCreate, Finished, JournalEntry, Lease,
-    NewReview, OpenStanding, Posting, ReviewReason, SqliteStore, Store as _, StoredRate,
+    OpenStanding, Posting, ReviewReason, SightedDue, Sighting, SqliteStore, Store as _, StoredRate,
 };
 
 /// The deposit of which the others are copies.
@@ -187,17 +187,19 @@ impl Bench {
         self.store.deposit_by_payment(PROVIDER, &PaymentRef::new(text)?).await?;
         self.store.deposit_by_address(PROVIDER, text).await?;
         self.store.standing_owner(NANO, text).await?;
-        self.store
-            .open_review(NewReview {
-                provider: PROVIDER,
-                reference: text.to_owned(),
-                amount: None,
-                ticker: Some(Ticker::BTC),
-                deposit: None,
-                reason: ReviewReason::NoDeposit,
-                since: at(200),
-            })
-            .await?;
+        let sighting = Sighting {
+            provider: PROVIDER,
+            reference: text.to_owned(),
+            order: None,
+            due: SightedDue::News,
+            ticker: Some(Ticker::BTC),
+            deposit: None,
+            reason: ReviewReason::NoDeposit,
+            code: None,
+            detail: None,
+            at: at(200),
+        };
+        self.store.sight(vec![sighting]).await?;
         Ok(self.store.finish_journal(row.id, "review", at(202)).await?)
     }
 
