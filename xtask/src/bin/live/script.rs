@@ -92,8 +92,8 @@ impl Script<'_> {
             self.look_up("look_up_unknown", &request).await;
         }
         if declared.standing_address {
-            // The account's first address: without one a scan has nothing to look at.
-            self.adapter.watch(&[AccountIndex(0)]);
+            // The first account's address (index 0 is no account's): without one a scan has nothing to look at.
+            self.adapter.watch(&[AccountIndex(1)]);
         }
         if declared.scan {
             self.tape.begin("scan");

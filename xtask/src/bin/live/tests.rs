@@ -45,7 +45,8 @@ async fn an_account_is_recorded_without_its_secrets() {
     ] {
         assert!(open.contains(part), "{part} is not in {open}");
     }
-    assert!(recorded["read_unknown_1.json"].contains("\"status\": 404"));
+    // An invoice that is not there is refused as one that the key may not see.
+    assert!(recorded["read_unknown_1.json"].contains("\"status\": 403"));
 }
 
 /// Whatever an adapter's configuration is like: its addresses are found, and its secrets.
