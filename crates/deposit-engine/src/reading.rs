@@ -192,7 +192,7 @@ fn is_about_all(kind: &ErrorKind) -> bool {
 }
 
 /// A read that ends: an adapter that never answers must not hold its task for ever.
-async fn in_time<T>(
+pub(crate) async fn in_time<T>(
     provider: ProviderId,
     read: impl Future<Output = Result<T, ProviderError>>,
 ) -> Result<T, ProviderError> {

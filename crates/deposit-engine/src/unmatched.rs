@@ -11,7 +11,9 @@ use deposit_store::{ReviewReason, SightedDue, Sighting};
 
 use crate::Engine;
 use crate::error::EngineError;
-use crate::observe::asset_of;
+use crate::observe::{amount_told, asset_of};
+use crate::reading::in_time;
+use crate::trouble::Call;
 
 /// How long an order is tried to be read that nobody knows, in seconds, before an operator is told of it without amounts.
 const READ_FOR_SECS: i64 = 3600;
@@ -40,7 +42,8 @@ impl Engine {
             return Unknown::Silent;
         };
         self.spend_read(provider);
-        match provider.read(&intent).await {
+        let read = in_time(provider.id(), provider.read(&intent)).await;
+        match self.heard(provider.id(), Call::Read, Some(order.as_str()), read) {
             Ok(snapshot) => {
                 let seen = sightings(provider, &intent, &snapshot, heard_at);
                 if seen.is_empty() { Unknown::Silent } else { Unknown::Seen(seen) }
@@ -91,9 +94,7 @@ impl Engine {
                 tracing::warn!(%provider, delivery, code = %concern.code, detail = %concern.detail, "webhook delivery");
             }
             let Some(money) = &concern.money else { continue };
-            let unit = money.ticker.or(ticker).and_then(asset_of);
-            let amount =
-                money.amount.as_deref().zip(unit).and_then(|(text, unit)| Amount::parse(text, unit).ok());
+            let amount = amount_told(money, ticker.and_then(asset_of));
             let own = || order.clone().unwrap_or_else(|| format!("delivery {delivery}"));
             sightings.push(Sighting {
                 provider,
@@ -184,9 +185,7 @@ fn sightings(
         if !listed.insert(reference.clone()) {
             continue;
         }
-        let unit = money.ticker.map_or(Some(intent.terms.asset), asset_of);
-        let amount =
-            money.amount.as_deref().zip(unit).and_then(|(text, unit)| Amount::parse(text, unit).ok());
+        let amount = amount_told(money, Some(intent.terms.asset));
         let due = amount.map_or(SightedDue::Unknown, SightedDue::Amount);
         seen.push(Sighting {
             code: Some(concern.code.clone()),

@@ -108,6 +108,11 @@ async fn an_order_that_cannot_be_read_waits_without_an_amount_and_again_when_it_
     bench.till().next_read(till::Reading::Fails(transient()));
     hear(&bench, "d1", &order).await;
     assert_eq!(waits(&bench).await, Vec::<String>::new());
+    assert_eq!(
+        bench.engine.provider_troubles().len(),
+        1,
+        "a call that fails is health, whatever it is about"
+    );
     bench.pass(3600).await;
     bench.till().next_read(till::Reading::Fails(transient()));
     bench.engine.handle_deliveries().await.unwrap();

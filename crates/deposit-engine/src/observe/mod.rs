@@ -13,7 +13,7 @@ use deposit_store::{
 };
 
 use self::reviews::{Reviews, Withheld};
-pub(crate) use self::reviews::{asset_of, never_confirmed};
+pub(crate) use self::reviews::{amount_told, asset_of, never_confirmed};
 use crate::Engine;
 use crate::error::EngineError;
 use crate::reading::shows_less;

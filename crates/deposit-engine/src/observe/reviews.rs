@@ -109,9 +109,7 @@ impl<'a> Reviews<'a> {
     }
 
     fn concerned(&self, order: &ProviderRef, concern: &Concern, money: &ConcernedMoney) -> Sighting {
-        let unit = money.ticker.map_or(Some(self.row.terms.asset), asset_of);
-        let amount =
-            money.amount.as_deref().zip(unit).and_then(|(text, unit)| Amount::parse(text, unit).ok());
+        let amount = amount_told(money, Some(self.row.terms.asset));
         let detail = match (&money.amount, amount) {
             // What cannot be counted is told at least.
             (Some(text), None) => format!("{} ({text})", concern.detail),
@@ -193,6 +191,12 @@ fn named_elsewhere(money: &ConcernedMoney, snapshot: &Snapshot, evidence: &Evide
 /// By what money of this order is called: its payments, and itself.
 fn known_by(order: &ProviderRef, evidence: &Evidence) -> Vec<String> {
     evidence.payments.keys().map(ToString::to_string).chain([order.to_string()]).collect()
+}
+
+/// How much a provider tells of, counted in this asset where it names no ticker; `None` where it tells none, or none that can be counted.
+pub(crate) fn amount_told(money: &ConcernedMoney, own: Option<Asset>) -> Option<Amount> {
+    let unit = money.ticker.map_or(own, asset_of)?;
+    Amount::parse(money.amount.as_deref()?, unit).ok()
 }
 
 /// What is counted in a ticker's unit; `None` where its name does not tell.

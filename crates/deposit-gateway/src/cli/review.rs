@@ -279,7 +279,7 @@ async fn assign(store: &SqliteStore, engine: &Engine, args: AssignArgs) -> anyho
         )),
         Assigned::Posted { deposit } => Err(anyhow!(
             "{} of {} is in the ledger by rule already, on deposit {deposit}; assigning it would credit it twice. Dismiss it: \
-             `deposit review dismiss {} --reason …`",
+             `deposit review dismiss {} --reason …`; what only its provider reports, and is on top of that, takes --again and a figure",
             item.reference,
             item.provider,
             item.id

@@ -231,11 +231,16 @@ pub async fn credited_money_is_not_assigned(fixture: &dyn Fixture) {
         assert_eq!(store.assign_review(insisting).await.unwrap(), Assigned::Posted { deposit: id(1) });
         assert_eq!(store.dismiss_review(dismiss(late)).await.unwrap(), Dismissed::Yes);
     }
+    // What its provider reports of a payment that is credited: only by who says that it is on top.
+    let told = item(&*store, review("tx", ReviewReason::ProviderReports, 6)).await;
+    let refused = store.assign_review(assign(told, ana, "1")).await.unwrap();
+    assert_eq!(refused, Assigned::Posted { deposit: id(1) });
+    assigned(&*store, AssignReview { again: true, ..assign(told, ana, "1") }).await;
     // Another provider's payment of the same name is other money.
     let other = Sighting { provider: OTHER_PROVIDER, ..review("tx", ReviewReason::NoDeposit, 5) };
     let other = item(&*store, other).await;
     assigned(&*store, assign(other, ana, "1")).await;
-    assert_eq!(store.balances(ana).await.unwrap(), [usd("21")]);
+    assert_eq!(store.balances(ana).await.unwrap(), [usd("22")]);
     assert_balanced(&*store).await;
 }
 

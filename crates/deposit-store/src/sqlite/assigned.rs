@@ -59,13 +59,16 @@ pub(super) const ASSIGNED: &str = "r.provider = ?1 AND r.resolution = 'assigned'
                          UNION ALL SELECT ref FROM orders WHERE deposit = ?3 AND provider = ?1 \
                          UNION ALL SELECT address FROM addresses WHERE deposit = ?3 AND provider = ?1)";
 
-/// The deposit for which the ledger has postings of what the item is about. What a provider only tells of is beyond what rules have posted.
+/// The deposit for which the ledger has postings of what the item is about. What a provider only tells of may be beyond what rules have posted:
+/// that is for the operator to say (`again`).
 pub(super) async fn posted(
     connection: &mut SqliteConnection,
     item: &ReviewRow,
+    again: bool,
 ) -> StoreResult<Option<DepositId>> {
     match item.reason.topic() {
         ReviewTopic::Uncredited | ReviewTopic::SecondDeposit | ReviewTopic::AssetChanged => {}
+        ReviewTopic::Reported if !again => {}
         ReviewTopic::Reported | ReviewTopic::TakenBack | ReviewTopic::NotTakenBack => return Ok(None),
     }
     for (sql, asked) in [(POSTED_PAYMENT, true), (POSTED_ORDER, item.reason == ReviewReason::NoDeposit)] {

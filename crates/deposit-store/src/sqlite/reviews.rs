@@ -234,7 +234,7 @@ pub(super) async fn assign(
     if item.amount != command.seen {
         return Ok(Assigned::Changed(Box::new(item)));
     }
-    if let Some(deposit) = posted(connection, &item).await? {
+    if let Some(deposit) = posted(connection, &item, command.again).await? {
         return Ok(Assigned::Posted { deposit });
     }
     let topic = topic_of(connection, item.id).await?;
