@@ -18,6 +18,8 @@ pub(crate) struct Coin {
     pub(crate) margin_minutes: i64,
     /// By how much the server may find an invoice underpaid and call it paid all the same. Never used for our own sums.
     pub(crate) tolerance_percent: u8,
+    /// The least that a payer can send, in smallest units: a remainder below it is not asked for (`docs/depths.md`).
+    pub(crate) least_payment: u128,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,7 @@ const fn chain(
     method_id: &'static str,
     scheme: &'static str,
     decimals: u8,
+    least_payment: u128,
 ) -> Coin {
     let link = Link::Address { scheme, parameter: "amount" };
     Coin {
@@ -46,18 +49,25 @@ const fn chain(
         link,
         margin_minutes: MARGIN,
         tolerance_percent: 0,
+        least_payment,
     }
 }
 
 /// A payment in the last second is still one to an open invoice, and a BOLT11 does not end before our quote.
 const MARGIN: i64 = 5;
 
+/// Monero has no dust limit; sending less than the fee of a usual transaction (two inputs, two outputs) makes no sense. 0.00003 XMR.
+const XMR_FEE: u128 = 30_000_000;
+
+/// The conventional fee of a Zcash transaction (ZIP 317): 0.0001 ZEC.
+const ZEC_FEE: u128 = 10_000;
+
 /// MWEB addresses are given out again once their invoice is no longer watched: keep it watched for a day more.
 const MWEB_MARGIN: i64 = 24 * 60;
 
 impl Coin {
     pub(crate) const ALL: &'static [Self] = &[
-        chain(Ticker::BTC, Asset::BTC, "BTC", "BTC-CHAIN", "bitcoin", 8),
+        chain(Ticker::BTC, Asset::BTC, "BTC", "BTC-CHAIN", "bitcoin", 8, 546),
         Coin {
             ticker: Ticker::BTC_LN,
             asset: Asset::BTC_LN,
@@ -67,21 +77,23 @@ impl Coin {
             link: Link::Bolt11,
             margin_minutes: MARGIN,
             tolerance_percent: 0,
+            // An invoice is for whole satoshis with nearly every wallet; this asset counts thousandths.
+            least_payment: 1_000,
         },
-        chain(Ticker::LTC, Asset::LTC, "LTC", "LTC-CHAIN", "litecoin", 8),
+        chain(Ticker::LTC, Asset::LTC, "LTC", "LTC-CHAIN", "litecoin", 8, 5_460),
         Coin {
             margin_minutes: MWEB_MARGIN,
-            ..chain(Ticker::LTC_MWEB, Asset::LTC, "LTC", "LTC-MWEB", "litecoin", 8)
+            ..chain(Ticker::LTC_MWEB, Asset::LTC, "LTC", "LTC-MWEB", "litecoin", 8, 5_460)
         },
         Coin {
             link: Link::Address { scheme: "monero", parameter: "tx_amount" },
             // The plugin always asks for a fee on top of what was asked for, and an exact payment would stay open there (dossier, section 14).
             tolerance_percent: 1,
-            ..chain(Ticker::XMR, Asset::XMR, "XMR", "XMR-CHAIN", "monero", 12)
+            ..chain(Ticker::XMR, Asset::XMR, "XMR", "XMR-CHAIN", "monero", 12, XMR_FEE)
         },
-        chain(Ticker::DOGE, Asset::DOGE, "DOGE", "DOGE-CHAIN", "dogecoin", 8),
-        chain(Ticker::DASH, Asset::DASH, "DASH", "DASH-CHAIN", "dash", 8),
-        chain(Ticker::ZEC, Asset::ZEC, "ZEC", "ZEC-CHAIN", "zcash", 8),
+        chain(Ticker::DOGE, Asset::DOGE, "DOGE", "DOGE-CHAIN", "dogecoin", 8, 1_000_000),
+        chain(Ticker::DASH, Asset::DASH, "DASH", "DASH-CHAIN", "dash", 8, 546),
+        chain(Ticker::ZEC, Asset::ZEC, "ZEC", "ZEC-CHAIN", "zcash", 8, ZEC_FEE),
     ];
 
     pub(crate) fn of(ticker: Ticker) -> Option<&'static Self> {
@@ -94,18 +106,13 @@ impl Coin {
     }
 
     pub(crate) fn spec(&self) -> TickerSpec {
-        TickerSpec {
-            ticker: self.ticker,
-            asset: self.asset,
-            quote_decimals: self.quote_decimals,
-            quoted_by: Some(self.ticker),
-            kind: match self.link {
-                Link::Address { .. } => TickerKind::Address,
-                Link::Bolt11 => TickerKind::Invoice,
-            },
-            credit: CreditRule::at_rate_of(self.ticker),
-            confirms_only_full: false,
-        }
+        let kind = match self.link {
+            Link::Address { .. } => TickerKind::Address,
+            Link::Bolt11 => TickerKind::Invoice,
+        };
+        TickerSpec::new(self.ticker, self.asset, kind, CreditRule::at_rate_of(self.ticker))
+            .with_quote_decimals(self.quote_decimals)
+            .with_least_payment(self.least_payment)
     }
 }
 

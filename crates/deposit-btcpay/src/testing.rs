@@ -1,8 +1,7 @@
 //! Invented deposits for the tests of this crate.
 
 use deposit_core::{
-    Amount, Decimal, FormulaVersion, IntentRecord, PayInstructions, Price, ProviderRef, Quote, Terms, Ticker,
-    Timestamp,
+    Amount, IntentRecord, PayInstructions, Price, ProviderRef, Quote, Terms, Ticker, Timestamp,
 };
 
 use crate::coin::{Coin, Methods};
@@ -29,21 +28,12 @@ pub(crate) fn amount(ticker: Ticker, text: &str) -> Amount {
 
 pub(crate) fn terms(ticker: Ticker, asked: Amount) -> Terms {
     let spec = Coin::of(ticker).unwrap().spec();
-    Terms {
-        ticker,
-        asset: spec.asset,
-        credit: spec.credit,
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: Timestamp::from_secs(CREATED),
-        quote: Some(Quote {
-            amount: asked,
-            rate: Price::ONE,
-            unit_price: Price::ONE,
-            expires_at: Timestamp::from_secs(CREATED + 3600),
-        }),
-        confirms_only_full: false,
-    }
+    spec.terms(Timestamp::from_secs(CREATED)).with_quote(Quote {
+        amount: asked,
+        rate: Price::ONE,
+        unit_price: Price::ONE,
+        expires_at: Timestamp::from_secs(CREATED + 3600),
+    })
 }
 
 pub(crate) fn intent(ticker: Ticker, asked: &str, destination: &str) -> IntentRecord {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use deposit_btcpay::{BtcPay, Config, SpeedPolicy};
 use deposit_conformance::{PayStage, Scenario};
 use deposit_core::{
-    Amount, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observed, OpenRequest, PaymentProvider as _,
-    Price, ProviderError, Quote, Snapshot, Target, Terms, Ticker,
+    Amount, ErrorKind, IntentRecord, Observed, OpenRequest, PaymentProvider as _, Price, ProviderError,
+    Quote, Snapshot, Target, Ticker,
 };
 use deposit_testkit::{World, impatient};
 
@@ -40,16 +40,7 @@ impl Shop {
         let created_at = self.world.now();
         let expires_at = created_at.plus_secs(3_600);
         let quote = Quote { amount, rate: Price::ONE, unit_price: Price::ONE, expires_at };
-        let terms = Terms {
-            ticker,
-            asset: spec.asset,
-            credit: spec.credit,
-            bonus_percent: Decimal::ZERO,
-            formula: FormulaVersion::V1,
-            created_at,
-            quote: Some(quote),
-            confirms_only_full: false,
-        };
+        let terms = spec.terms(created_at).with_quote(quote);
         let deposit_id = "dep_00000000000000000001".parse().unwrap();
         let request = OpenRequest { deposit_id, terms, amount, expires_at, attempt: 1 };
         Ok(IntentRecord::from(self.provider.open(&request).await?.as_ref()))

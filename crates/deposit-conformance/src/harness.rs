@@ -328,7 +328,7 @@ mod tests {
         let ticker = Ticker::BTC;
         let credit = CreditRule::at_rate_of(ticker);
         let kind = TickerKind::Address;
-        TickerSpec { ticker, asset, quote_decimals, kind, quoted_by: None, credit, confirms_only_full: false }
+        TickerSpec::new(ticker, asset, kind, credit).with_quote_decimals(quote_decimals).quoted_one_to_one()
     }
 
     #[test]

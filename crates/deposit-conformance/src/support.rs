@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deposit_core::{
-    AccountIndex, Amount, Decimal, DepositId, ErrorKind, FormulaVersion, IntentRecord, LookUpRequest,
-    OpenRequest, PaymentProvider, PaymentReading, PaymentRef, Price, ProviderError, ProviderRef, Quote,
-    Snapshot, Terms, TickerKind, TickerSpec,
+    AccountIndex, Amount, Decimal, DepositId, ErrorKind, IntentRecord, LookUpRequest, OpenRequest,
+    PaymentProvider, PaymentReading, PaymentRef, Price, ProviderError, ProviderRef, Quote, Snapshot,
+    TickerKind, TickerSpec,
 };
 
 use crate::harness::{Ability, Fault, Harness, PayStage, Played, PlayedStage};
@@ -50,7 +50,7 @@ pub(crate) fn standing_order(
         Err(error) => panic!("standing_address failed: {}", chain(&error)),
     };
     let address = instructions.address().expect("a standing address");
-    let terms = Terms { quote: None, ..request(harness, spec).terms };
+    let terms = request(harness, spec).terms.with_quote(None);
     IntentRecord {
         deposit_id: deposit_id(harness),
         provider: provider.id(),
@@ -105,16 +105,7 @@ pub(crate) fn request_for(harness: &dyn Harness, spec: &TickerSpec, amount: Amou
     let expires_at = created_at.plus_secs(3_600);
     let rate =
         spec.credit.fixed_price().unwrap_or_else(|| Price::new(Decimal::ONE_HUNDRED).expect("a price"));
-    let terms = Terms {
-        ticker: spec.ticker,
-        asset: spec.asset,
-        credit: spec.credit,
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at,
-        quote: Some(Quote { amount, rate, unit_price: rate, expires_at }),
-        confirms_only_full: spec.confirms_only_full,
-    };
+    let terms = spec.terms(created_at).with_quote(Quote { amount, rate, unit_price: rate, expires_at });
     OpenRequest { deposit_id: deposit_id(harness), terms, amount, expires_at, attempt: 1 }
 }
 

@@ -254,7 +254,7 @@ impl Asset {
 
     /// Number of decimals it is stored with.
     #[must_use]
-    pub fn scale(&self) -> u8 {
+    pub const fn scale(&self) -> u8 {
         self.scale
     }
 }

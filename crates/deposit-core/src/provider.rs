@@ -39,7 +39,15 @@ pub enum TickerKind {
 }
 
 /// One way of paying that an adapter offers.
+///
+/// ```
+/// use deposit_core::{Asset, CreditRule, Ticker, TickerKind, TickerSpec};
+/// let btc = TickerSpec::new(Ticker::BTC, Asset::BTC, TickerKind::Address, CreditRule::at_rate_of(Ticker::BTC))
+///     .with_least_payment(546);
+/// assert_eq!((btc.quote_decimals, btc.least_payment), (8, 546));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TickerSpec {
     /// Its name in the API.
     pub ticker: Ticker,
@@ -55,6 +63,63 @@ pub struct TickerSpec {
     pub credit: CreditRule,
     /// Whether the provider confirms only full payments.
     pub confirms_only_full: bool,
+    /// The least that a payer can send, in the smallest units of `asset`: the chain's dust limit, or what is less than the fee of sending
+    /// it. A remainder below it is not asked for. 1 where any amount can be sent.
+    pub least_payment: u128,
+}
+
+impl TickerSpec {
+    /// A way of paying that is quoted at its own ticker's rate with all decimals of the asset, takes any amount, and whose provider
+    /// confirms parts too.
+    #[must_use]
+    pub const fn new(ticker: Ticker, asset: Asset, kind: TickerKind, credit: CreditRule) -> Self {
+        Self {
+            ticker,
+            asset,
+            quote_decimals: asset.scale(),
+            kind,
+            quoted_by: Some(ticker),
+            credit,
+            confirms_only_full: false,
+            least_payment: 1,
+        }
+    }
+
+    /// With so many decimals of `amount` in the API, at most the asset's scale.
+    #[must_use]
+    pub const fn with_quote_decimals(mut self, decimals: u8) -> Self {
+        self.quote_decimals = decimals;
+        self
+    }
+
+    /// Whose units are USD: no rate is needed for a quote.
+    #[must_use]
+    pub const fn quoted_one_to_one(mut self) -> Self {
+        self.quoted_by = None;
+        self
+    }
+
+    /// Of a provider that confirms full payments only.
+    #[must_use]
+    pub const fn confirming_only_full(mut self) -> Self {
+        self.confirms_only_full = true;
+        self
+    }
+
+    /// Where less than this many smallest units cannot be sent.
+    #[must_use]
+    pub const fn with_least_payment(mut self, minor: u128) -> Self {
+        self.least_payment = minor;
+        self
+    }
+
+    /// The terms of a deposit that is paid this way, without a quote and without a bonus.
+    #[must_use]
+    pub const fn terms(&self, created_at: Timestamp) -> Terms {
+        Terms::new(self.ticker, self.asset, self.credit, created_at)
+            .confirming_only_full(self.confirms_only_full)
+            .with_least_payment(self.least_payment)
+    }
 }
 
 /// How repeating `open` is safe after an unclear answer.

@@ -85,7 +85,14 @@ pub struct Quote {
 }
 
 /// The terms of a deposit, frozen at creation. A changed configuration or release changes nothing here.
+///
+/// ```
+/// use deposit_core::{Asset, CreditRule, Terms, Ticker, Timestamp};
+/// let terms = Terms::new(Ticker::BTC, Asset::BTC, CreditRule::at_rate_of(Ticker::BTC), Timestamp::EPOCH);
+/// assert_eq!(terms.requested(), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Terms {
     /// The way of paying.
     pub ticker: Ticker,
@@ -104,9 +111,79 @@ pub struct Terms {
     pub quote: Option<Quote>,
     /// Whether the provider confirms only full payments (a part then waits, `Pending`, and is never credited).
     pub confirms_only_full: bool,
+    /// The least that a payer can send, in the smallest units of `asset`: 1 where any amount can be sent. A remainder below it is
+    /// not asked for. Terms from before there was such a figure have none, which is 1.
+    #[serde(default = "any_amount", skip_serializing_if = "is_any_amount", with = "minor_text")]
+    pub least_payment: u128,
+}
+
+const fn any_amount() -> u128 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+const fn is_any_amount(minor: &u128) -> bool {
+    *minor <= 1
+}
+
+/// Smallest units as text, since they pass 2^53.
+mod minor_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(minor: &u128, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(minor)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u128, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 impl Terms {
+    /// Terms without a quote and without a bonus, by the newest formula.
+    #[must_use]
+    pub const fn new(ticker: Ticker, asset: Asset, credit: CreditRule, created_at: Timestamp) -> Self {
+        Self {
+            ticker,
+            asset,
+            credit,
+            bonus_percent: Decimal::ZERO,
+            formula: FormulaVersion::V1,
+            created_at,
+            quote: None,
+            confirms_only_full: false,
+            least_payment: 1,
+        }
+    }
+
+    /// With this quote, or with `None` as a payment that nobody asked for.
+    #[must_use]
+    pub fn with_quote(mut self, quote: impl Into<Option<Quote>>) -> Self {
+        self.quote = quote.into();
+        self
+    }
+
+    /// With a bonus, in percent.
+    #[must_use]
+    pub const fn with_bonus_percent(mut self, percent: Decimal) -> Self {
+        self.bonus_percent = percent;
+        self
+    }
+
+    /// Of a provider that does, or does not, confirm full payments only.
+    #[must_use]
+    pub const fn confirming_only_full(mut self, only_full: bool) -> Self {
+        self.confirms_only_full = only_full;
+        self
+    }
+
+    /// Where less than this many smallest units cannot be sent.
+    #[must_use]
+    pub const fn with_least_payment(mut self, minor: u128) -> Self {
+        self.least_payment = minor;
+        self
+    }
+
     /// End of the quote, if there is one.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {

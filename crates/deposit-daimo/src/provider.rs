@@ -76,14 +76,10 @@ impl Daimo {
 }
 
 fn capabilities(api: Api, open_timeout: Duration) -> Capabilities {
-    let spec = |ticker| TickerSpec {
-        ticker,
-        asset: Asset::USDC,
-        quote_decimals: Asset::USDC.scale(),
-        kind: TickerKind::MultiChain,
-        quoted_by: None,
-        credit: CreditRule::one_to_one(),
-        confirms_only_full: true,
+    let spec = |ticker| {
+        TickerSpec::new(ticker, Asset::USDC, TickerKind::MultiChain, CreditRule::one_to_one())
+            .quoted_one_to_one()
+            .confirming_only_full()
     };
     Capabilities {
         tickers: TICKERS.map(spec).to_vec(),

@@ -1,8 +1,7 @@
 //! Invented deposits for the tests of this crate.
 
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, FormulaVersion, IntentRecord, PayInstructions, Price, Quote, Terms,
-    Ticker, Timestamp,
+    Amount, Asset, CreditRule, IntentRecord, PayInstructions, Price, Quote, Terms, Ticker, Timestamp,
 };
 
 use crate::evm::{Chain, Destination};
@@ -29,21 +28,14 @@ pub(crate) fn intent(asked: &str) -> IntentRecord {
         deposit_id: ORDER_ID.parse().unwrap(),
         provider: Daimo::ID,
         provider_ref: PAYMENT.parse().unwrap(),
-        terms: Terms {
-            ticker: Ticker::ETH,
-            asset: Asset::USDC,
-            credit: CreditRule::one_to_one(),
-            bonus_percent: Decimal::ZERO,
-            formula: FormulaVersion::V1,
-            created_at: Timestamp::from_secs(CREATED),
-            quote: Some(Quote {
+        terms: Terms::new(Ticker::ETH, Asset::USDC, CreditRule::one_to_one(), Timestamp::from_secs(CREATED))
+            .with_quote(Quote {
                 amount: asked,
                 rate: Price::ONE,
                 unit_price: Price::ONE,
                 expires_at: Timestamp::from_secs(CREATED + 3600),
-            }),
-            confirms_only_full: true,
-        },
+            })
+            .confirming_only_full(true),
         instructions: PayInstructions::HostedPage {
             url: "https://pay.daimo.com/checkout?id=7Example44CharsBase58".to_owned(),
             payment_id: Some(PAYMENT.to_owned()),

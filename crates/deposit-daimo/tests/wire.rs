@@ -13,8 +13,8 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, ErrorKind, FormulaVersion, IntentRecord, OpenRequest,
-    PayInstructions, PaymentProvider, Price, Quote, Replay, Secret, Terms, Ticker, Timestamp,
+    Amount, Asset, CreditRule, ErrorKind, IntentRecord, OpenRequest, PayInstructions, PaymentProvider, Price,
+    Quote, Replay, Secret, Terms, Ticker, Timestamp,
 };
 use deposit_daimo::{Api, Config, Daimo};
 use deposit_transport::HttpConfig;
@@ -98,21 +98,14 @@ fn usdc(text: &str) -> Amount {
 }
 
 fn terms(ticker: Ticker, amount: Amount) -> Terms {
-    Terms {
-        ticker,
-        asset: Asset::USDC,
-        credit: CreditRule::one_to_one(),
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: Timestamp::from_secs(1_785_000_000),
-        quote: Some(Quote {
+    Terms::new(ticker, Asset::USDC, CreditRule::one_to_one(), Timestamp::from_secs(1_785_000_000))
+        .with_quote(Quote {
             amount,
             rate: Price::ONE,
             unit_price: Price::ONE,
             expires_at: Timestamp::from_secs(1_785_003_600),
-        }),
-        confirms_only_full: true,
-    }
+        })
+        .confirming_only_full(true)
 }
 
 fn request(ticker: Ticker, amount: Amount) -> OpenRequest {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use deposit_core::{
-    Amount, DecimalText, DepositId, ErrorKind, FormulaVersion, IntentRecord, LimitError, Limits, Price,
-    ProviderError, ProviderId, Quote, Terms, Ticker, TickerKind, TickerSpec, Timestamp,
+    Amount, DecimalText, DepositId, ErrorKind, IntentRecord, LimitError, Limits, Price, ProviderError,
+    ProviderId, Quote, Terms, Ticker, TickerKind, TickerSpec, Timestamp,
 };
 use deposit_facade::{AmountError, CheckError, Route, RouteError};
 use deposit_store::{
@@ -287,21 +287,14 @@ impl Engine {
 
     fn terms(&self, job: &Job<'_>, now: Timestamp) -> Terms {
         let spec = job.route.spec;
-        Terms {
-            ticker: spec.ticker,
-            asset: spec.asset,
-            credit: spec.credit,
-            bonus_percent: self.config().bonus.get(&spec.ticker).copied().unwrap_or_default(),
-            formula: FormulaVersion::V1,
-            created_at: now,
-            quote: Some(Quote {
+        spec.terms(now)
+            .with_quote(Quote {
                 amount: job.amount,
                 rate: job.rate.price,
                 unit_price: job.unit_price,
                 expires_at: now.plus_secs(self.config().lifetime_secs),
-            }),
-            confirms_only_full: spec.confirms_only_full,
-        }
+            })
+            .with_bonus_percent(self.config().bonus.get(&spec.ticker).copied().unwrap_or_default())
     }
 
     async fn begin(&self, job: &Job<'_>) -> Result<DepositView, CreateError> {
@@ -437,6 +430,7 @@ fn opening_view(intent: &IntentRecord, now: Timestamp) -> DepositView {
         expires_at: terms.expires_at(),
         updated_at: now,
         paid: Amount::zero(terms.asset),
+        due: terms.requested(),
         instructions: intent.instructions.clone(),
         payments: Vec::new(),
         credited: None,

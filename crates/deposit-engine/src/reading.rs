@@ -231,8 +231,8 @@ mod tests {
     use super::*;
     use async_trait::async_trait;
     use deposit_core::{
-        Asset, Capabilities, CreditRule, DepositId, DepositIntent, ErrorKind, FormulaVersion, OpenRequest,
-        Operation, PayInstructions, ProviderId, ProviderRef, Replay, RequestBudget, Terms, Ticker, Timestamp,
+        Asset, Capabilities, CreditRule, DepositId, DepositIntent, ErrorKind, OpenRequest, Operation,
+        PayInstructions, ProviderId, ProviderRef, Replay, RequestBudget, Terms, Ticker, Timestamp,
     };
 
     #[derive(Debug)]
@@ -275,16 +275,7 @@ mod tests {
             deposit_id: DepositId::new("0123456789abcdef").unwrap(),
             provider: provider.id(),
             provider_ref: ProviderRef::new("order").unwrap(),
-            terms: Terms {
-                ticker: Ticker::BTC,
-                asset: Asset::BTC,
-                credit: CreditRule::at_rate_of(Ticker::BTC),
-                bonus_percent: deposit_core::Decimal::ZERO,
-                formula: FormulaVersion::V1,
-                created_at: Timestamp::EPOCH,
-                quote: None,
-                confirms_only_full: false,
-            },
+            terms: Terms::new(Ticker::BTC, Asset::BTC, CreditRule::at_rate_of(Ticker::BTC), Timestamp::EPOCH),
             instructions: PayInstructions::HostedPage { url: "https://pay.example".into(), payment_id: None },
         };
         let begun = tokio::time::Instant::now();

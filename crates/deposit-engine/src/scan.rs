@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use deposit_core::{
-    AccountIndex, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observation as Message, Observed,
-    PaymentProvider, PaymentReading, ProviderError, ProviderId, ProviderRef, ScanPage, Snapshot, Target,
-    Terms, TickerSpec,
+    AccountIndex, ErrorKind, IntentRecord, Observation as Message, Observed, PaymentProvider, PaymentReading,
+    ProviderError, ProviderId, ProviderRef, ScanPage, Snapshot, Target, TickerSpec,
 };
 use deposit_lifecycle as lifecycle;
 use deposit_store::{Account, DepositRow, OpenStanding, crash_point};
@@ -388,16 +387,7 @@ impl Engine {
         let instructions = provider
             .standing_address(account.index)
             .map_err(|_| EngineError::Inconsistent("a standing address that was paid cannot be derived"))?;
-        let terms = Terms {
-            ticker: spec.ticker,
-            asset: spec.asset,
-            credit: spec.credit,
-            bonus_percent: Decimal::ZERO,
-            formula: FormulaVersion::V1,
-            created_at: reading.paid_at.map_or(now, |at| at.min(now)),
-            quote: None,
-            confirms_only_full: false,
-        };
+        let terms = spec.terms(reading.paid_at.map_or(now, |at| at.min(now)));
         let intent = IntentRecord {
             deposit_id: fresh.clone(),
             provider: provider.id(),

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use deposit_core::{
-    Amount, Concern, Decimal, DepositId, ErrorKind, FormulaVersion, IntentRecord, Observation as Message,
-    Observed, PayInstructions, PaymentProvider, ProviderId, ProviderRef, Snapshot, Target, Terms, Ticker,
-    Timestamp,
+    Amount, Concern, DepositId, ErrorKind, IntentRecord, Observation as Message, Observed, PayInstructions,
+    PaymentProvider, ProviderId, ProviderRef, Snapshot, Target, Ticker, Timestamp,
 };
 use deposit_store::{ReviewReason, SightedDue, Sighting};
 
@@ -129,16 +128,7 @@ fn unknown_intent(
 ) -> Option<IntentRecord> {
     let tickers = &provider.capabilities().tickers;
     let spec = tickers.iter().find(|spec| Some(spec.ticker) == ticker).or_else(|| tickers.first())?;
-    let terms = Terms {
-        ticker: spec.ticker,
-        asset: spec.asset,
-        credit: spec.credit,
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: now,
-        quote: None,
-        confirms_only_full: false,
-    };
+    let terms = spec.terms(now);
     Some(IntentRecord {
         // Of no deposit: nothing is written under it.
         deposit_id: DepositId::new("0000000000000000").ok()?,

@@ -76,6 +76,9 @@ pub struct DepositView {
     pub updated_at: Timestamp,
     /// All that was seen, less what was reversed.
     pub paid: Amount,
+    /// What is still to be paid: `None` where nothing was asked for, all of it was seen, or the rest is less than can be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Amount>,
     /// How to pay.
     pub instructions: PayInstructions,
     /// The payments.
@@ -117,6 +120,7 @@ impl DepositView {
             expires_at: row.terms.expires_at(),
             updated_at: row.updated_at,
             paid: Amount::new(derived.paid, asset),
+            due: (derived.due > 0).then(|| Amount::new(derived.due, asset)),
             instructions: intent.instructions.clone(),
             payments,
             credited: posted_once.then(|| Amount::new(derived.credited, ledger)),

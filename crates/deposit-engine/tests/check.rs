@@ -29,15 +29,7 @@ struct Provider {
 }
 
 fn provider(name: &'static str, ticker: Ticker, asset: Asset, manner: Manner) -> Arc<dyn PaymentProvider> {
-    let spec = TickerSpec {
-        ticker,
-        asset,
-        quote_decimals: asset.scale(),
-        kind: TickerKind::Invoice,
-        quoted_by: Some(ticker),
-        credit: CreditRule::at_rate_of(ticker),
-        confirms_only_full: false,
-    };
+    let spec = TickerSpec::new(ticker, asset, TickerKind::Invoice, CreditRule::at_rate_of(ticker));
     let capabilities = Capabilities {
         tickers: vec![spec],
         replay: Replay::None,

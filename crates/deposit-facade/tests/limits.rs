@@ -15,15 +15,8 @@ use deposit_facade::{AmountError, CheckError, LimitBook, LimitsConfig, Registry,
 use proptest::prelude::*;
 
 fn spec(ticker: Ticker, asset: Asset, quote_decimals: u8) -> TickerSpec {
-    TickerSpec {
-        ticker,
-        asset,
-        quote_decimals,
-        kind: TickerKind::Address,
-        quoted_by: Some(ticker),
-        credit: CreditRule::at_rate_of(ticker),
-        confirms_only_full: false,
-    }
+    TickerSpec::new(ticker, asset, TickerKind::Address, CreditRule::at_rate_of(ticker))
+        .with_quote_decimals(quote_decimals)
 }
 
 fn btc() -> TickerSpec {

@@ -34,15 +34,8 @@ mockall::mock! {
 }
 
 fn spec(ticker: Ticker, asset: Asset) -> TickerSpec {
-    TickerSpec {
-        ticker,
-        asset,
-        quote_decimals: asset.scale().min(8),
-        kind: TickerKind::Address,
-        quoted_by: Some(ticker),
-        credit: CreditRule::at_rate_of(ticker),
-        confirms_only_full: false,
-    }
+    TickerSpec::new(ticker, asset, TickerKind::Address, CreditRule::at_rate_of(ticker))
+        .with_quote_decimals(asset.scale().min(8))
 }
 
 /// An adapter that is only looked at: a call of any other mocked method fails the test.
@@ -116,11 +109,7 @@ fn tickers_come_in_the_order_of_the_contract_and_foreign_ones_after() {
 
 #[test]
 fn a_standing_ticker_has_a_route_too() {
-    let xno = TickerSpec {
-        kind: TickerKind::Standing,
-        credit: CreditRule::in_kind(Asset::XNO),
-        ..spec(Ticker::XNO, Asset::XNO)
-    };
+    let xno = TickerSpec::new(Ticker::XNO, Asset::XNO, TickerKind::Standing, CreditRule::in_kind(Asset::XNO));
     let registry = Registry::builder().register(adapter("nano", vec![xno])).unwrap().build();
     assert_eq!(registry.route(&Ticker::XNO).unwrap().spec.kind, TickerKind::Standing);
 }
@@ -206,14 +195,14 @@ fn what_is_built_in_cannot_be_redefined() {
     let error = refused(vec![adapter("own", vec![spec(own("BTC2"), Asset::new("BTC", 11).unwrap())])]);
     assert_eq!(error.to_string(), "asset BTC has 8 decimals (built in) and 11 (own)");
     let cents = Asset::new("USD", 2).unwrap();
-    let ledger = TickerSpec { credit: CreditRule::in_kind(cents), ..spec(Ticker::BTC, Asset::BTC) };
+    let ledger = TickerSpec::new(Ticker::BTC, Asset::BTC, TickerKind::Address, CreditRule::in_kind(cents));
     let error = refused(vec![adapter("own", vec![ledger])]);
     assert_eq!(error.to_string(), "asset USD has 8 decimals (built in) and 2 (own)");
 }
 
 #[test]
 fn a_quote_finer_than_the_asset_is_refused() {
-    let fine = TickerSpec { quote_decimals: 9, ..spec(Ticker::BTC, Asset::BTC) };
+    let fine = spec(Ticker::BTC, Asset::BTC).with_quote_decimals(9);
     let error = refused(vec![adapter("own", vec![fine])]);
     assert_eq!(error.to_string(), "ticker BTC of own is quoted in 9 decimals, its asset has 8");
 }

@@ -26,6 +26,8 @@ pub struct View {
     pub in_flight: u128,
     /// Posted, net of reversals, in the ledger asset's smallest units.
     pub credited: u128,
+    /// What is still asked for; nothing where the rest is less than can be sent, or where nothing was asked for.
+    pub due: u128,
     /// Whether the deadline is over.
     pub expired: bool,
 }
@@ -60,15 +62,14 @@ pub fn status(terms: &Terms, evidence: &Evidence, credit: &Credit, now: Timestam
         net: sums.net,
         in_flight: sums.in_flight,
         credited: sums.credited,
+        due: terms.requested().map_or(0, |_| remainder(terms, sums.paid)),
         expired,
     }
 }
 
 fn derive(terms: &Terms, credit: &Credit, sums: &Sums, closed: Option<Closed>) -> Status {
-    // Nobody quotes nothing; but if so, no payment is still no payment.
-    let required = terms.requested().map_or(1, |amount| amount.minor().max(1));
     // A part that its provider will never confirm: more has to come, as if nothing were in flight.
-    let stuck = terms.confirms_only_full && sums.paid < required;
+    let stuck = terms.confirms_only_full && remainder(terms, sums.paid) > 0;
     let unpaid = match closed {
         Some(Closed::Expired) => Some(Status::Expired),
         Some(Closed::Failed) => Some(Status::Failed),
@@ -78,7 +79,7 @@ fn derive(terms: &Terms, credit: &Credit, sums: &Sums, closed: Option<Closed>) -
         Status::Completed
     } else if sums.credit_pending {
         Status::Paid
-    } else if sums.net >= required {
+    } else if sums.net > 0 && remainder(terms, sums.net) == 0 {
         Status::Completed
     } else if sums.in_flight > 0 && !stuck {
         Status::Processing
@@ -96,6 +97,16 @@ fn derive(terms: &Terms, credit: &Credit, sums: &Sums, closed: Option<Closed>) -
     }
 }
 
+/// What is still to be paid where so much is: nothing where that is less than a payer can send, since nobody could ever complete the deposit
+/// then. A provider that confirms full payments only waits for the whole of it all the same.
+fn remainder(terms: &Terms, paid: u128) -> u128 {
+    // Nobody quotes nothing; but if so, no payment is still no payment.
+    let required = terms.requested().map_or(1, |amount| amount.minor().max(1));
+    let rest = required.saturating_sub(paid);
+    let sendable = terms.confirms_only_full || paid == 0 || rest >= terms.least_payment;
+    if sendable { rest } else { 0 }
+}
+
 fn reason(terms: &Terms, evidence: &Evidence, sums: &Sums, status: Status) -> Option<Reason> {
     if let (Status::Failed, Some((_, why))) = (status, evidence.order.failed) {
         return Some(Reason::Failed(why));
@@ -109,8 +120,8 @@ fn reason(terms: &Terms, evidence: &Evidence, sums: &Sums, status: Status) -> Op
         return None;
     }
     let amount = |minor| Amount::new(minor, asked.asset());
-    match (asked.minor().checked_sub(sums.paid), sums.paid.checked_sub(asked.minor())) {
-        (Some(missing), _) if missing > 0 => Some(Reason::Partial { missing: amount(missing) }),
+    match (remainder(terms, sums.paid), sums.paid.checked_sub(asked.minor())) {
+        (missing, _) if missing > 0 => Some(Reason::Partial { missing: amount(missing) }),
         (_, Some(over)) if over > 0 => Some(Reason::Excess { over: amount(over) }),
         (_, _) => None,
     }

@@ -278,9 +278,10 @@ fn the_locked_rate_holds_up_to_the_deadline() {
     assert_eq!(price_need(&terms, CREATED), locked);
     assert_eq!(price_need(&terms, DEADLINE), locked);
     assert_eq!(price_need(&terms, after), PriceNeed::RateAt(Ticker::BTC, after));
-    assert_eq!(price_need(&Terms { quote: None, ..terms }, CREATED), PriceNeed::RateAt(Ticker::BTC, CREATED));
+    assert_eq!(price_need(&terms.with_quote(None), CREATED), PriceNeed::RateAt(Ticker::BTC, CREATED));
     assert_eq!(price_need(&swap_terms(), after), PriceNeed::RateAt(Ticker::XNO, after));
-    let fixed = Terms { credit: CreditRule::one_to_one(), ..terms };
+    let mut fixed = terms;
+    fixed.credit = CreditRule::one_to_one();
     assert_eq!(price_need(&fixed, after), PriceNeed::Locked(price("1")));
 }
 
@@ -296,11 +297,12 @@ fn worth_by_every_rule() {
     assert_eq!(total(&terms, &btc(40_000, 0, 0), "50000"), text("0", "0", "0"), "in flight is worth nothing");
     // Down, both the base and the bonus: 0.00000001 BTC at 0.99 is 0.0000000099 USD.
     assert_eq!(total(&terms, &btc(1, 0, 1), "0.99"), text("0", "0", "0"));
-    let bonus = Terms { bonus_percent: Decimal::new(25, 1), ..terms };
+    let bonus = terms.with_bonus_percent(Decimal::new(25, 1));
     assert_eq!(total(&bonus, &btc(40_000, 0, 40_000), "50000"), text("20", "0.5", "20.5"));
     assert_eq!(total(&bonus, &btc(1, 0, 1), "1"), text("0.00000001", "0", "0.00000001"));
     // One to one, across scales: USDC has 6 decimals, the ledger 8.
-    let usdc = Terms { asset: Asset::USDC, credit: CreditRule::one_to_one(), ..terms };
+    let mut usdc = terms;
+    (usdc.asset, usdc.credit) = (Asset::USDC, CreditRule::one_to_one());
     let payment = PaymentEvidence { confirmed: 10_000_001, ..PaymentEvidence::none(Asset::USDC) };
     assert_eq!(total(&usdc, &payment, "1"), text("10.000001", "0", "10.000001"));
     // In kind: to the last raw, whatever a price says.
@@ -319,17 +321,14 @@ fn worth_by_every_rule() {
     assert_eq!(total(&swap_terms(), &PaymentEvidence { settled: None, ..swap }, "0.93"), text("0", "0", "0"));
     // Beyond 128 bits, and a bonus that nobody may take.
     assert_eq!(total(&terms, &btc(0, 0, u128::MAX), "50000"), Err(Overflow));
-    assert_eq!(
-        total(&Terms { bonus_percent: Decimal::new(-1, 0), ..terms }, &btc(1, 0, 1), "1"),
-        Err(Overflow)
-    );
-    let edge = Terms { bonus_percent: Decimal::new(1, 0), ..nano_terms() };
+    assert_eq!(total(&terms.with_bonus_percent(Decimal::new(-1, 0)), &btc(1, 0, 1), "1"), Err(Overflow));
+    let edge = nano_terms().with_bonus_percent(Decimal::new(1, 0));
     assert_eq!(total(&edge, &raw, "1"), Err(Overflow), "each fits, the sum does not");
 }
 
 #[test]
 fn a_refund_in_parts_and_its_return_net_out() {
-    let mut deposit = Deposit::new(Terms { bonus_percent: Decimal::new(10, 0), ..btc_terms() });
+    let mut deposit = Deposit::new(btc_terms().with_bonus_percent(Decimal::new(10, 0)));
     let refund = |taken, given_back| Facts {
         payments: [(
             pay("p"),

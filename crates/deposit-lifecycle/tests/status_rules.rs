@@ -30,7 +30,7 @@ fn expired_there(payments: Vec<PaymentReading>) -> Snapshot {
 }
 
 fn only_full() -> Terms {
-    Terms { confirms_only_full: true, ..btc_terms() }
+    btc_terms().confirming_only_full(true)
 }
 
 /// Plays reads at their times and tells the statuses after each.
@@ -187,6 +187,43 @@ fn rule_3_the_whole_completes_in_one_or_in_parts() {
     // What is still on its way beside it does not matter.
     let beside = [(read(vec![confirmed("a", ASKED), seen("b", 5)]), NOW)];
     assert_eq!(play(btc_terms(), &beside), [Completed]);
+}
+
+#[test]
+fn rule_3_a_rest_that_cannot_be_sent_is_not_asked_for() {
+    let terms = btc_terms().with_least_payment(546);
+    let at = |missing: u128| {
+        let mut deposit = Deposit::new(terms);
+        let view = deposit.snapshot(&read(vec![confirmed("a", ASKED - missing)]), NOW).view;
+        deposit.check().unwrap();
+        (view.status, view.due, view.credited, view.reason.map(|r| r.to_string()))
+    };
+    // Credited by what came, with no word of a rest.
+    assert_eq!(at(1), (Completed, 0, usd("19.9995"), None));
+    assert_eq!(at(545), (Completed, 0, usd("19.7275"), None));
+    let missing = Some("Paid in part: 0.00000546 BTC is missing.".to_owned());
+    assert_eq!(at(546), (Pending, 546, usd("19.727"), missing));
+    // While it is on its way the rest is not asked for either.
+    let seen_first = [(read(vec![seen("a", ASKED - 1)]), NOW), (read(vec![confirmed("a", ASKED - 1)]), NOW)];
+    assert_eq!(play(terms, &seen_first), [Processing, Completed]);
+    // Gone again before it was confirmed: all of it is due.
+    let mut gone = Deposit::new(terms);
+    gone.snapshot(&read(vec![seen("a", ASKED - 1)]), NOW);
+    let view = gone.snapshot(&read(vec![]), NOW).view;
+    assert_eq!((view.status, view.due), (Pending, ASKED));
+    // A rest that comes all the same is credited, as any excess is.
+    let both = read(vec![confirmed("a", ASKED - 1), confirmed("b", 1)]);
+    let mut deposit = Deposit::new(terms);
+    deposit.snapshot(&read(vec![confirmed("a", ASKED - 1)]), NOW);
+    assert_eq!(deposit.snapshot(&both, NOW).view.credited, usd("20"));
+    // An order of less than can be sent is not completed by nothing.
+    let tiny = btc_terms().with_least_payment(ASKED + 1);
+    assert_eq!(play(tiny, &[(read(vec![]), NOW), (read(vec![seen("a", 1)]), NOW)]), [New, Processing]);
+    // Who confirms full payments only waits for the whole.
+    let short = read(vec![seen("a", ASKED - 1)]);
+    assert_eq!(play(only_full().with_least_payment(546), &[(short, NOW)]), [Pending]);
+    // Nothing is due where nothing was asked for.
+    assert_eq!(Deposit::new(nano_terms()).snapshot(&read(vec![]), NOW).view.due, 0);
 }
 
 #[test]

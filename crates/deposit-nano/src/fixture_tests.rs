@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use deposit_core::{
-    AccountIndex, Asset, CreditRule, Decimal, FormulaVersion, IntentRecord, PayInstructions, PaymentProvider,
-    RawDelivery, Secret, Terms, Ticker, Timestamp,
+    AccountIndex, Asset, CreditRule, IntentRecord, PayInstructions, PaymentProvider, RawDelivery, Secret,
+    Terms, Ticker, Timestamp,
 };
 use deposit_testkit::Recorded;
 use serde_json::Value;
@@ -66,16 +66,12 @@ fn intent(hash: &str) -> IntentRecord {
         deposit_id: "fixture-deposit-0001".parse().unwrap(),
         provider: Nano::ID,
         provider_ref: hash.parse().unwrap(),
-        terms: Terms {
-            ticker: Ticker::XNO,
-            asset: Asset::XNO,
-            credit: CreditRule::in_kind(Asset::XNO),
-            bonus_percent: Decimal::ZERO,
-            formula: FormulaVersion::V1,
-            created_at: Timestamp::from_secs(1_785_000_000),
-            quote: None,
-            confirms_only_full: false,
-        },
+        terms: Terms::new(
+            Ticker::XNO,
+            Asset::XNO,
+            CreditRule::in_kind(Asset::XNO),
+            Timestamp::from_secs(1_785_000_000),
+        ),
         instructions,
     }
 }

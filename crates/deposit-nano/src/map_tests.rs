@@ -1,4 +1,4 @@
-use deposit_core::{CreditRule, Decimal, FormulaVersion, PayInstructions, ProviderRef, Terms};
+use deposit_core::{CreditRule, PayInstructions, ProviderRef, Terms};
 use proptest::prelude::*;
 
 use super::*;
@@ -30,16 +30,12 @@ fn intent() -> IntentRecord {
         deposit_id: "dep_01J9Z3K7QmWxAbCd".parse().unwrap(),
         provider: Nano::ID,
         provider_ref: ProviderRef::new(HASH).unwrap(),
-        terms: Terms {
-            ticker: Ticker::XNO,
-            asset: Asset::XNO,
-            credit: CreditRule::in_kind(Asset::XNO),
-            bonus_percent: Decimal::ZERO,
-            formula: FormulaVersion::V1,
-            created_at: Timestamp::from_secs(1_785_000_000),
-            quote: None,
-            confirms_only_full: false,
-        },
+        terms: Terms::new(
+            Ticker::XNO,
+            Asset::XNO,
+            CreditRule::in_kind(Asset::XNO),
+            Timestamp::from_secs(1_785_000_000),
+        ),
         instructions: PayInstructions::StandingAddress { address: TO.into(), uri: None },
     }
 }

@@ -119,16 +119,12 @@ impl Drop for Nano {
 
 fn capabilities(timeout: Duration, webhooks: bool) -> Capabilities {
     Capabilities {
-        tickers: vec![TickerSpec {
-            ticker: Ticker::XNO,
-            asset: Asset::XNO,
-            quote_decimals: Asset::XNO.scale(),
-            kind: TickerKind::Standing,
-            // Limits are advice here: what is on the chain is credited.
-            quoted_by: Some(Ticker::XNO),
-            credit: CreditRule::in_kind(Asset::XNO),
-            confirms_only_full: false,
-        }],
+        tickers: vec![TickerSpec::new(
+            Ticker::XNO,
+            Asset::XNO,
+            TickerKind::Standing,
+            CreditRule::in_kind(Asset::XNO),
+        )],
         // Nothing is ever opened; an address is the same at each call.
         replay: Replay::Key,
         open_timeout: timeout,

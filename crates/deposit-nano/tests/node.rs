@@ -488,16 +488,12 @@ fn intent(w: &World, hash: &str) -> deposit_core::IntentRecord {
         deposit_id: "dep_01J9Z3K7QmWxAbCd".parse().unwrap(),
         provider: Nano::ID,
         provider_ref: hash.parse().unwrap(),
-        terms: deposit_core::Terms {
-            ticker: deposit_core::Ticker::XNO,
-            asset: Asset::XNO,
-            credit: deposit_core::CreditRule::in_kind(Asset::XNO),
-            bonus_percent: deposit_core::Decimal::ZERO,
-            formula: deposit_core::FormulaVersion::V1,
-            created_at: deposit_core::Timestamp::EPOCH,
-            quote: None,
-            confirms_only_full: false,
-        },
+        terms: deposit_core::Terms::new(
+            deposit_core::Ticker::XNO,
+            Asset::XNO,
+            deposit_core::CreditRule::in_kind(Asset::XNO),
+            deposit_core::Timestamp::EPOCH,
+        ),
         instructions: w.nano.standing_address(ONE).unwrap(),
     }
 }

@@ -56,15 +56,7 @@ impl Coin {
     }
 
     pub(crate) fn spec(&self, settle: Ticker) -> TickerSpec {
-        TickerSpec {
-            ticker: self.ticker,
-            asset: self.asset,
-            quote_decimals: self.asset.scale(),
-            kind: TickerKind::Swap,
-            quoted_by: Some(self.ticker),
-            credit: CreditRule::settled_at_rate_of(settle),
-            confirms_only_full: false,
-        }
+        TickerSpec::new(self.ticker, self.asset, TickerKind::Swap, CreditRule::settled_at_rate_of(settle))
     }
 
     /// How to pay `amount` to a pay-in address; `None` where it is no address of this chain, or the memo none that could be

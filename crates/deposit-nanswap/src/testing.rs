@@ -1,8 +1,6 @@
 //! Invented deposits for the tests of this crate.
 
-use deposit_core::{
-    Amount, Decimal, FormulaVersion, IntentRecord, Price, ProviderRef, Quote, Terms, Ticker, Timestamp,
-};
+use deposit_core::{Amount, IntentRecord, Price, ProviderRef, Quote, Terms, Ticker, Timestamp};
 
 use crate::coin::Coin;
 use crate::provider::Nanswap;
@@ -13,21 +11,12 @@ pub(crate) const SETTLE: &str = "nano_1settle";
 
 pub(crate) fn terms(ticker: Ticker, asked: Amount) -> Terms {
     let spec = Coin::of(ticker).unwrap().spec(Ticker::XNO);
-    Terms {
-        ticker,
-        asset: spec.asset,
-        credit: spec.credit,
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: Timestamp::from_secs(CREATED),
-        quote: Some(Quote {
-            amount: asked,
-            rate: Price::ONE,
-            unit_price: Price::ONE,
-            expires_at: Timestamp::from_secs(CREATED + 3600),
-        }),
-        confirms_only_full: false,
-    }
+    spec.terms(Timestamp::from_secs(CREATED)).with_quote(Quote {
+        amount: asked,
+        rate: Price::ONE,
+        unit_price: Price::ONE,
+        expires_at: Timestamp::from_secs(CREATED + 3600),
+    })
 }
 
 pub(crate) fn intent(

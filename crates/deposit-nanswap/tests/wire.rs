@@ -11,8 +11,8 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, DepositIntent, ErrorKind, FormulaVersion, IntentRecord, OpenRequest,
-    PaymentProvider, Price, ProviderError, Quote, Terms, Ticker, Timestamp,
+    Amount, Asset, CreditRule, DepositIntent, ErrorKind, IntentRecord, OpenRequest, PaymentProvider, Price,
+    ProviderError, Quote, Terms, Ticker, Timestamp,
 };
 use deposit_nanswap::{Config, Nanswap};
 use deposit_transport::HttpConfig;
@@ -117,16 +117,13 @@ fn order(address: &str, more: &str) -> String {
 fn request(ticker: Ticker, asset: Asset, amount: &str) -> OpenRequest {
     let amount = Amount::parse(amount, asset).unwrap();
     let expires_at = Timestamp::from_secs(1_785_003_600);
-    let terms = Terms {
+    let terms = Terms::new(
         ticker,
         asset,
-        credit: CreditRule::settled_at_rate_of(Ticker::XNO),
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: Timestamp::from_secs(1_785_000_000),
-        quote: Some(Quote { amount, rate: Price::ONE, unit_price: Price::ONE, expires_at }),
-        confirms_only_full: false,
-    };
+        CreditRule::settled_at_rate_of(Ticker::XNO),
+        Timestamp::from_secs(1_785_000_000),
+    )
+    .with_quote(Quote { amount, rate: Price::ONE, unit_price: Price::ONE, expires_at });
     OpenRequest { deposit_id: "dep_01J9Z3K7QmWx".parse().unwrap(), terms, amount, expires_at, attempt: 1 }
 }
 

@@ -125,15 +125,10 @@ impl Order {
 }
 
 fn capabilities(open_timeout: Duration) -> Capabilities {
-    let spec = TickerSpec {
-        ticker: Ticker::BCH,
-        asset: Asset::BCH,
-        quote_decimals: 8,
-        kind: TickerKind::Address,
-        quoted_by: Some(Ticker::BCH),
-        credit: CreditRule::at_rate_of(Ticker::BCH),
-        confirms_only_full: true,
-    };
+    let spec =
+        TickerSpec::new(Ticker::BCH, Asset::BCH, TickerKind::Address, CreditRule::at_rate_of(Ticker::BCH))
+            .with_quote_decimals(8)
+            .confirming_only_full();
     Capabilities {
         tickers: vec![spec],
         replay: Replay::Key,

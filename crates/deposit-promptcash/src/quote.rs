@@ -102,7 +102,7 @@ mod tests {
     fn the_price_is_ours_to_eight_decimals() {
         assert_eq!(price(&terms("0.01234567", "400"), bch("0.01234567")), Some(usd("4.938268")));
         assert_eq!(price(&terms("0.00000001", "0.5"), bch("0.00000001")), None);
-        let standing = Terms { quote: None, ..terms("1", "400") };
+        let standing = terms("1", "400").with_quote(None);
         assert_eq!(price(&standing, bch("1")), None);
     }
 

@@ -1,8 +1,6 @@
 //! Invented deposits for the tests of this crate.
 
-use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, FormulaVersion, IntentRecord, Quote, Terms, Ticker, Timestamp,
-};
+use deposit_core::{Amount, Asset, CreditRule, IntentRecord, Quote, Terms, Ticker, Timestamp};
 
 use crate::config::Config;
 use crate::map;
@@ -23,21 +21,14 @@ pub(crate) fn bch(text: &str) -> Amount {
 
 pub(crate) fn terms(amount: &str, rate: &str) -> Terms {
     let rate = rate.parse().unwrap();
-    Terms {
-        ticker: Ticker::BCH,
-        asset: Asset::BCH,
-        credit: CreditRule::at_rate_of(Ticker::BCH),
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: Timestamp::from_secs(CREATED),
-        quote: Some(Quote {
+    Terms::new(Ticker::BCH, Asset::BCH, CreditRule::at_rate_of(Ticker::BCH), Timestamp::from_secs(CREATED))
+        .with_quote(Quote {
             amount: bch(amount),
             rate,
             unit_price: rate,
             expires_at: Timestamp::from_secs(CREATED + 3600),
-        }),
-        confirms_only_full: true,
-    }
+        })
+        .confirming_only_full(true)
 }
 
 /// For 0.03125 BCH, 12.50 USD.

@@ -11,8 +11,8 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, ErrorKind, FormulaVersion, IntentRecord, OpenRequest,
-    PayInstructions, PaymentProvider, Quote, Terms, Ticker, Timestamp,
+    Amount, Asset, CreditRule, Decimal, ErrorKind, IntentRecord, OpenRequest, PayInstructions,
+    PaymentProvider, Quote, Terms, Ticker, Timestamp,
 };
 use deposit_promptcash::{Config, PromptCash};
 use deposit_transport::HttpConfig;
@@ -83,16 +83,14 @@ fn request() -> OpenRequest {
     let amount = Amount::parse("0.03125", Asset::BCH).unwrap();
     let rate = "400".parse().unwrap();
     let expires_at = Timestamp::from_secs(1_785_003_600);
-    let terms = Terms {
-        ticker: Ticker::BCH,
-        asset: Asset::BCH,
-        credit: CreditRule::at_rate_of(Ticker::BCH),
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: Timestamp::from_secs(1_785_000_000),
-        quote: Some(Quote { amount, rate, unit_price: rate, expires_at }),
-        confirms_only_full: true,
-    };
+    let terms = Terms::new(
+        Ticker::BCH,
+        Asset::BCH,
+        CreditRule::at_rate_of(Ticker::BCH),
+        Timestamp::from_secs(1_785_000_000),
+    )
+    .with_quote(Quote { amount, rate, unit_price: rate, expires_at })
+    .confirming_only_full(true);
     OpenRequest { deposit_id: TX_ID.parse().unwrap(), terms, amount, expires_at, attempt: 1 }
 }
 

@@ -33,15 +33,15 @@ impl Currency {
     }
 
     pub(crate) fn spec(&self) -> TickerSpec {
-        let is_usd = self.asset == Asset::USD;
-        TickerSpec {
-            ticker: self.ticker,
-            asset: self.asset,
-            quote_decimals: DECIMALS,
-            kind: TickerKind::Card,
-            quoted_by: if is_usd { None } else { Some(self.ticker) },
-            credit: if is_usd { CreditRule::one_to_one() } else { CreditRule::at_rate_of(self.ticker) },
-            confirms_only_full: true,
+        let spec = |credit| {
+            TickerSpec::new(self.ticker, self.asset, TickerKind::Card, credit)
+                .with_quote_decimals(DECIMALS)
+                .confirming_only_full()
+        };
+        if self.asset == Asset::USD {
+            spec(CreditRule::one_to_one()).quoted_one_to_one()
+        } else {
+            spec(CreditRule::at_rate_of(self.ticker))
         }
     }
 

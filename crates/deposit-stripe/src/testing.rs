@@ -1,9 +1,6 @@
 //! Invented deposits for the tests of this crate.
 
-use deposit_core::{
-    Decimal, FormulaVersion, IntentRecord, PayInstructions, Price, ProviderRef, Quote, Terms, Ticker,
-    Timestamp,
-};
+use deposit_core::{IntentRecord, PayInstructions, Price, ProviderRef, Quote, Terms, Ticker, Timestamp};
 use serde_json::{Value, json};
 
 use crate::config::Config;
@@ -26,21 +23,12 @@ pub(crate) fn config() -> Config {
 pub(crate) fn terms(ticker: Ticker, cents: u64) -> Terms {
     let currency = Currency::of(ticker).unwrap();
     let spec = currency.spec();
-    Terms {
-        ticker,
-        asset: spec.asset,
-        credit: spec.credit,
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: Timestamp::from_secs(CREATED),
-        quote: Some(Quote {
-            amount: currency.amount(cents),
-            rate: Price::ONE,
-            unit_price: Price::ONE,
-            expires_at: Timestamp::from_secs(CREATED + 3_600),
-        }),
-        confirms_only_full: true,
-    }
+    spec.terms(Timestamp::from_secs(CREATED)).with_quote(Quote {
+        amount: currency.amount(cents),
+        rate: Price::ONE,
+        unit_price: Price::ONE,
+        expires_at: Timestamp::from_secs(CREATED + 3_600),
+    })
 }
 
 /// A deposit of 25.00.

@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, ErrorKind, Evidence, FormulaVersion, IntentRecord, Observation,
-    OpenRequest, OrderState, PaymentProvider, Price, Quote, ScanCursor, Snapshot, Target, Terms, Ticker,
-    Timestamp,
+    Amount, Asset, CreditRule, ErrorKind, Evidence, IntentRecord, Observation, OpenRequest, OrderState,
+    PaymentProvider, Price, Quote, ScanCursor, Snapshot, Target, Terms, Ticker, Timestamp,
 };
 use deposit_sandbox::{
     Emulator as _, Faults, PayRequest, PayStage, Sandbox, SandboxConfig, ScenarioName, ScenarioRequest,
@@ -30,16 +29,9 @@ impl World {
         let amount = Amount::parse("25", Asset::USD).unwrap();
         let created_at = Timestamp::from_secs(self.sandbox.now());
         let expires_at = created_at.plus_secs(3_600);
-        let terms = Terms {
-            ticker: Ticker::USD,
-            asset: Asset::USD,
-            credit: CreditRule::one_to_one(),
-            bonus_percent: Decimal::ZERO,
-            formula: FormulaVersion::V1,
-            created_at,
-            quote: Some(Quote { amount, rate: Price::ONE, unit_price: Price::ONE, expires_at }),
-            confirms_only_full: true,
-        };
+        let terms = Terms::new(Ticker::USD, Asset::USD, CreditRule::one_to_one(), created_at)
+            .with_quote(Quote { amount, rate: Price::ONE, unit_price: Price::ONE, expires_at })
+            .confirming_only_full(true);
         let deposit_id = format!("a-deposit-of-ours-{n:04}").parse().unwrap();
         OpenRequest { deposit_id, terms, amount, expires_at, attempt: 1 }
     }

@@ -9,9 +9,8 @@ use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observed, OpenRequest,
-    PayInstructions, PaymentProvider, Price, ProviderRef, Quote, ScanCursor, Target, Terms, Ticker,
-    Timestamp,
+    Amount, Asset, CreditRule, ErrorKind, IntentRecord, Observed, OpenRequest, PayInstructions,
+    PaymentProvider, Price, ProviderRef, Quote, ScanCursor, Target, Terms, Ticker, Timestamp,
 };
 use deposit_stripe::{Config, Stripe};
 use deposit_transport::HttpConfig;
@@ -78,16 +77,9 @@ async fn adapter(reply: impl Fn(&Seen) -> Response + Clone + Send + Sync + 'stat
 fn request() -> OpenRequest {
     let amount = Amount::parse("25", Asset::USD).unwrap();
     let expires_at = Timestamp::from_secs(CREATED + 3_600);
-    let terms = Terms {
-        ticker: Ticker::USD,
-        asset: Asset::USD,
-        credit: CreditRule::one_to_one(),
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: Timestamp::from_secs(CREATED),
-        quote: Some(Quote { amount, rate: Price::ONE, unit_price: Price::ONE, expires_at }),
-        confirms_only_full: true,
-    };
+    let terms = Terms::new(Ticker::USD, Asset::USD, CreditRule::one_to_one(), Timestamp::from_secs(CREATED))
+        .with_quote(Quote { amount, rate: Price::ONE, unit_price: Price::ONE, expires_at })
+        .confirming_only_full(true);
     OpenRequest { deposit_id: DEPOSIT.parse().unwrap(), terms, amount, expires_at, attempt: 1 }
 }
 

@@ -66,14 +66,8 @@ pub(crate) fn asset_of(ticker: Ticker) -> Option<Asset> {
 }
 
 pub(crate) fn specs() -> Vec<TickerSpec> {
-    let spec = |ticker, asset: Asset| TickerSpec {
-        ticker,
-        asset,
-        quote_decimals: asset.scale(),
-        kind: TickerKind::Address,
-        quoted_by: Some(ticker),
-        credit: CreditRule::at_rate_of(ticker),
-        confirms_only_full: false,
+    let spec = |ticker, asset: Asset| {
+        TickerSpec::new(ticker, asset, TickerKind::Address, CreditRule::at_rate_of(ticker))
     };
     vec![spec(Ticker::ZANO, Asset::ZANO), spec(Ticker::FUSD, Asset::FUSD)]
 }

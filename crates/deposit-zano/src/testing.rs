@@ -1,8 +1,8 @@
 //! Invented deposits for the tests of this crate.
 
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, FormulaVersion, IntentRecord, PayInstructions, Price, ProviderRef,
-    Quote, Terms, Ticker, Timestamp,
+    Amount, Asset, CreditRule, IntentRecord, PayInstructions, Price, ProviderRef, Quote, Terms, Ticker,
+    Timestamp,
 };
 
 use crate::address::payment_id;
@@ -31,21 +31,13 @@ pub(crate) fn intent(deposit: &str, ticker: Ticker, address: &str) -> IntentReco
         provider: Zano::ID,
         provider_ref: ProviderRef::new(payment_id(&deposit_id)).unwrap(),
         deposit_id,
-        terms: Terms {
-            ticker,
-            asset,
-            credit: CreditRule::at_rate_of(ticker),
-            bonus_percent: Decimal::ZERO,
-            formula: FormulaVersion::V1,
-            created_at: Timestamp::from_secs(CREATED),
-            quote: Some(Quote {
+        terms: Terms::new(ticker, asset, CreditRule::at_rate_of(ticker), Timestamp::from_secs(CREATED))
+            .with_quote(Quote {
                 amount: Amount::parse("1.5", asset).unwrap(),
                 rate: Price::ONE,
                 unit_price: Price::ONE,
                 expires_at: Timestamp::from_secs(CREATED + 3_600),
             }),
-            confirms_only_full: false,
-        },
         instructions: PayInstructions::Address { address: address.to_owned(), memo: None, uri: None },
     }
 }

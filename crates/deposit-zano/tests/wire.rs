@@ -2,8 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, ErrorKind, FormulaVersion, IntentRecord, Observed, OpenRequest,
-    PaymentProvider, Price, Quote, Snapshot, Target, Terms, Ticker, Timestamp,
+    Amount, Asset, CreditRule, ErrorKind, IntentRecord, Observed, OpenRequest, PaymentProvider, Price, Quote,
+    Snapshot, Target, Terms, Ticker, Timestamp,
 };
 use deposit_sandbox::zano::{CONFIRMATIONS, FALSE_FUSD_ID, FUSD_ID, Move, Spend, ZANO_ID};
 use deposit_sandbox::{Faults, Sandbox, SandboxConfig};
@@ -40,16 +40,12 @@ impl World {
         let expires_at = created_at.plus_secs(3_600);
         OpenRequest {
             deposit_id: format!("deposit-of-{deposit:0>8}").parse().unwrap(),
-            terms: Terms {
-                ticker,
-                asset,
-                credit: CreditRule::at_rate_of(ticker),
-                bonus_percent: Decimal::ZERO,
-                formula: FormulaVersion::V1,
-                created_at,
-                quote: Some(Quote { amount, rate: Price::ONE, unit_price: Price::ONE, expires_at }),
-                confirms_only_full: false,
-            },
+            terms: Terms::new(ticker, asset, CreditRule::at_rate_of(ticker), created_at).with_quote(Quote {
+                amount,
+                rate: Price::ONE,
+                unit_price: Price::ONE,
+                expires_at,
+            }),
             amount,
             expires_at,
             attempt: 1,

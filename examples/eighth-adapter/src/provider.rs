@@ -58,15 +58,7 @@ impl DepositIntent for AcornOrder {
 fn acorn() -> Result<TickerSpec, ConfigError> {
     let broken = |_| ConfigError::new("providers.acornpay", "has a ticker or asset that is none");
     let ticker: Ticker = "ACORN".parse().map_err(broken)?;
-    Ok(TickerSpec {
-        ticker,
-        asset: Asset::new("ACORN", 8).map_err(|_| broken(deposit_core::InvalidCode))?,
-        quote_decimals: 8,
-        kind: TickerKind::Address,
-        quoted_by: Some(ticker),
-        credit: CreditRule::at_rate_of(ticker),
-        confirms_only_full: false,
-    })
+    Ok(TickerSpec::new(ticker, Asset::new("ACORN", 8).map_err(|_| broken(deposit_core::InvalidCode))?, TickerKind::Address, CreditRule::at_rate_of(ticker)).with_quote_decimals(8))
 }
 
 impl AcornPay {

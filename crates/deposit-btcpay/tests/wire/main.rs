@@ -15,8 +15,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use deposit_btcpay::{BtcPay, Config, SpeedPolicy, StoreRates};
 use deposit_core::{
-    Amount, Asset, CreditRule, Decimal, ErrorKind, FormulaVersion, IntentRecord, LookUpRequest, OpenRequest,
-    PayInstructions, PaymentProvider, Price, Quote, Terms, Ticker, Timestamp,
+    Amount, Asset, CreditRule, ErrorKind, IntentRecord, LookUpRequest, OpenRequest, PayInstructions,
+    PaymentProvider, Price, Quote, Terms, Ticker, Timestamp,
 };
 use deposit_transport::HttpConfig;
 use serde_json::{Value, json};
@@ -80,21 +80,13 @@ async fn adapter(reply: impl Fn(&Seen) -> Response + Clone + Send + Sync + 'stat
 }
 
 fn terms(ticker: Ticker, amount: Amount) -> Terms {
-    Terms {
-        ticker,
-        asset: amount.asset(),
-        credit: CreditRule::at_rate_of(ticker),
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: Timestamp::from_secs(1_785_000_000),
-        quote: Some(Quote {
+    Terms::new(ticker, amount.asset(), CreditRule::at_rate_of(ticker), Timestamp::from_secs(1_785_000_000))
+        .with_quote(Quote {
             amount,
             rate: Price::ONE,
             unit_price: Price::ONE,
             expires_at: Timestamp::from_secs(1_785_003_600),
-        }),
-        confirms_only_full: false,
-    }
+        })
 }
 
 fn btc(text: &str) -> Amount {

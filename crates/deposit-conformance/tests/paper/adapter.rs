@@ -94,15 +94,8 @@ const ID: ProviderId = ProviderId::constant("paper");
 fn tickers(flaw: Option<Flaw>) -> Vec<TickerSpec> {
     let spec = |name: &str, asset, quote_decimals, kind| {
         let ticker: Ticker = name.parse().unwrap();
-        TickerSpec {
-            ticker,
-            asset,
-            quote_decimals,
-            kind,
-            quoted_by: Some(ticker),
-            credit: CreditRule::at_rate_of(ticker),
-            confirms_only_full: false,
-        }
+        TickerSpec::new(ticker, asset, kind, CreditRule::at_rate_of(ticker))
+            .with_quote_decimals(quote_decimals)
     };
     let twice = if flaw == Some(Flaw::TwoOfOneTicker) { "PAPER" } else { "PAGE" };
     vec![

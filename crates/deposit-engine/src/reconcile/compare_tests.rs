@@ -1,6 +1,6 @@
 use deposit_core::{
-    AccountIndex, CreditRule, Decimal, DepositId, FormulaVersion, IntentRecord, PayInstructions,
-    PaymentReading, ProviderRef, Quote, Status, Taking, TakingId, Terms, Ticker,
+    AccountIndex, CreditRule, DepositId, IntentRecord, PayInstructions, PaymentReading, ProviderRef, Quote,
+    Status, Taking, TakingId, Terms, Ticker,
 };
 use deposit_lifecycle::{Credit, PaymentCredit};
 use deposit_store::{AccountId, EntryKind, Phase};
@@ -22,21 +22,13 @@ fn payment(text: &str) -> PaymentRef {
 /// A deposit of 0.004 BTC at 50000 USD, without payments.
 fn row() -> DepositRow {
     let now = Timestamp::from_secs(1_000);
-    let terms = Terms {
-        ticker: Ticker::BTC,
-        asset: Asset::BTC,
-        credit: CreditRule::at_rate_of(Ticker::BTC),
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: now,
-        quote: Some(Quote {
+    let terms =
+        Terms::new(Ticker::BTC, Asset::BTC, CreditRule::at_rate_of(Ticker::BTC), now).with_quote(Quote {
             amount: Amount::new(400_000, Asset::BTC),
             rate: "50000".parse().unwrap(),
             unit_price: "50000".parse().unwrap(),
             expires_at: now.plus_secs(3600),
-        }),
-        confirms_only_full: false,
-    };
+        });
     let id = DepositId::new("deposit-number-0001").unwrap();
     DepositRow {
         id: id.clone(),

@@ -15,15 +15,9 @@ pub const START: Timestamp = Timestamp::from_secs(1_790_000_000);
 
 /// XNO at an address of the account's own; one request at a time.
 pub fn capabilities() -> Capabilities {
-    let spec = TickerSpec {
-        ticker: Ticker::XNO,
-        asset: Asset::XNO,
-        quote_decimals: 30,
-        kind: TickerKind::Standing,
-        quoted_by: Some(Ticker::XNO),
-        credit: CreditRule::in_kind(Asset::XNO),
-        confirms_only_full: false,
-    };
+    let spec =
+        TickerSpec::new(Ticker::XNO, Asset::XNO, TickerKind::Standing, CreditRule::in_kind(Asset::XNO))
+            .with_quote_decimals(30);
     Capabilities {
         tickers: vec![spec],
         replay: Replay::Key,

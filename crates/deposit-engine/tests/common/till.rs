@@ -91,15 +91,8 @@ pub const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Till {
     pub fn new(id: &'static str, ticker: Ticker, asset: Asset, replay: Replay) -> Self {
-        let spec = TickerSpec {
-            ticker,
-            asset,
-            quote_decimals: 8,
-            kind: TickerKind::Address,
-            quoted_by: Some(ticker),
-            credit: CreditRule::at_rate_of(ticker),
-            confirms_only_full: false,
-        };
+        let spec = TickerSpec::new(ticker, asset, TickerKind::Address, CreditRule::at_rate_of(ticker))
+            .with_quote_decimals(8);
         let capabilities = Capabilities {
             tickers: vec![spec],
             replay,

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use deposit_core::{
-    Amount, Asset, Basis, CreditRule, Decimal, Evidence, Facts, Failure, FormulaVersion, OrderEvidence,
-    OrderState, PaymentEvidence, PaymentReading, PaymentRef, Price, ProviderRef, Quote, Signed, Snapshot,
-    Status, Taking, TakingId, Terms, Ticker, Timestamp,
+    Amount, Asset, Basis, CreditRule, Decimal, Evidence, Facts, Failure, OrderEvidence, OrderState,
+    PaymentEvidence, PaymentReading, PaymentRef, Price, ProviderRef, Quote, Signed, Snapshot, Status, Taking,
+    TakingId, Terms, Ticker, Timestamp,
 };
 use deposit_lifecycle::{
     Advance, Closed, Credit, PaymentCredit, PriceNeed, advance, facts_of, is_late, merge, net, payment_time,
@@ -49,48 +49,29 @@ pub(crate) fn usd(text: &str) -> u128 {
 
 /// 0.0004 BTC at 50000.
 pub(crate) fn btc_terms() -> Terms {
-    Terms {
-        ticker: Ticker::BTC,
-        asset: Asset::BTC,
-        credit: CreditRule::at_rate_of(Ticker::BTC),
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: CREATED,
-        quote: Some(Quote {
-            amount: sats(ASKED),
-            rate: price("50000"),
-            unit_price: price("50000"),
-            expires_at: DEADLINE,
-        }),
-        confirms_only_full: false,
-    }
+    Terms::new(Ticker::BTC, Asset::BTC, CreditRule::at_rate_of(Ticker::BTC), CREATED).with_quote(Quote {
+        amount: sats(ASKED),
+        rate: price("50000"),
+        unit_price: price("50000"),
+        expires_at: DEADLINE,
+    })
 }
 
 /// Direct Nano to a standing address.
 pub(crate) fn nano_terms() -> Terms {
-    Terms {
-        ticker: Ticker::XNO,
-        asset: Asset::XNO,
-        credit: CreditRule::in_kind(Asset::XNO),
-        quote: None,
-        ..btc_terms()
-    }
+    Terms::new(Ticker::XNO, Asset::XNO, CreditRule::in_kind(Asset::XNO), CREATED)
 }
 
 /// 1000 KAS, swapped into XNO.
 pub(crate) fn swap_terms() -> Terms {
-    Terms {
-        ticker: Ticker::KAS,
-        asset: Asset::KAS,
-        credit: CreditRule::settled_at_rate_of(Ticker::XNO),
-        quote: Some(Quote {
+    Terms::new(Ticker::KAS, Asset::KAS, CreditRule::settled_at_rate_of(Ticker::XNO), CREATED).with_quote(
+        Quote {
             amount: Amount::parse("1000", Asset::KAS).unwrap(),
             rate: price("0.93"),
             unit_price: price("1"),
             expires_at: DEADLINE,
-        }),
-        ..btc_terms()
-    }
+        },
+    )
 }
 
 /// A deposit as the engine keeps it: one call for each commit.
@@ -364,17 +345,19 @@ pub(crate) fn any_terms() -> impl Strategy<Value = Terms> {
     )
         .prop_map(|(basis, ledger, priced_by)| CreditRule { basis, ledger, priced_by });
     let quote = option::weighted(0.8, (modest(), select(vec!["50000", "0.00000001", "7.77"])));
-    (rule, 0..300_i64, quote, any::<bool>()).prop_map(|(credit, bonus, quote, confirms_only_full)| Terms {
-        credit,
-        bonus_percent: Decimal::new(bonus, 1),
-        quote: quote.map(|(amount, rate)| Quote {
+    let least = select(vec![1, 546, 5_460]);
+    (rule, 0..300_i64, quote, any::<bool>(), least).prop_map(|(credit, bonus, quote, only_full, least)| {
+        let quote = quote.map(|(amount, rate)| Quote {
             amount: sats(amount),
             rate: price(rate),
             unit_price: price("1"),
             expires_at: DEADLINE,
-        }),
-        confirms_only_full,
-        ..btc_terms()
+        });
+        Terms::new(Ticker::BTC, Asset::BTC, credit, CREATED)
+            .with_bonus_percent(Decimal::new(bonus, 1))
+            .with_quote(quote)
+            .confirming_only_full(only_full)
+            .with_least_payment(least)
     })
 }
 

@@ -1,9 +1,9 @@
 //! Made-up rows.
 
 use deposit_core::{
-    AccountName, Amount, Asset, CreditRule, Decimal, DeliveryId, DepositId, Evidence, FormulaVersion,
-    IntentRecord, PayInstructions, PaymentEvidence, PaymentRef, ProviderId, ProviderRef, Quote, Signed,
-    Status, Terms, Ticker, Timestamp,
+    AccountName, Amount, Asset, CreditRule, Decimal, DeliveryId, DepositId, Evidence, IntentRecord,
+    PayInstructions, PaymentEvidence, PaymentRef, ProviderId, ProviderRef, Quote, Signed, Status, Terms,
+    Ticker, Timestamp,
 };
 use deposit_lifecycle::watch::{Lane, Watch};
 use deposit_lifecycle::{Credit, PostingKind};
@@ -47,21 +47,14 @@ pub(super) fn rate(ticker: Ticker, price: &str, from: i64, until: i64) -> Stored
 }
 
 pub(super) fn terms(now: Timestamp) -> Terms {
-    Terms {
-        ticker: Ticker::BTC,
-        asset: Asset::BTC,
-        credit: CreditRule::at_rate_of(Ticker::BTC),
-        bonus_percent: Decimal::new(25, 1),
-        formula: FormulaVersion::V1,
-        created_at: now,
-        quote: Some(Quote {
+    Terms::new(Ticker::BTC, Asset::BTC, CreditRule::at_rate_of(Ticker::BTC), now)
+        .with_quote(Quote {
             amount: Amount::new(40_000, Asset::BTC),
             rate: "50000".parse().unwrap(),
             unit_price: "50000".parse().unwrap(),
             expires_at: now.plus_secs(3600),
-        }),
-        confirms_only_full: false,
-    }
+        })
+        .with_bonus_percent(Decimal::new(25, 1))
 }
 
 pub(crate) fn lease(owner: &str, until: i64) -> Lease {

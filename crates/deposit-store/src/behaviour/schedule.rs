@@ -77,7 +77,7 @@ pub async fn expiries_and_unpriced_are_found(fixture: &dyn Fixture) {
     open(&*store, 2, ana, 100).await;
     // A standing payment has no quote, so nothing that could expire.
     store.begin_create(begin(3, ana, 100)).await.unwrap();
-    let standing = deposit_core::Terms { quote: None, ..terms(at(100)) };
+    let standing = terms(at(100)).with_quote(None);
     let finished = FinishCreate { intent: intent(3, standing), ..finish(3, 100) };
     assert_eq!(store.finish_create(finished).await.unwrap(), Finished::Yes);
     assert_eq!(store.due_expiries(at(3699), 9).await.unwrap(), []);

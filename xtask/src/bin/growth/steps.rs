@@ -210,13 +210,7 @@ impl Bench {
         let hash = format!("{n:064X}");
         let payment = PaymentRef::new(&hash)?;
         self.store.deposit_by_payment(NANO, &payment).await?;
-        let terms = Terms {
-            quote: None,
-            ticker: Ticker::XNO,
-            asset: Asset::XNO,
-            credit: CreditRule::in_kind(Asset::XNO),
-            ..terms(at(300))?
-        };
+        let terms = Terms::new(Ticker::XNO, Asset::XNO, CreditRule::in_kind(Asset::XNO), at(300));
         let id = DepositId::new(format!("standing-deposit-{n:06}"))?;
         let intent = IntentRecord {
             deposit_id: id.clone(),
@@ -262,19 +256,10 @@ fn rate(secs: i64) -> Result<StoredRate> {
 }
 
 fn terms(now: Timestamp) -> Result<Terms> {
-    Ok(Terms {
-        ticker: Ticker::BTC,
-        asset: Asset::BTC,
-        credit: CreditRule::at_rate_of(Ticker::BTC),
-        bonus_percent: Decimal::ZERO,
-        formula: FormulaVersion::V1,
-        created_at: now,
-        quote: Some(Quote {
-            amount: Amount::new(40_000, Asset::BTC),
-            rate: "50000".parse()?,
-            unit_price: "50000".parse()?,
-            expires_at: now.plus_secs(3600),
-        }),
-        confirms_only_full: false,
-    })
+    Ok(Terms::new(Ticker::BTC, Asset::BTC, CreditRule::at_rate_of(Ticker::BTC), now).with_quote(Quote {
+        amount: Amount::new(40_000, Asset::BTC),
+        rate: "50000".parse()?,
+        unit_price: "50000".parse()?,
+        expires_at: now.plus_secs(3600),
+    }))
 }

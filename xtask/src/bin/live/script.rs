@@ -130,16 +130,7 @@ impl Script<'_> {
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
         let (created_at, expires_at) = (Timestamp::from_secs(now), Timestamp::from_secs(now + 3_600));
         let rate = spec.credit.fixed_price().map_or_else(|| Price::new(Decimal::ONE), Ok)?;
-        let terms = Terms {
-            ticker: spec.ticker,
-            asset: spec.asset,
-            credit: spec.credit,
-            bonus_percent: Decimal::ZERO,
-            formula: FormulaVersion::V1,
-            created_at,
-            quote: Some(Quote { amount, rate, unit_price: rate, expires_at }),
-            confirms_only_full: spec.confirms_only_full,
-        };
+        let terms = spec.terms(created_at).with_quote(Quote { amount, rate, unit_price: rate, expires_at });
         let deposit_id = DepositId::new(format!("fixture-{now}-{:04}", self.made))?;
         Ok(OpenRequest { deposit_id, terms, amount, expires_at, attempt: 1 })
     }

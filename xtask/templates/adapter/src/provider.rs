@@ -27,15 +27,7 @@ pub struct @Name@ {
 fn tickers() -> Result<Vec<TickerSpec>, ConfigError> {
     let none = || ConfigError::new("providers.@name@", "has a ticker or asset that is none");
     let ticker: Ticker = "@TICKER@".parse().map_err(|_| none())?;
-    Ok(vec![TickerSpec {
-        ticker,
-        asset: Asset::new("@TICKER@", 8).map_err(|_| none())?,
-        quote_decimals: 8,
-        kind: TickerKind::Address,
-        quoted_by: Some(ticker),
-        credit: CreditRule::at_rate_of(ticker),
-        confirms_only_full: false,
-    }])
+    Ok(vec![TickerSpec::new(ticker, Asset::new("@TICKER@", 8).map_err(|_| none())?, TickerKind::Address, CreditRule::at_rate_of(ticker)).with_quote_decimals(8)])
 }
 
 impl @Name@ {

@@ -37,11 +37,6 @@ fn wallet<'a>(uri: &'a str, view: &DepositView) -> Option<&'a str> {
     (coin && !rest.is_empty() && uri.bytes().all(|b| b.is_ascii_graphic())).then_some(uri)
 }
 
-/// What is still to be paid: nothing where nothing was asked for, or all of it was seen.
-pub(super) fn due(view: &DepositView) -> Option<Amount> {
-    view.amount?.checked_sub(view.paid).filter(|rest| !rest.is_zero())
-}
-
 /// The wallet link for what is still due. `None` where there is none, or the one there is cannot be made to say the rest.
 pub(super) fn wallet_link(view: &DepositView) -> Option<String> {
     let uri = match &view.instructions {
@@ -53,7 +48,7 @@ pub(super) fn wallet_link(view: &DepositView) -> Option<String> {
         }
         PayInstructions::HostedPage { .. } => return None,
     };
-    match (view.amount, due(view)) {
+    match (view.amount, view.due) {
         (Some(full), Some(rest)) if rest != full => for_rest(uri, full, rest),
         _ => Some(uri.to_owned()),
     }

@@ -110,7 +110,7 @@ impl Situation {
                 }
             }
             // All of it is there, and the status follows with the next reading.
-            Status::New | Status::Pending if view.amount.is_some() && link::due(view).is_none() => Self::Seen,
+            Status::New | Status::Pending if view.amount.is_some() && view.due.is_none() => Self::Seen,
             Status::New | Status::Pending => {
                 if over {
                     Self::PartOver
@@ -241,7 +241,7 @@ fn what_was_seen(view: &DepositView) -> String {
 }
 
 fn lines(view: &DepositView, situation: Situation, looked_at: bool) -> Vec<String> {
-    let due = link::due(view).map(|rest| with_unit(view, rest));
+    let due = view.due.map(|rest| with_unit(view, rest));
     let paid = with_unit(view, view.paid);
     let mut lines = Vec::new();
     match situation {
@@ -360,7 +360,7 @@ fn invite<'a>(
         (Situation::Part, _) => true,
         // What is being confirmed is less than was asked for: the rest need not wait for that.
         (Situation::Seen, PayInstructions::Address { .. }) => {
-            link::due(view).is_some() && view.expires_at.is_some_and(|end| end > now)
+            view.due.is_some() && view.expires_at.is_some_and(|end| end > now)
         }
         (Situation::Seen, _) => false,
         (
@@ -405,7 +405,7 @@ fn invite<'a>(
             human: human_time(end),
             left: time_left(end.millis_since(now) / 1000),
         }),
-        amount: link::due(view).map(|rest| rest.to_string()).filter(|_| !is_hosted),
+        amount: view.due.map(|rest| rest.to_string()).filter(|_| !is_hosted),
         unit: unit(view),
         address,
         address_label: label,
@@ -439,7 +439,7 @@ fn facts(view: &DepositView, situation: Situation, now: Timestamp) -> Vec<Fact> 
     let seen = !view.payments.is_empty() || !view.paid.is_zero();
     fact("Paid so far", seen.then(|| with_unit(view, view.paid)));
     let open = matches!(situation, Situation::Open | Situation::Gone | Situation::Part | Situation::Seen);
-    fact("Still due", link::due(view).filter(|_| seen && open).map(|rest| with_unit(view, rest)));
+    fact("Still due", view.due.filter(|_| seen && open).map(|rest| with_unit(view, rest)));
     let counted = wire::least_confirmed(&view.payments).filter(|_| situation == Situation::Seen);
     fact(
         "Confirmations",

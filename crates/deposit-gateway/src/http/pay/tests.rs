@@ -124,6 +124,7 @@ fn fresh(kind: &Kind) -> DepositView {
         expires_at: Some(at(3600)),
         updated_at: at(0),
         paid: amount("0", kind.asset),
+        due: Some(amount(kind.full, kind.asset)),
         instructions: kind.how.clone(),
         payments: vec![],
         credited: None,
@@ -155,6 +156,7 @@ fn states(kind: &Kind) -> Vec<(&'static str, DepositView, i64)> {
     let change = |status, secs| DepositView { status, updated_at: at(secs), ..new.clone() };
     let part = DepositView {
         paid: half,
+        due: full.checked_sub(half),
         payments: vec![payment(half, Stage::Confirmed, None)],
         credited: usd("10"),
         reason: Some(format!("Paid in part: a rest of {} is missing.", kind.asset)),
@@ -162,6 +164,7 @@ fn states(kind: &Kind) -> Vec<(&'static str, DepositView, i64)> {
     };
     let processing = DepositView {
         paid: full,
+        due: None,
         payments: vec![payment(full, Stage::Confirming, Some((1, 3)))],
         ..change(Status::Processing, 120)
     };
@@ -191,6 +194,7 @@ fn states(kind: &Kind) -> Vec<(&'static str, DepositView, i64)> {
             "processing, a part",
             DepositView {
                 paid: half,
+                due: full.checked_sub(half),
                 payments: vec![payment(half, Stage::Seen, None)],
                 ..processing.clone()
             },
@@ -214,6 +218,7 @@ fn states(kind: &Kind) -> Vec<(&'static str, DepositView, i64)> {
             DepositView {
                 reversed: true,
                 paid: amount("0", kind.asset),
+                due: Some(full),
                 payments: vec![payment(amount("2", kind.asset), Stage::Reversed, None)],
                 credited: usd("0"),
                 ..completed
@@ -288,7 +293,14 @@ fn a_direct_payment() {
         price: "1",
         how: PayInstructions::StandingAddress { address: "nano_1examp1e".to_owned(), uri: None },
     };
-    let base = DepositView { amount: None, unit_price: None, expires_at: None, paid: one, ..fresh(&kind) };
+    let base = DepositView {
+        amount: None,
+        unit_price: None,
+        expires_at: None,
+        paid: one,
+        due: None,
+        ..fresh(&kind)
+    };
     let states = [
         (
             "processing",

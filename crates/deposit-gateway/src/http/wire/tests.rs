@@ -42,6 +42,7 @@ fn new_btc() -> DepositView {
         expires_at: Some(at(3600)),
         updated_at: at(0),
         paid: btc("0"),
+        due: None,
         instructions: address("bc1qexample", None, Some("bitcoin:bc1qexample?amount=0.0004")),
         payments: vec![],
         credited: None,
