@@ -119,6 +119,9 @@ fn btcpay() -> Vec<Case> {
         case("6 a part and the rest", LTC, vec![Play("partial"), Until("Pending"), PayOf("0.25"), completed])
             .completed("40", "0.5")
             .plain(),
+        case("6 a rest that could not be sent is not asked for", LTC, vec![PayOf("0.49999999"), completed])
+            .completed("39.9999992", "0.49999999")
+            .plain(),
         case("6 excess too", LTC, vec![Play("over"), completed])
             .completed("60", "0.75")
             .is("statusReason", REASON),

@@ -414,7 +414,8 @@ fn the_rest_and_nothing_more_is_asked_for() {
     let of = |index: usize| {
         let kind: &Kind = &kinds[index];
         let paid = amount(kind.half, kind.asset);
-        DepositView { status: Status::Pending, paid, ..fresh(kind) }
+        let due = amount(kind.full, kind.asset).checked_sub(paid);
+        DepositView { status: Status::Pending, paid, due, ..fresh(kind) }
     };
     let page = rendered(&of(0), 10);
     assert!(page.contains(r#"href="bitcoin:bc1qexample?amount=0.0002""#), "{page}");
