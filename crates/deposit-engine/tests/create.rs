@@ -10,6 +10,7 @@
 
 mod common;
 
+use deposit_store::prelude::*;
 use std::time::Duration;
 
 use common::*;

@@ -11,6 +11,7 @@
 mod common;
 
 use common::*;
+use deposit_store::prelude::*;
 
 #[tokio::test]
 async fn the_locked_rate_holds_until_the_end_of_the_quote() {

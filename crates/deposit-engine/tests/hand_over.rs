@@ -16,6 +16,7 @@ use std::time::Duration;
 use common::*;
 use deposit_core::{Concern, ConcernedMoney};
 use deposit_lifecycle as lifecycle;
+use deposit_store::prelude::*;
 use deposit_store::{
     AssignReview, Assigned, DismissReview, Dismissed, ResolutionKind, ReviewFilter, ReviewRow,
 };

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use common::*;
 use deposit_facade::Registry;
 use deposit_rates::Rates;
+use deposit_store::prelude::*;
 use deposit_store::{
     AssignReview, Assigned, DismissReview, Dismissed, EntryKind, JournalEntry, ReviewRow, SightedDue,
     Sighting, StoredRate,

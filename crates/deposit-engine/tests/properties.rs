@@ -11,6 +11,7 @@
 mod common;
 
 use common::*;
+use deposit_store::prelude::*;
 use proptest::prelude::*;
 
 /// Payments of each deposit; the last one bears the same reference on both.

@@ -11,6 +11,7 @@
 mod common;
 
 use common::*;
+use deposit_store::prelude::*;
 
 async fn handle(bench: &Bench) -> usize {
     bench.engine.handle_deliveries().await.unwrap()

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use common::{Options, TestGateway};
 use deposit_core::Timestamp;
 use deposit_gateway::http::HttpConfig;
-use deposit_store::Store as _;
+use deposit_store::prelude::*;
 use sse::{Block, End, Stream};
 
 /// A silence short enough to wait for.

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use common::{Options, TestGateway};
 use deposit_gateway::http::{HttpConfig, bind};
-use deposit_store::{JournalFilter, Store as _};
+use deposit_store::JournalFilter;
+use deposit_store::prelude::*;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

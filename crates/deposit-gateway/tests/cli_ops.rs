@@ -16,7 +16,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use deposit_sandbox::{Sandbox, SandboxConfig};
-use deposit_store::{EntryKind, SqliteStore, Store as _};
+use deposit_store::prelude::*;
+use deposit_store::{EntryKind, SqliteStore};
 use process::Http;
 use serde_json::{Value, json};
 

@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use deposit_store::Store as _;
+use deposit_store::prelude::*;
 use futures_util::stream::{self, StreamExt as _};
 use process::{Book, Mortal, Played, Program, Site as _, check_truth};
 use serde_json::json;

@@ -23,7 +23,7 @@ use common::{Options, TestGateway};
 use deposit_core::DepositId;
 use deposit_engine::{Observation, keys};
 use deposit_gateway::http::{HttpConfig, bind, serve};
-use deposit_store::Store as _;
+use deposit_store::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use scripted::Bench;

@@ -14,6 +14,7 @@ pub use deposit_engine::*;
 use deposit_facade::Registry;
 use deposit_lifecycle as lifecycle;
 use deposit_rates::{Quote, RateError, RateSource, Rates};
+use deposit_store::prelude::*;
 pub use deposit_store::{
     DepositRow, JournalFilter, JournalRow, Phase, RateLimit, ReviewReason, SqliteStore, Store,
 };

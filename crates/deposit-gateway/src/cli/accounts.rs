@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Subcommand;
 use deposit_core::{AccountIndex, AccountName, Asset, Signed};
-use deposit_store::{Account, SqliteStore, Store as _};
+use deposit_store::prelude::*;
+use deposit_store::{Account, SqliteStore};
 use serde_json::{Value, json};
 
 use super::operator::{closing, dash, now, store, table};

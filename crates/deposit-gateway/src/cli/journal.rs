@@ -6,7 +6,8 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use deposit_core::ProviderId;
 use deposit_engine::{Engine, RETRIED_OUTCOMES};
-use deposit_store::{JournalFilter, JournalRow, SqliteStore, Store as _};
+use deposit_store::prelude::*;
+use deposit_store::{JournalFilter, JournalRow, SqliteStore};
 use serde_json::{Value, json};
 
 use super::operator::{closing, dash, engine, store, table};

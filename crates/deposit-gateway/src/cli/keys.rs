@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Subcommand;
 use deposit_core::AccountName;
 use deposit_engine::keys;
-use deposit_store::Store;
+use deposit_store::prelude::*;
 use serde_json::json;
 
 use super::{Global, operator, print};

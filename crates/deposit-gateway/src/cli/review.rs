@@ -6,9 +6,10 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use deposit_core::{AccountName, Amount, Asset};
 use deposit_engine::{Engine, NoValue, Valued};
+use deposit_store::prelude::*;
 use deposit_store::{
     AssignReview, Assigned, DismissReview, Dismissed, Resolution, ResolutionKind, ReviewFilter, ReviewReason,
-    ReviewRow, SqliteStore, Store as _,
+    ReviewRow, SqliteStore,
 };
 use serde_json::{Value, json};
 

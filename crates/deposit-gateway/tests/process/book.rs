@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use deposit_core::{Asset, DepositId, Signed};
+use deposit_store::prelude::*;
 use deposit_store::{AccountId, EntryKind, JournalFilter, LedgerEntry, ReviewRow, SqliteStore, Store};
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::Value;

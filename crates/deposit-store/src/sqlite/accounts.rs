@@ -1,11 +1,68 @@
 //! Accounts and API keys.
 
+use super::SqliteStore;
+use async_trait::async_trait;
 use deposit_core::{AccountIndex, AccountName, Timestamp};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::row::{Doing, bytes32, corrupt, int, parsed, text, time, time_opt};
-use crate::{Account, AccountId, ApiKeyRow, NewApiKey, StoreResult};
+use crate::{Account, AccountId, AccountStore, ApiKeyRow, NewApiKey, StoreResult};
+
+#[async_trait]
+impl AccountStore for SqliteStore {
+    async fn ensure_account(&self, name: &AccountName, now: Timestamp) -> StoreResult<Account> {
+        let (name, mark) = (name.clone(), self.mark.clone());
+        self.writer
+            .run(move |c| {
+                Box::pin(async move {
+                    let account = ensure(c, name, now).await?;
+                    // Before the commit: a number that anybody can have seen is below the mark.
+                    mark.raise(account.index).await?;
+                    Ok(account)
+                })
+            })
+            .await
+    }
+
+    async fn accounts(&self) -> StoreResult<Vec<Account>> {
+        all(&mut *self.reader().await?).await
+    }
+
+    async fn account(&self, id: AccountId) -> StoreResult<Option<Account>> {
+        by_id(&mut *self.reader().await?, id).await
+    }
+
+    async fn accounts_after(&self, after: AccountIndex, limit: u32) -> StoreResult<Vec<Account>> {
+        self::after(&mut *self.reader().await?, after, limit).await
+    }
+
+    async fn account_by_name(&self, name: &AccountName) -> StoreResult<Option<Account>> {
+        by_name(&mut *self.reader().await?, name).await
+    }
+
+    async fn close_account(&self, name: &AccountName, now: Timestamp) -> StoreResult<Option<Account>> {
+        let name = name.clone();
+        self.writer.run(move |c| Box::pin(close(c, name, now))).await
+    }
+
+    async fn insert_api_key(&self, key: NewApiKey) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(insert_key(c, key))).await
+    }
+
+    async fn api_key_by_prefix(&self, prefix: &str) -> StoreResult<Option<ApiKeyRow>> {
+        key_by_prefix(&mut *self.reader().await?, prefix).await
+    }
+
+    async fn api_keys(&self) -> StoreResult<Vec<ApiKeyRow>> {
+        keys(&mut *self.reader().await?).await
+    }
+
+    async fn revoke_api_key(&self, id: &str, now: Timestamp) -> StoreResult<bool> {
+        let id = id.to_owned();
+        self.writer.run(move |c| Box::pin(revoke_key(c, id, now))).await
+    }
+}
 
 pub(super) fn account(row: &SqliteRow) -> StoreResult<Account> {
     let index = u32::try_from(int(row, "account_index")?).map_err(|e| corrupt("account_index", e))?;

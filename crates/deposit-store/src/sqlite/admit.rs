@@ -1,12 +1,51 @@
 //! Idempotency keys and the rate limit.
 
+use super::SqliteStore;
+use async_trait::async_trait;
 use deposit_core::{DepositId, Timestamp};
 use sqlx::SqliteConnection;
 
 use super::row::{Doing, corrupt, int, int_opt, number, parsed_opt, text_opt};
 use crate::{
-    AccountId, Admission, Admit, IdempotencyClaim, RateLimit, RateState, Refuse, StoreResult, StoredAnswer,
+    AccountId, Admission, AdmissionStore, Admit, IdempotencyClaim, RateLimit, RateState, Refuse, StoreResult,
+    StoredAnswer,
 };
+
+#[async_trait]
+impl AdmissionStore for SqliteStore {
+    async fn admit(&self, command: Admit) -> StoreResult<Admission> {
+        {
+            let mut connection = self.reader().await?;
+            let mut transaction = sqlx::Connection::begin(&mut *connection).await.doing("begin to read")?;
+            if let Some(answer) = without_a_write(&mut transaction, &command).await? {
+                return Ok(answer);
+            }
+        }
+        self.writer.run(move |c| Box::pin(admit(c, command))).await
+    }
+
+    async fn count_request(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState> {
+        let standing = look(&mut *self.reader().await?, limiter, limit, now).await?;
+        if standing.remaining == 0 {
+            return Ok(standing);
+        }
+        let limiter = limiter.to_owned();
+        self.writer.run(move |c| Box::pin(count(c, limiter, limit, now))).await
+    }
+
+    async fn rate_state(&self, limiter: &str, limit: RateLimit, now: Timestamp) -> StoreResult<RateState> {
+        look(&mut *self.reader().await?, limiter, limit, now).await
+    }
+
+    async fn refuse(&self, command: Refuse) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(refuse(c, command))).await
+    }
+
+    async fn release_claim(&self, account: AccountId, key: &str, owner: &str) -> StoreResult<()> {
+        let (key, owner) = (key.to_owned(), owner.to_owned());
+        self.writer.run(move |c| Box::pin(release(c, account, key, owner))).await
+    }
+}
 
 /// What an idempotency key holds.
 struct Held {
@@ -286,7 +325,8 @@ mod tests {
     use sqlx::{Connection as _, SqliteConnection};
 
     use crate::behaviour::fixtures::{account, at};
-    use crate::{Admission, Admit, IdempotencyClaim, RateLimit, Refuse, SqliteStore, Store as _};
+    use crate::prelude::*;
+    use crate::{Admission, Admit, IdempotencyClaim, RateLimit, Refuse, SqliteStore};
 
     const LIMIT: RateLimit = RateLimit { requests: 3, window_millis: 600_000 };
 

@@ -3,7 +3,7 @@
 use deposit_core::{DepositId, PaymentRef, ProviderId};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::reviews::{SELECT, review};
+use super::review_row::{SELECT, review};
 use super::row::{Doing, parsed};
 use crate::{ReviewReason, ReviewRow, ReviewTopic, StoreResult};
 

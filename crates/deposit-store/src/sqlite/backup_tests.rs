@@ -8,7 +8,8 @@ use deposit_core::{AccountName, Timestamp};
 use proptest::prelude::*;
 
 use super::mark::GAP;
-use crate::{SqliteStore, Store as _, StoreError};
+use crate::prelude::*;
+use crate::{SqliteStore, StoreError};
 
 /// A machine: a folder with a database and its mark.
 struct Machine(tempfile::TempDir);

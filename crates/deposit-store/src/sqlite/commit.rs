@@ -1,15 +1,45 @@
 //! The commit of an observation: evidence, history, postings, in one savepoint.
 
+use super::SqliteStore;
+use async_trait::async_trait;
 use std::collections::BTreeSet;
 
-use deposit_core::{DepositId, PaymentRef, ProviderId, Signed, Timestamp};
+use deposit_core::{DepositId, PaymentRef, ProviderId, Timestamp};
 use sqlx::SqliteConnection;
 
-use super::row::{Doing, corrupt, number, parsed, signed, to_int, to_json};
-use super::{assigned, deposits, rates, reviews};
-use crate::{
-    AccountId, Commit, Committed, DepositRow, EntryKind, Phase, Posting, StoreResult, Touch, crash_point,
-};
+use super::row::{Doing, number, to_int, to_json};
+use super::{assigned, deposits, ledger, rates, reviews};
+use crate::{Commit, Committed, DepositRow, ObservationStore, Phase, StoreResult, Touch, crash_point};
+
+#[async_trait]
+impl ObservationStore for SqliteStore {
+    async fn begin_read(&self, id: &DepositId) -> StoreResult<Option<(DepositRow, u64)>> {
+        let id = id.clone();
+        self.writer.run(move |c| Box::pin(begin_read(c, id))).await
+    }
+
+    async fn commit(&self, command: Commit) -> StoreResult<Committed> {
+        self.writer.run(move |c| Box::pin(commit(c, command))).await
+    }
+
+    async fn touch(&self, command: Touch) -> StoreResult<bool> {
+        self.writer.run(move |c| Box::pin(touch(c, command))).await
+    }
+}
+
+async fn begin_read(
+    connection: &mut SqliteConnection,
+    id: DepositId,
+) -> StoreResult<Option<(DepositRow, u64)>> {
+    let row = sqlx::query(
+        "UPDATE deposits SET snapshot_taken = snapshot_taken + 1 WHERE id = ? AND phase = 'open' RETURNING *",
+    )
+    .bind(id.as_str())
+    .fetch_optional(connection)
+    .await
+    .doing("number a snapshot")?;
+    row.map(|row| Ok((deposits::deposit(&row)?, number(&row, "snapshot_taken")?))).transpose()
+}
 
 pub(super) async fn commit(connection: &mut SqliteConnection, command: Commit) -> StoreResult<Committed> {
     let Some(row) = deposits::read(connection, &command.id).await? else { return Ok(Committed::Conflict) };
@@ -37,7 +67,7 @@ pub(super) async fn commit(connection: &mut SqliteConnection, command: Commit) -
     }
     crash_point("store.in_commit.evidence");
     for posting in &command.postings {
-        post(connection, &command, &row, posting, version).await?;
+        ledger::post(connection, &command, &row, posting, version).await?;
     }
     crash_point("store.in_commit.postings");
     reviews::sight_all(connection, &command.reviews).await?;
@@ -61,7 +91,7 @@ async fn refusal(
         return Ok(Some(Committed::Conflict));
     }
     for payment in command.evidence.payments.keys() {
-        if let Some(owner) = owner(connection, row.provider, payment).await?
+        if let Some(owner) = deposits::owner(connection, row.provider, payment).await?
             && owner != command.id
         {
             return Ok(Some(Committed::PaymentTaken { payment: payment.clone(), owner }));
@@ -82,21 +112,6 @@ async fn refusal(
         }
     }
     Ok(None)
-}
-
-pub(super) async fn owner(
-    connection: &mut SqliteConnection,
-    provider: ProviderId,
-    payment: &PaymentRef,
-) -> StoreResult<Option<DepositId>> {
-    sqlx::query("SELECT deposit FROM payments WHERE provider = ? AND payment = ?")
-        .bind(provider.as_str())
-        .bind(payment.as_str())
-        .fetch_optional(connection)
-        .await
-        .doing("find a payment")?
-        .map(|row| parsed(&row, "deposit"))
-        .transpose()
 }
 
 async fn own(
@@ -171,128 +186,6 @@ async fn update(
     .execute(connection)
     .await
     .doing("write a deposit")
-    .map(|_| ())
-}
-
-/// One transaction of the ledger: the account's side and the provider's, which add up to zero; and the balance.
-async fn post(
-    connection: &mut SqliteConnection,
-    command: &Commit,
-    row: &DepositRow,
-    posting: &Posting,
-    version: u64,
-) -> StoreResult<()> {
-    let tx = sqlx::query(
-        "INSERT INTO ledger_transactions (at, kind, deposit, provider, payment, posting, evidence_version) \
-         VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
-    )
-    .bind(command.now.millis())
-    .bind(EntryKind::from(posting.kind).to_string())
-    .bind(command.id.as_str())
-    .bind(row.provider.as_str())
-    .bind(posting.payment.as_str())
-    .bind(i64::from(posting.number))
-    .bind(to_int(version)?)
-    .fetch_one(&mut *connection)
-    .await
-    .doing("write a posting")?;
-    let tx: i64 = number(&tx, "id")?;
-    both_sides(connection, tx, row.account, row.provider, posting.amount).await.map(|_| ())
-}
-
-/// An operator's own transaction of the ledger: tied to no payment and no deposit. Answers the account's entry.
-pub(super) async fn adjust(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    provider: ProviderId,
-    amount: Signed,
-    now: Timestamp,
-) -> StoreResult<i64> {
-    let tx =
-        sqlx::query("INSERT INTO ledger_transactions (at, kind, provider) VALUES (?, ?, ?) RETURNING id")
-            .bind(now.millis())
-            .bind(EntryKind::Adjustment.to_string())
-            .bind(provider.as_str())
-            .fetch_one(&mut *connection)
-            .await
-            .doing("write an adjustment")?;
-    both_sides(connection, number(&tx, "id")?, account, provider, amount).await
-}
-
-/// The account's side and the provider's, which add up to zero, and the balance. Answers the account's entry.
-async fn both_sides(
-    connection: &mut SqliteConnection,
-    tx: i64,
-    account: AccountId,
-    provider: ProviderId,
-    amount: Signed,
-) -> StoreResult<i64> {
-    let id = entry(connection, tx, format!("account:{}", account.0), Some(account), amount).await?;
-    entry(connection, tx, format!("provider:{provider}"), None, amount.negated()).await?;
-    raise(connection, account, amount).await?;
-    Ok(id)
-}
-
-async fn entry(
-    connection: &mut SqliteConnection,
-    tx: i64,
-    book: String,
-    account: Option<AccountId>,
-    amount: Signed,
-) -> StoreResult<i64> {
-    sqlx::query(
-        "INSERT INTO ledger_entries (tx, book, account, currency, scale, amount) VALUES (?, ?, ?, ?, ?, ?) \
-         RETURNING id",
-    )
-    .bind(tx)
-    .bind(book)
-    .bind(account.map(|id| id.0))
-    .bind(amount.asset().code().as_str())
-    .bind(i64::from(amount.asset().scale()))
-    .bind(amount.minor_text())
-    .fetch_one(connection)
-    .await
-    .doing("write a ledger entry")
-    .and_then(|row| number(&row, "id"))
-}
-
-/// Whether the balance can be raised by so much.
-pub(super) async fn fits(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    by: Signed,
-) -> StoreResult<bool> {
-    Ok(held(connection, account, by).await?.checked_add(by).is_some())
-}
-
-/// The balance in the currency of `by`.
-async fn held(connection: &mut SqliteConnection, account: AccountId, by: Signed) -> StoreResult<Signed> {
-    let held = sqlx::query("SELECT currency, scale, amount FROM balances WHERE account = ? AND currency = ?")
-        .bind(account.0)
-        .bind(by.asset().code().as_str())
-        .fetch_optional(connection)
-        .await
-        .doing("read a balance")?;
-    Ok(held.as_ref().map(signed).transpose()?.unwrap_or(Signed::zero(by.asset())))
-}
-
-async fn raise(connection: &mut SqliteConnection, account: AccountId, by: Signed) -> StoreResult<()> {
-    let before = held(connection, account, by).await?;
-    // Another scale under the same code would be counted wrongly: refused as well.
-    let after = before
-        .checked_add(by)
-        .ok_or_else(|| corrupt("balance", "a balance beyond 128 bits or of another scale"))?;
-    sqlx::query(
-        "INSERT INTO balances (account, currency, scale, amount) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT (account, currency) DO UPDATE SET amount = excluded.amount",
-    )
-    .bind(account.0)
-    .bind(after.asset().code().as_str())
-    .bind(i64::from(after.asset().scale()))
-    .bind(after.minor_text())
-    .execute(connection)
-    .await
-    .doing("write a balance")
     .map(|_| ())
 }
 

@@ -1,5 +1,7 @@
 //! From the request to a deposit that is shown.
 
+use super::SqliteStore;
+use async_trait::async_trait;
 use deposit_core::{DepositId, Evidence, Status, Timestamp};
 use deposit_lifecycle::Credit;
 use sqlx::SqliteConnection;
@@ -7,9 +9,37 @@ use sqlx::SqliteConnection;
 use super::row::{Doing, to_json};
 use super::{admit, deposits, rates};
 use crate::{
-    BeginCreate, Begun, FinishCreate, Finished, OpenStanding, Phase, ResumeCreate, Resumed, StoreResult,
-    crash_point,
+    BeginCreate, Begun, CreateStore, FinishCreate, Finished, OpenStanding, Phase, ResumeCreate, Resumed,
+    StoreResult, crash_point,
 };
+
+#[async_trait]
+impl CreateStore for SqliteStore {
+    async fn begin_serving(&self, now: Timestamp) -> StoreResult<u64> {
+        self.presence.enter(&self.writer, now).await
+    }
+
+    async fn begin_create(&self, command: BeginCreate) -> StoreResult<Begun> {
+        self.writer.run(move |c| Box::pin(begin(c, command))).await
+    }
+
+    async fn resume_create(&self, command: ResumeCreate) -> StoreResult<Resumed> {
+        self.writer.run(move |c| Box::pin(resume(c, command))).await
+    }
+
+    async fn finish_create(&self, command: FinishCreate) -> StoreResult<Finished> {
+        self.writer.run(move |c| Box::pin(finish(c, command))).await
+    }
+
+    async fn release_create(&self, id: &DepositId, owner: &str, now: Timestamp) -> StoreResult<()> {
+        let (id, owner) = (id.clone(), owner.to_owned());
+        self.writer.run(move |c| Box::pin(release(c, id, owner, now))).await
+    }
+
+    async fn abandon_stale_creates(&self, before: Timestamp, now: Timestamp) -> StoreResult<u64> {
+        self.writer.run(move |c| Box::pin(abandon(c, before, now))).await
+    }
+}
 
 pub(super) async fn begin(connection: &mut SqliteConnection, command: BeginCreate) -> StoreResult<Begun> {
     if let Some(key) = &command.idempotency_key

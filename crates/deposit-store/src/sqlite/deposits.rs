@@ -1,12 +1,76 @@
 //! Deposits as stored: the row, its orders, addresses and history.
 
-use deposit_core::{DepositId, IntentRecord, ProviderId, ProviderRef, Status, Timestamp};
+use super::SqliteStore;
+use async_trait::async_trait;
+use deposit_core::{DepositId, IntentRecord, PaymentRef, ProviderId, ProviderRef, Status, Timestamp};
 use deposit_lifecycle::watch::{Check, Ended, Watch};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::row::{Doing, corrupt, int, json, json_opt, number, parsed, text, time, time_opt, to_int};
-use crate::{AccountId, DepositRow, HistoryRow, Lease, StoreResult};
+use crate::{AccountId, DepositRow, DepositStore, HistoryRow, Lease, StoreResult};
+
+#[async_trait]
+impl DepositStore for SqliteStore {
+    async fn deposit(&self, id: &DepositId) -> StoreResult<Option<DepositRow>> {
+        read(&mut *self.reader().await?, id).await
+    }
+
+    async fn deposit_by_ref(
+        &self,
+        provider: ProviderId,
+        order: &ProviderRef,
+    ) -> StoreResult<Option<DepositId>> {
+        by_ref(&mut *self.reader().await?, provider, order).await
+    }
+
+    async fn deposit_by_payment(
+        &self,
+        provider: ProviderId,
+        payment: &PaymentRef,
+    ) -> StoreResult<Option<DepositId>> {
+        owner(&mut *self.reader().await?, provider, payment).await
+    }
+
+    async fn deposit_by_address(
+        &self,
+        provider: ProviderId,
+        address: &str,
+    ) -> StoreResult<Option<DepositId>> {
+        by_address(&mut *self.reader().await?, provider, address).await
+    }
+
+    async fn orders_of(&self, id: &DepositId) -> StoreResult<Vec<ProviderRef>> {
+        orders(&mut *self.reader().await?, id).await
+    }
+
+    async fn add_order(&self, id: &DepositId, provider: ProviderId, order: &ProviderRef) -> StoreResult<()> {
+        let (id, order) = (id.clone(), order.clone());
+        self.writer.run(move |c| Box::pin(async move { add_order(c, &id, provider, &order).await })).await
+    }
+
+    async fn deposits_since(
+        &self,
+        provider: ProviderId,
+        since: Timestamp,
+        after: Option<&DepositId>,
+        limit: u32,
+    ) -> StoreResult<Vec<DepositRow>> {
+        self::since(&mut *self.reader().await?, provider, since, after, limit).await
+    }
+
+    async fn history(&self, id: &DepositId, after: u64) -> StoreResult<Vec<HistoryRow>> {
+        history(&mut *self.reader().await?, id, after, u32::MAX).await
+    }
+
+    async fn history_page(&self, id: &DepositId, after: u64, limit: u32) -> StoreResult<Vec<HistoryRow>> {
+        history(&mut *self.reader().await?, id, after, limit).await
+    }
+
+    async fn newest_history(&self, id: &DepositId) -> StoreResult<Option<HistoryRow>> {
+        newest_history(&mut *self.reader().await?, id).await
+    }
+}
 
 pub(super) fn deposit(row: &SqliteRow) -> StoreResult<DepositRow> {
     Ok(DepositRow {
@@ -238,4 +302,19 @@ fn history_row(row: &SqliteRow) -> StoreResult<HistoryRow> {
 /// A number that has to be there.
 pub(super) fn next(n: u64) -> StoreResult<u64> {
     n.checked_add(1).ok_or_else(|| corrupt("a number", "no next one"))
+}
+
+pub(super) async fn owner(
+    connection: &mut SqliteConnection,
+    provider: ProviderId,
+    payment: &PaymentRef,
+) -> StoreResult<Option<DepositId>> {
+    sqlx::query("SELECT deposit FROM payments WHERE provider = ? AND payment = ?")
+        .bind(provider.as_str())
+        .bind(payment.as_str())
+        .fetch_optional(connection)
+        .await
+        .doing("find a payment")?
+        .map(|row| parsed(&row, "deposit"))
+        .transpose()
 }

@@ -1,12 +1,43 @@
 //! The journal of verified deliveries.
 
+use super::SqliteStore;
+use async_trait::async_trait;
 use deposit_core::Timestamp;
 use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::row::{Doing, int, parsed, text, text_opt, time, time_opt, to_json};
-use crate::{JournalEntry, JournalFilter, JournalOutcome, JournalRow, StoreResult};
+use crate::{JournalEntry, JournalFilter, JournalOutcome, JournalRow, JournalStore, StoreResult};
+
+#[async_trait]
+impl JournalStore for SqliteStore {
+    async fn journal(&self, entry: JournalEntry) -> StoreResult<JournalOutcome> {
+        self.writer.run(move |c| Box::pin(store(c, entry))).await
+    }
+
+    async fn claim_journal(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<JournalRow>> {
+        self.writer.run(move |c| Box::pin(claim(c, now, lease_until, limit))).await
+    }
+
+    async fn finish_journal(&self, id: i64, outcome: &str, now: Timestamp) -> StoreResult<()> {
+        let outcome = outcome.to_owned();
+        self.writer.run(move |c| Box::pin(finish(c, id, outcome, now))).await
+    }
+
+    async fn journal_rows(&self, filter: JournalFilter) -> StoreResult<Vec<JournalRow>> {
+        rows(&mut *self.reader().await?, filter).await
+    }
+
+    async fn purge_journal_bodies(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        self.writer.run(move |c| Box::pin(purge_bodies(c, before, limit))).await
+    }
+}
 
 fn delivery(row: &SqliteRow) -> StoreResult<JournalRow> {
     Ok(JournalRow {

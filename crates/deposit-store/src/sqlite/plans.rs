@@ -1,7 +1,8 @@
 //! No statement that runs with a request, a delivery, a scan or a timer walks a table that only grows. The statements are taken from the
 //! sources themselves, so that a new one is looked at too.
 
-use crate::{SqliteStore, Store as _};
+use crate::SqliteStore;
+use crate::prelude::*;
 
 /// Tables whose rows stay, or stay for weeks.
 const GROWING: [&str; 16] = [

@@ -120,9 +120,10 @@ mod tests {
     use sqlx::{Connection as _, Row as _, SqliteConnection};
 
     use super::{FREE_DEPOSITS, FREE_KEYS};
+    use crate::SqliteStore;
     use crate::behaviour::fixtures::{account, at, begin, id, lease};
+    use crate::prelude::*;
     use crate::{Admission, Admit, BeginCreate, IdempotencyClaim, RateLimit, ResumeCreate, Resumed};
-    use crate::{SqliteStore, Store as _};
 
     async fn open(folder: &tempfile::TempDir) -> SqliteStore {
         let url = format!("sqlite://{}", folder.path().join("deposit.db").display());

@@ -1,11 +1,40 @@
 //! Stored rates. A rate is in force from its `valid_from` until that of the next one.
 
+use super::SqliteStore;
+use async_trait::async_trait;
 use deposit_core::{Ticker, Timestamp};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::row::{Doing, int, parsed, text, time};
-use crate::{StoreResult, StoredRate};
+use crate::{RateStore, StoreResult, StoredRate};
+
+#[async_trait]
+impl RateStore for SqliteStore {
+    async fn store_rates(&self, rates: Vec<StoredRate>) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(store_all(c, rates))).await
+    }
+
+    async fn prune_rates(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        self.writer.run(move |c| Box::pin(prune(c, before, limit))).await
+    }
+
+    async fn newest_rates(&self) -> StoreResult<Vec<StoredRate>> {
+        newest(&mut *self.reader().await?).await
+    }
+
+    async fn rate_at(&self, ticker: Ticker, at: Timestamp) -> StoreResult<Option<StoredRate>> {
+        self::at(&mut *self.reader().await?, ticker, at).await
+    }
+
+    async fn rate_after(&self, ticker: Ticker, at: Timestamp) -> StoreResult<Option<StoredRate>> {
+        self::after(&mut *self.reader().await?, ticker, at).await
+    }
+
+    async fn rates_since(&self, ticker: Ticker, since: Timestamp) -> StoreResult<Vec<StoredRate>> {
+        self::since(&mut *self.reader().await?, ticker, since).await
+    }
+}
 
 fn rate(row: &SqliteRow) -> StoreResult<StoredRate> {
     Ok(StoredRate {

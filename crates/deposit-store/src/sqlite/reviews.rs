@@ -1,17 +1,67 @@
 //! Money that waits for an operator.
 
-use deposit_core::{Asset, DepositId, ProviderId, Signed, Timestamp};
-use sqlx::sqlite::SqliteRow;
+use super::{SqliteStore, assigned};
+use async_trait::async_trait;
+use deposit_core::{DepositId, PaymentRef, ProviderId, Signed, Timestamp};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::assigned::{assigned_elsewhere, posted};
-use super::commit;
+use super::ledger;
 use super::matter::{Change, Key, Matter};
-use super::row::{Doing, corrupt, int, int_opt, number, parsed, parsed_opt, text, text_opt, time, time_opt};
+use super::review_row::{SELECT, review};
+use super::row::{Doing, number, parsed};
 use crate::{
-    AssignReview, Assigned, Credited, DismissReview, Dismissed, Resolution, ResolutionKind, ReviewFilter,
-    ReviewReason, ReviewRow, Sighting, StoreResult,
+    AssignReview, Assigned, DismissReview, Dismissed, ResolutionKind, ReviewFilter, ReviewReason, ReviewRow,
+    ReviewStore, Sighting, StoreResult,
 };
+
+#[async_trait]
+impl ReviewStore for SqliteStore {
+    async fn sight(&self, sightings: Vec<Sighting>) -> StoreResult<()> {
+        // Most of what a look shows is known: the writer is left alone.
+        if !any_news(&mut *self.reader().await?, &sightings).await? {
+            return Ok(());
+        }
+        self.writer.run(move |c| Box::pin(async move { sight_all(c, &sightings).await })).await
+    }
+
+    async fn reviews(&self, filter: ReviewFilter) -> StoreResult<Vec<ReviewRow>> {
+        list(&mut *self.reader().await?, filter).await
+    }
+
+    async fn open_reviews_by_reason(&self) -> StoreResult<Vec<(ProviderId, ReviewReason, u64)>> {
+        by_reason(&mut *self.reader().await?).await
+    }
+
+    async fn was_reviewed(&self, provider: ProviderId, reference: &str) -> StoreResult<bool> {
+        was_reviewed(&mut *self.reader().await?, provider, reference).await
+    }
+
+    async fn in_review(&self, id: &DepositId) -> StoreResult<bool> {
+        waits(&mut *self.reader().await?, id).await
+    }
+
+    async fn review(&self, id: i64) -> StoreResult<Option<ReviewRow>> {
+        read(&mut *self.reader().await?, id).await
+    }
+
+    async fn assign_review(&self, command: AssignReview) -> StoreResult<Assigned> {
+        self.writer.run(move |c| Box::pin(assign(c, command))).await
+    }
+
+    async fn dismiss_review(&self, command: DismissReview) -> StoreResult<Dismissed> {
+        self.writer.run(move |c| Box::pin(dismiss(c, command))).await
+    }
+
+    async fn assignment(
+        &self,
+        deposit: &DepositId,
+        provider: ProviderId,
+        payment: &PaymentRef,
+    ) -> StoreResult<Option<ReviewRow>> {
+        assigned::assignment(&mut *self.reader().await?, deposit, provider, payment).await
+    }
+}
 
 /// Who resolves what no operator has to see any more.
 const BY_RULE: &str = "rule";
@@ -112,52 +162,6 @@ async fn settle(connection: &mut SqliteConnection, id: i64, now: Timestamp) -> S
     resolve(connection, id, Outcome { kind, by: BY_RULE, note: None, entry: None, now }).await
 }
 
-pub(super) const SELECT: &str = "SELECT r.*, e.id AS entry_id, e.currency, e.scale AS entry_scale, e.amount AS entry_amount, \
-     a.name AS account_name \
-     FROM reviews r LEFT JOIN ledger_entries e ON e.id = r.entry LEFT JOIN accounts a ON a.id = e.account ";
-
-pub(super) fn review(row: &SqliteRow) -> StoreResult<ReviewRow> {
-    Ok(ReviewRow {
-        id: int(row, "id")?,
-        provider: parsed(row, "provider")?,
-        reference: text(row, "reference")?,
-        order: text_opt(row, "order_ref")?,
-        amount: text_opt(row, "amount")?,
-        seen: text_opt(row, "seen")?,
-        ticker: parsed_opt(row, "ticker")?,
-        deposit: parsed_opt(row, "deposit")?,
-        reason: parsed(row, "reason")?,
-        code: text_opt(row, "code")?,
-        detail: text_opt(row, "detail")?,
-        since: time(row, "since")?,
-        resolution: resolution(row)?,
-    })
-}
-
-fn resolution(row: &SqliteRow) -> StoreResult<Option<Resolution>> {
-    let Some(at) = time_opt(row, "resolved_at")? else { return Ok(None) };
-    let credited = match int_opt(row, "entry_id")? {
-        Some(entry) => Some(Credited {
-            entry,
-            account: parsed(row, "account_name")?,
-            amount: Signed::parse_minor(&text(row, "entry_amount")?, entry_currency(row)?)
-                .map_err(|e| corrupt("entry_amount", e))?,
-        }),
-        None => None,
-    };
-    Ok(Some(Resolution {
-        kind: parsed(row, "resolution")?,
-        at,
-        by: text(row, "resolved_by")?,
-        note: text_opt(row, "note")?,
-        credited,
-    }))
-}
-
-fn entry_currency(row: &SqliteRow) -> StoreResult<Asset> {
-    Asset::new(&text(row, "currency")?, number(row, "entry_scale")?).map_err(|e| corrupt("currency", e))
-}
-
 /// In the order of their ids, which is that of their first sighting.
 pub(super) async fn list(
     connection: &mut SqliteConnection,
@@ -255,10 +259,10 @@ pub(super) async fn assign(
         return Ok(Assigned::NoAccount);
     }
     let amount = Signed::credit(command.amount);
-    if amount.is_zero() || !commit::fits(connection, command.account, amount).await? {
+    if amount.is_zero() || !ledger::fits(connection, command.account, amount).await? {
         return Ok(Assigned::BadAmount);
     }
-    let entry = commit::adjust(connection, command.account, item.provider, amount, command.now).await?;
+    let entry = ledger::adjust(connection, command.account, item.provider, amount, command.now).await?;
     matter.resolve(connection, key, ResolutionKind::Assigned).await?;
     let resolution = Outcome {
         kind: ResolutionKind::Assigned,

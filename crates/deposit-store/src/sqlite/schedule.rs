@@ -1,25 +1,63 @@
 //! What the timers ask for.
 
+use super::SqliteStore;
+use async_trait::async_trait;
 use deposit_core::{DepositId, ProviderId, ScanCursor, Timestamp};
 use deposit_lifecycle::watch::{LANES, Lane, Lanes};
 use sqlx::SqliteConnection;
 
-use super::deposits;
 use super::row::{Doing, number, parsed, time_opt};
-use crate::{Backlog, DepositRow, StoreResult};
+use crate::{Backlog, ScheduleStore, StoreResult};
 
-pub(super) async fn begin_read(
-    connection: &mut SqliteConnection,
-    id: DepositId,
-) -> StoreResult<Option<(DepositRow, u64)>> {
-    let row = sqlx::query(
-        "UPDATE deposits SET snapshot_taken = snapshot_taken + 1 WHERE id = ? AND phase = 'open' RETURNING *",
-    )
-    .bind(id.as_str())
-    .fetch_optional(connection)
-    .await
-    .doing("number a snapshot")?;
-    row.map(|row| Ok((deposits::deposit(&row)?, number(&row, "snapshot_taken")?))).transpose()
+#[async_trait]
+impl ScheduleStore for SqliteStore {
+    async fn due_checks(&self, provider: ProviderId, now: Timestamp, most: u32) -> StoreResult<Lanes<u32>> {
+        due_checks(&mut *self.reader().await?, provider, now, most).await
+    }
+
+    async fn claim_checks(
+        &self,
+        provider: ProviderId,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limits: Lanes<u32>,
+    ) -> StoreResult<Vec<DepositId>> {
+        self.writer.run(move |c| Box::pin(claim_checks(c, provider, now, lease_until, limits))).await
+    }
+
+    async fn release_checks(&self, ids: Vec<DepositId>, at: Timestamp) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(release_checks(c, ids, at))).await
+    }
+
+    async fn first_due(&self, provider: ProviderId, lane: Lane) -> StoreResult<Option<Timestamp>> {
+        first_due(&mut *self.reader().await?, provider, lane).await
+    }
+
+    async fn check_at(&self, id: &DepositId, at: Timestamp) -> StoreResult<()> {
+        let id = id.clone();
+        self.writer.run(move |c| Box::pin(check_at(c, id, at))).await
+    }
+
+    async fn due_expiries(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DepositId>> {
+        due_expiries(&mut *self.reader().await?, now, limit).await
+    }
+
+    async fn unpriced(&self, limit: u32) -> StoreResult<Vec<DepositId>> {
+        unpriced(&mut *self.reader().await?, limit).await
+    }
+
+    async fn scan_cursor(&self, provider: ProviderId) -> StoreResult<Option<ScanCursor>> {
+        scan_cursor(&mut *self.reader().await?, provider).await
+    }
+
+    async fn move_scan_cursor(&self, provider: ProviderId, cursor: &ScanCursor) -> StoreResult<()> {
+        let cursor = cursor.clone();
+        self.writer.run(move |c| Box::pin(move_scan_cursor(c, provider, cursor))).await
+    }
+
+    async fn backlog(&self) -> StoreResult<Backlog> {
+        backlog(&mut *self.reader().await?).await
+    }
 }
 
 /// Both are read off the index of lanes alone; a test asks SQLite for its plan.

@@ -1,11 +1,68 @@
 //! Whose each standing address is.
 
-use deposit_core::{AccountIndex, ProviderId, StandingPosition};
+use super::{SqliteStore, create, taken};
+use async_trait::async_trait;
+use deposit_core::{AccountIndex, DepositId, ProviderId, ProviderRef, StandingPosition, Taken};
 use sqlx::SqliteConnection;
 
 use super::accounts::account;
 use super::row::{Doing, corrupt, text};
-use crate::{Account, StoreResult};
+use crate::{Account, OpenStanding, StandingStore, StoreResult};
+
+#[async_trait]
+impl StandingStore for SqliteStore {
+    async fn note_standing(
+        &self,
+        provider: ProviderId,
+        addresses: Vec<(String, AccountIndex)>,
+    ) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(note(c, provider, addresses))).await
+    }
+
+    async fn standing_owner(&self, provider: ProviderId, address: &str) -> StoreResult<Option<Account>> {
+        owner(&mut *self.reader().await?, provider, address).await
+    }
+
+    async fn standing_mark(&self, provider: ProviderId) -> StoreResult<Option<AccountIndex>> {
+        mark(&mut *self.reader().await?, provider).await
+    }
+
+    async fn note_positions(
+        &self,
+        provider: ProviderId,
+        positions: Vec<StandingPosition>,
+    ) -> StoreResult<()> {
+        self.writer.run(move |c| Box::pin(note_positions(c, provider, positions))).await
+    }
+
+    async fn positions(
+        &self,
+        provider: ProviderId,
+        first: AccountIndex,
+        last: AccountIndex,
+    ) -> StoreResult<Vec<StandingPosition>> {
+        positions(&mut *self.reader().await?, provider, first, last).await
+    }
+
+    async fn open_standing(&self, command: OpenStanding) -> StoreResult<DepositId> {
+        self.writer.run(move |c| Box::pin(create::open_standing(c, command))).await
+    }
+
+    async fn note_taken(&self, provider: ProviderId, taken: Vec<Taken>) -> StoreResult<Vec<Taken>> {
+        if taken.is_empty() {
+            return Ok(taken);
+        }
+        self.writer.run(move |c| Box::pin(taken::note(c, provider, taken))).await
+    }
+
+    async fn deposit_by_block(
+        &self,
+        provider: ProviderId,
+        block: &ProviderRef,
+    ) -> StoreResult<Option<DepositId>> {
+        taken::deposit_by_block(&mut *self.reader().await?, provider, block).await
+    }
+}
 
 pub(super) const OWNER: &str = "SELECT a.id AS account_id, a.name, a.account_index, a.created_at AS account_created_at, a.closed_at \
      FROM standing_addresses s JOIN accounts a ON a.account_index = s.account_index \
@@ -103,7 +160,8 @@ pub(super) async fn mark(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SqliteStore, Store as _};
+    use crate::SqliteStore;
+    use crate::prelude::*;
 
     /// A credit or a scan must cost the same with ten accounts and with a million.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

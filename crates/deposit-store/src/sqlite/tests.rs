@@ -1,5 +1,6 @@
 //! The behaviour suite on SQLite, and what only a file can do.
 
+use crate::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
 

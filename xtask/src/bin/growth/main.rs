@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Parser;
-use deposit_store::{SqliteStore, Store as _};
+use deposit_store::SqliteStore;
+use deposit_store::prelude::*;
 
 use steps::{Bench, STEPS};
 use tempfile::TempDir;

@@ -2,15 +2,16 @@
 
 use anyhow::{Context as _, Result, bail};
 use deposit_core::{
-    AccountIndex, Amount, Asset, CreditRule, Decimal, DeliveryId, DepositId, Evidence, FormulaVersion,
-    IntentRecord, PayInstructions, PaymentEvidence, PaymentRef, ProviderId, ProviderRef, Quote, ScanCursor,
-    Signed, StandingPosition, Status, Taken, Terms, Ticker, Timestamp,
+    AccountIndex, Amount, Asset, CreditRule, DeliveryId, DepositId, Evidence, IntentRecord, PayInstructions,
+    PaymentEvidence, PaymentRef, ProviderId, ProviderRef, Quote, ScanCursor, Signed, StandingPosition,
+    Status, Taken, Terms, Ticker, Timestamp,
 };
 use deposit_lifecycle::watch::{Lane, Lanes, Watch};
 use deposit_lifecycle::{Credit, PostingKind};
+use deposit_store::prelude::*;
 use deposit_store::{
     Account, BeginCreate, Begun, Commit, Committed, DepositRow, FinishCreate, Finished, JournalEntry, Lease,
-    OpenStanding, Posting, ReviewReason, SightedDue, Sighting, SqliteStore, Store as _, StoredRate,
+    OpenStanding, Posting, ReviewReason, SightedDue, Sighting, SqliteStore, StoredRate,
 };
 
 /// The deposit of which the others are copies.

@@ -7,9 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use deposit_facade::ProvidersConfig;
 use deposit_facade::core::{
-    AccountIndex, Amount, Decimal, DepositId, FormulaVersion, IntentRecord, LookUpRequest, OpenRequest,
-    PayInstructions, PaymentProvider, Price, ProviderRef, Quote, Replay, Terms, Ticker, TickerKind,
-    TickerSpec, Timestamp,
+    AccountIndex, Amount, Decimal, DepositId, IntentRecord, LookUpRequest, OpenRequest, PayInstructions,
+    PaymentProvider, Price, ProviderRef, Quote, Replay, Ticker, TickerKind, TickerSpec, Timestamp,
 };
 use toml::Table;
 
