@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line program")]
 
 mod ci;
+mod circles;
 mod eighth;
 mod features;
 mod fixtures;
@@ -38,6 +39,8 @@ enum Task {
     },
     /// The adapter features of the facade: none, each alone, each pair, all; what is compiled for each; who may depend on whom.
     Features,
+    /// Circles between files: none may be left.
+    Circles,
     /// Records `fixtures/PROVIDER/*.json` from the emulators.
     Fixtures {
         /// Write nothing; fail if a file differs from what would be recorded.
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Task::Test => test::all(),
         Task::Ci { skip_test } => ci::all(skip_test),
         Task::Features => features::all(),
+        Task::Circles => circles::check(),
         Task::Fixtures { live: Some(provider), config: Some(config), order, .. } => {
             fixtures::live(&provider, &config, &order)
         }
