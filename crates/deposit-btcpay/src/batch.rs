@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::api;
 use crate::client::{Client, LIST_TAKE};
-use crate::provider::error;
+use crate::error::error;
 
 /// Orders of one list: their ids make some 3.5 KiB of URL, where servers and proxies take 8.
 pub(crate) const READ_BATCH: usize = 100;

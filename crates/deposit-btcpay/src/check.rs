@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::client::Client;
 use crate::coin::{Method, Methods};
-use crate::provider::BtcPay;
+use crate::error::ID;
 
 /// Rights without which payers are turned away, or money is not seen; and what each is for.
 const NEEDED: &[(&str, &str)] = &[
@@ -328,7 +328,7 @@ async fn threshold(client: &Client, store: &str, xmr: &Method) -> CheckItem {
 }
 
 async fn webhook(client: &Client, store: &str, may_look: bool, context: &CheckContext) -> Vec<CheckItem> {
-    let Some(url) = context.webhook_url(BtcPay::ID) else {
+    let Some(url) = context.webhook_url(ID) else {
         return vec![CheckItem::unknown(
             "webhook",
             "set `server.public_url`: without it nobody knows where the server has to send its webhooks",

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::api::{self, ApiError, FieldError};
 use crate::config::Checked;
-use crate::provider::BtcPay;
+use crate::error::ID;
 
 /// More invoices than this for one of our ids there cannot be; without `take` the whole store would come.
 const LOOK_UP_TAKE: &str = "50";
@@ -28,7 +28,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, deposit_transport::BuildError> {
         Ok(Self {
-            http: HttpClient::new(BtcPay::ID, http)?,
+            http: HttpClient::new(ID, http)?,
             base_url: config.base_url.clone(),
             api_key: config.api_key.clone(),
             store_id: config.store_id.clone(),

@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod coin;
 mod config;
+mod error;
 mod map;
 mod provider;
 mod rates;

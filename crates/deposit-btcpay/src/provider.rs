@@ -18,6 +18,7 @@ use futures_util::stream::{self, StreamExt as _};
 use crate::client::Client;
 use crate::coin::{Coin, Method, Methods};
 use crate::config::{Checked, Config, Speeds};
+use crate::error::{ID, error};
 use crate::wallet::{self, Ended, Wallet};
 use crate::webhook::Webhooks;
 use crate::{api, batch, check, map, rates, refusal};
@@ -49,7 +50,7 @@ pub struct BtcPay {
 
 impl BtcPay {
     /// `btcpay`.
-    pub const ID: ProviderId = ProviderId::constant("btcpay");
+    pub const ID: ProviderId = ID;
 
     /// The adapter with the default limits of [`HttpConfig`].
     ///
@@ -179,10 +180,6 @@ fn capabilities(open_timeout: Duration) -> Capabilities {
     }
 }
 
-pub(crate) fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
-    ProviderError::new(BtcPay::ID, operation, kind)
-}
-
 /// From the deposit's making to the end of its quote, rounded up to minutes, and the margin. Counted from the making, not from
 /// now: the adapter reads no clock, and a later attempt only makes a longer invoice.
 fn expiration_minutes(terms: &Terms, expires_at: Timestamp, coin: &Coin) -> i64 {
@@ -212,7 +209,7 @@ fn intent(
 ) -> Option<Box<dyn DepositIntent>> {
     Some(Box::new(IntentRecord {
         deposit_id: deposit_id.clone(),
-        provider: BtcPay::ID,
+        provider: ID,
         provider_ref: map::provider_ref(invoice_id)?,
         terms: *terms,
         instructions,

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::api::{self, InvoiceStatus};
 use crate::client::Client;
 use crate::coin::{Method, Methods};
-use crate::provider::{BtcPay, error};
+use crate::error::{ID, error};
 
 /// A payment is looked after until it has so many confirmations: more than any speed policy waits for.
 const DEPTH: i64 = 10;
@@ -290,7 +290,7 @@ fn page(observations: Vec<Observation>, next: ScanCursor) -> ScanPage {
 /// No more than a hint: an operator's own transfers come to the wallet too, and are nobody's deposit.
 fn hint(method: &Method, address: String) -> Observation {
     Observation {
-        provider: BtcPay::ID,
+        provider: ID,
         target: Target::Address(address),
         ticker: Some(method.coin.ticker),
         ours: None,

@@ -9,8 +9,8 @@ use deposit_transport::{VerifiedBody, signature};
 use crate::api::{self, Event};
 use crate::coin::Methods;
 use crate::config::Checked;
+use crate::error::ID;
 use crate::map::{provider_ref, word};
-use crate::provider::BtcPay;
 
 const SIGNATURE: &str = "btcpay-sig";
 
@@ -112,7 +112,7 @@ impl Webhooks {
         let order = invoice.ok_or(WebhookError::Malformed("no invoice id"))?;
         let method = event.payment_method_id.as_deref().or(event.payment_method.as_deref());
         delivery.observations.push(Observation {
-            provider: BtcPay::ID,
+            provider: ID,
             target: Target::Order(order),
             ticker: method.and_then(|id| self.methods.by_id(id)).map(|method| method.coin.ticker),
             ours: api::is_ours(&event.metadata),

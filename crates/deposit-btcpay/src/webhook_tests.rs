@@ -47,7 +47,7 @@ fn an_event_is_a_hint_about_an_invoice_and_no_more() {
     let delivery = taken(json!({}));
     assert_eq!(delivery.id.as_str(), "Hs8mR5cWq2LzKx7VbT4nYd");
     let expected = Observation {
-        provider: BtcPay::ID,
+        provider: ID,
         target: Target::Order(INVOICE.parse().unwrap()),
         ticker: Some(Ticker::BTC),
         ours: Some(true),

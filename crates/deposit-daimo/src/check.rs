@@ -4,8 +4,8 @@ use deposit_core::{CheckContext, CheckItem};
 
 use crate::backend::Backend;
 use crate::config::Api;
+use crate::error::ID;
 use crate::evm::Destination;
-use crate::provider::Daimo;
 
 pub(crate) async fn run(
     backend: &dyn Backend,
@@ -33,7 +33,7 @@ pub(crate) async fn run(
 /// `None`: this API lists none.
 fn webhook(listed: Option<&[String]>, context: &CheckContext) -> CheckItem {
     const WHAT: &str = "webhook";
-    let Some(url) = context.webhook_url(Daimo::ID) else {
+    let Some(url) = context.webhook_url(ID) else {
         return CheckItem::unknown(
             WHAT,
             "set `server.public_url`: without it nobody knows where Daimo has to send its webhooks",

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use deposit_core::{ErrorKind, Operation, ProviderError};
+use deposit_core::{ErrorKind, Operation};
 use deposit_transport::{BuildError, HttpClient, HttpConfig, Method, Request, Safety, StatusCode};
 use url::Url;
 
 use crate::api::ApiError;
-use crate::provider::Daimo;
+use crate::error::ID;
 
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -17,7 +17,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(root: Url, http: HttpConfig) -> Result<Self, BuildError> {
-        Ok(Self { http: HttpClient::new(Daimo::ID, http)?, root })
+        Ok(Self { http: HttpClient::new(ID, http)?, root })
     }
 
     /// Time for all of a create; what may follow it has half of that.
@@ -45,10 +45,6 @@ impl Client {
     pub(crate) fn get(&self, operation: Operation, path: &[&str]) -> Request<'_> {
         self.request(operation, Safety::Idempotent, Method::GET, path).refine(refusal_of_read)
     }
-}
-
-pub(crate) fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
-    ProviderError::new(Daimo::ID, operation, kind)
 }
 
 /// A 404 in the API's own form is an unknown order; any other is a wrong path: the base URL, or a proxy's idea.

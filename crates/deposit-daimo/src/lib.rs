@@ -6,6 +6,7 @@ mod backend;
 mod check;
 mod client;
 mod config;
+mod error;
 mod evm;
 mod map;
 mod payments;

@@ -15,8 +15,9 @@ use crate::api::{
     PreferredToken,
 };
 use crate::backend::{Asked, Backend, Opened, Seen};
-use crate::client::{Client, error};
+use crate::client::Client;
 use crate::config::Checked;
+use crate::error::error;
 use crate::evm::{Destination, NATIVE};
 use crate::{map, webhook};
 

@@ -12,8 +12,8 @@ use deposit_core::{
 use deposit_transport::HttpConfig;
 
 use crate::backend::{Asked, Backend};
-use crate::client::error;
 use crate::config::{Api, Config};
+use crate::error::{ID, error};
 use crate::evm::Destination;
 use crate::map;
 use crate::payments::Payments;
@@ -43,7 +43,7 @@ pub struct Daimo {
 
 impl Daimo {
     /// `daimo`.
-    pub const ID: ProviderId = ProviderId::constant("daimo");
+    pub const ID: ProviderId = ID;
 
     /// The adapter with limits that suit this provider: creates are slow there, one integrator waits 20 s.
     ///

@@ -10,8 +10,9 @@ use url::Url;
 
 use crate::api::{CreateSession, Metadata, SessionAnswer, SessionDestination, SessionDisplay, WebhookList};
 use crate::backend::{Asked, Backend, Opened, Seen};
-use crate::client::{Client, error};
+use crate::client::Client;
 use crate::config::Checked;
+use crate::error::error;
 use crate::evm::Destination;
 use crate::payments::usable;
 use crate::{map, webhook};

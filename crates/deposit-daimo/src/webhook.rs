@@ -11,8 +11,8 @@ use deposit_transport::{VerifiedBody, signature};
 use serde_json::Value;
 
 use crate::api::{self, PaymentEvent, SessionEvent};
+use crate::error::ID;
 use crate::map::{NamedRefund, provider_ref, refunded, word};
-use crate::provider::Daimo;
 
 /// How far a signature's time may be from ours.
 const TOLERANCE: Duration = Duration::from_secs(300);
@@ -124,7 +124,7 @@ fn read(event: Event<'_>) -> Result<Delivery, WebhookError> {
     }
     let order = provider_ref(event.order).ok_or(WebhookError::Malformed("no order id"))?;
     delivery.observations.push(Observation {
-        provider: Daimo::ID,
+        provider: ID,
         target: Target::Order(order),
         ticker: None,
         ours: event.metadata.and_then(api::is_ours),

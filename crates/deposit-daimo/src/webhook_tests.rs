@@ -102,7 +102,7 @@ fn each_event_is_a_hint_to_read() {
     let hint = |delivery: Delivery, id: &str| {
         assert!(delivery.concerns.is_empty());
         let [one] = &delivery.observations[..] else { panic!("{delivery:?}") };
-        assert_eq!((one.provider, one.ours, one.ticker), (Daimo::ID, Some(true), None));
+        assert_eq!((one.provider, one.ours, one.ticker), (ID, Some(true), None));
         assert_eq!(one.target, Target::Order(PAYMENT.parse().unwrap()));
         assert_eq!(one.observed, Observed::PaymentHint);
         assert_eq!(delivery.id.as_str(), id);

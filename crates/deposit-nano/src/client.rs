@@ -15,8 +15,7 @@ use crate::address::Address;
 use crate::api::{self, BlockInfo};
 use crate::block::{Hash, StateBlock};
 use crate::config::Checked;
-use crate::error::{Failed, NodeError};
-use crate::provider::Nano;
+use crate::error::{Failed, ID, NodeError};
 use crate::work::{self, Network, Work};
 
 /// How many sends of one account are asked for at first, and how many at most: a fixed count over dust would hide a payment.
@@ -42,7 +41,7 @@ pub(crate) struct Client {
 pub(crate) type Waiting = BTreeMap<Hash, u128>;
 
 fn protocol(operation: Operation) -> Failed {
-    Failed::Call(ProviderError::new(Nano::ID, operation, ErrorKind::Protocol))
+    Failed::Call(ProviderError::new(ID, operation, ErrorKind::Protocol))
 }
 
 fn key<T: std::str::FromStr>(operation: Operation, text: &str) -> Result<T, Failed> {
@@ -55,7 +54,7 @@ impl Client {
         (work.timeout, work.read_timeout, work.deadline) = (WORK_TIMEOUT, WORK_TIMEOUT, WORK_TIMEOUT);
         work.max_tries = 1;
         let client = |http| {
-            HttpClient::new(Nano::ID, http).map_err(|_| {
+            HttpClient::new(ID, http).map_err(|_| {
                 ConfigError::new("providers.nano.rpc_url", "needs TLS, which this process does not have")
             })
         };
@@ -362,7 +361,7 @@ impl Client {
         }
         work::generate(root, threshold).await.ok_or_else(|| {
             let kind = ErrorKind::Transient { retry_after: None };
-            Failed::Call(ProviderError::new(Nano::ID, Operation::Receive, kind))
+            Failed::Call(ProviderError::new(ID, Operation::Receive, kind))
         })
     }
 }

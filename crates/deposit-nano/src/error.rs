@@ -1,8 +1,9 @@
 //! What a node says with HTTP 200 and an `error`, by what to do next.
 
-use deposit_core::{ErrorKind, Operation, ProviderError};
+use deposit_core::{ErrorKind, Operation, ProviderError, ProviderId};
 
-use crate::provider::Nano;
+/// As it is named in configurations, logs and the API.
+pub(crate) const ID: ProviderId = ProviderId::constant("nano");
 
 /// The `error` texts of a node that are worth telling apart (dossier, section 6). The node's own text goes no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +95,7 @@ impl Failed {
     /// As the trait tells it.
     pub(crate) fn told(self, operation: Operation) -> ProviderError {
         match self {
-            Self::Node(error) => ProviderError::new(Nano::ID, operation, error.kind()).with_source(error),
+            Self::Node(error) => ProviderError::new(ID, operation, error.kind()).with_source(error),
             Self::Call(error) => error,
         }
     }

@@ -8,7 +8,7 @@ use deposit_core::{
 use crate::address::Address;
 use crate::api::{BlockInfo, BlockType, Confirmed, Notice, Subtype};
 use crate::block::Hash;
-use crate::provider::Nano;
+use crate::error::ID;
 
 /// A send block: one payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,7 @@ fn reading(send: &Send) -> Option<PaymentReading> {
 /// A payment to a standing address, as a scan tells it.
 pub(crate) fn observation(send: &Send) -> Option<Observation> {
     Some(Observation {
-        provider: Nano::ID,
+        provider: ID,
         target: Target::Address(send.to.to_string()),
         ticker: Some(Ticker::XNO),
         ours: Some(true),

@@ -28,7 +28,7 @@ fn info(change: impl FnOnce(&mut serde_json::Value)) -> BlockInfo {
 fn intent() -> IntentRecord {
     IntentRecord {
         deposit_id: "dep_01J9Z3K7QmWxAbCd".parse().unwrap(),
-        provider: Nano::ID,
+        provider: ID,
         provider_ref: ProviderRef::new(HASH).unwrap(),
         terms: Terms::new(
             Ticker::XNO,

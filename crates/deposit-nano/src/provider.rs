@@ -22,7 +22,7 @@ use crate::block::Hash;
 use crate::book::Shared;
 use crate::client::Client;
 use crate::config::Config;
-use crate::error::{Failed, NodeError};
+use crate::error::{Failed, ID, NodeError};
 use crate::key::Seed;
 use crate::map::{self, Send};
 use crate::{listen, scan};
@@ -55,7 +55,7 @@ pub struct Nano {
 
 impl Nano {
     /// `nano`.
-    pub const ID: ProviderId = ProviderId::constant("nano");
+    pub const ID: ProviderId = ID;
 
     /// The adapter with the default limits of [`HttpConfig`].
     ///

@@ -7,7 +7,7 @@ use deposit_core::{AccountIndex, ErrorKind, Operation, ProviderError, Received, 
 use crate::address::Address;
 use crate::block::{Hash, StateBlock};
 use crate::book::Shared;
-use crate::error::{Failed, NodeError};
+use crate::error::{Failed, ID, NodeError};
 use crate::key::Key;
 use crate::map;
 use crate::provider::Nano;
@@ -175,5 +175,5 @@ impl Nano {
 }
 
 fn refused(why: &'static str) -> Failed {
-    Failed::Call(ProviderError::new(Nano::ID, RECEIVE, ErrorKind::Protocol).with_source(why))
+    Failed::Call(ProviderError::new(ID, RECEIVE, ErrorKind::Protocol).with_source(why))
 }

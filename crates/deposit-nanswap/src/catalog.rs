@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::api::{self, Currency};
 use crate::client::Client;
 use crate::coin::{Coin, Settle};
-use crate::provider::Nanswap;
+use crate::error::ID;
 
 /// Currencies come and go seldom.
 const CURRENCIES_KEPT: Duration = Duration::from_secs(600);
@@ -43,7 +43,7 @@ pub(crate) struct Catalog {
 }
 
 fn error(kind: ErrorKind) -> ProviderError {
-    ProviderError::new(Nanswap::ID, Operation::Open, kind)
+    ProviderError::new(ID, Operation::Open, kind)
 }
 
 impl Catalog {

@@ -11,9 +11,9 @@ use url::Url;
 
 use crate::api;
 use crate::config::Checked;
+use crate::error::{ID, error};
 use crate::map::http_date;
 use crate::pace::Pace;
-use crate::provider::Nanswap;
 
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -39,14 +39,10 @@ pub(crate) struct Read {
     pub(crate) at: Option<Timestamp>,
 }
 
-fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
-    ProviderError::new(Nanswap::ID, operation, kind)
-}
-
 impl Client {
     pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, deposit_transport::BuildError> {
         Ok(Self {
-            http: HttpClient::new(Nanswap::ID, http)?,
+            http: HttpClient::new(ID, http)?,
             base_url: config.base_url.clone(),
             api_key: config.api_key.clone(),
             pace: Pace::default(),

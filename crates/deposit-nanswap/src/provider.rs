@@ -16,6 +16,7 @@ use crate::catalog::{Catalog, Pair};
 use crate::client::Client;
 use crate::coin::{Coin, Settle};
 use crate::config::{Checked, Config};
+use crate::error::{ID, error};
 use crate::map::{self, Payout};
 use crate::stuck::Stuck;
 
@@ -43,7 +44,7 @@ pub struct Nanswap {
 
 impl Nanswap {
     /// `nanswap`.
-    pub const ID: ProviderId = ProviderId::constant("nanswap");
+    pub const ID: ProviderId = ID;
 
     /// The adapter with the default limits of [`HttpConfig`].
     ///
@@ -127,10 +128,6 @@ fn capabilities(settle: &Settle, timeout: Duration) -> Capabilities {
         budget: RequestBudget { requests: 14, per: Duration::from_secs(6), concurrency: 4 },
         requests_per_read: 1,
     }
-}
-
-fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
-    ProviderError::new(Nanswap::ID, operation, kind)
 }
 
 fn coin(request: &OpenRequest) -> Result<&'static Coin, ErrorKind> {

@@ -3,7 +3,7 @@
 use deposit_core::{CheckContext, CheckItem, ErrorKind};
 
 use crate::client::{Client, UNTOLD};
-use crate::provider::PromptCash;
+use crate::error::ID;
 
 /// An id that no order of ours has: it holds a character which no deposit's id has.
 const NOBODY: &str = "config_check";
@@ -42,7 +42,7 @@ pub(crate) async fn run(
 /// The service shows no list of its callbacks: what can be looked at is whether it is told the right address.
 fn callback(told: &str, context: &CheckContext) -> CheckItem {
     const WHAT: &str = "webhook";
-    let url = context.webhook_url(PromptCash::ID);
+    let url = context.webhook_url(ID);
     match (told, url) {
         ("", url) => CheckItem::advice(
             WHAT,

@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::api::{self, Created, Got, Payment};
 use crate::config::Checked;
-use crate::provider::PromptCash;
+use crate::error::ID;
 
 /// A 404 that may be anybody's.
 pub(crate) const UNTOLD: &str = "untold";
@@ -23,7 +23,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, deposit_transport::BuildError> {
         Ok(Self {
-            http: HttpClient::new(PromptCash::ID, http)?,
+            http: HttpClient::new(ID, http)?,
             base_url: config.base_url.clone(),
             public_token: config.public_token.clone(),
             secret_token: config.secret_token.clone(),
@@ -100,6 +100,6 @@ impl Client {
             .await?
             .json()?;
         // The cause is left out: its text could quote a value.
-        got.payment().map_err(|_| ProviderError::new(PromptCash::ID, Operation::Read, ErrorKind::Protocol))
+        got.payment().map_err(|_| ProviderError::new(ID, Operation::Read, ErrorKind::Protocol))
     }
 }

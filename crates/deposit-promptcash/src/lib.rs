@@ -5,6 +5,7 @@ mod api;
 mod check;
 mod client;
 mod config;
+mod error;
 mod map;
 mod provider;
 mod quote;

@@ -16,6 +16,7 @@ use deposit_transport::HttpConfig;
 use crate::api::{self, Created, Payment};
 use crate::client::Client;
 use crate::config::{Checked, Config, Depth};
+use crate::error::{ID, error};
 use crate::map::{self, Asked};
 use crate::quote::{self, Quoted};
 use crate::webhook::{self, Webhooks};
@@ -47,7 +48,7 @@ pub struct PromptCash {
 
 impl PromptCash {
     /// `promptcash`.
-    pub const ID: ProviderId = ProviderId::constant("promptcash");
+    pub const ID: ProviderId = ID;
 
     /// The adapter with the default limits of [`HttpConfig`].
     ///
@@ -142,10 +143,6 @@ fn capabilities(open_timeout: Duration) -> Capabilities {
         budget: RequestBudget { requests: 1, per: Duration::from_secs(1), concurrency: 1 },
         requests_per_read: 1,
     }
-}
-
-fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
-    ProviderError::new(PromptCash::ID, operation, kind)
 }
 
 /// What an attempt's order is called. The first is the deposit's id. A later one is asked for only after the quote of the one before has ended, with

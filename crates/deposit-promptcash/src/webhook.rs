@@ -12,8 +12,8 @@ use deposit_transport::{VerifiedBody, signature};
 use serde_json::value::RawValue;
 
 use crate::api::{self, Callback, CallbackPayment, Proof, Status};
+use crate::error::ID;
 use crate::map::word;
-use crate::provider::PromptCash;
 
 #[derive(Debug)]
 pub(crate) struct Webhooks {
@@ -70,7 +70,7 @@ fn read(body: VerifiedBody<'_>) -> Result<Delivery, WebhookError> {
     };
     let bch = payment.crypto_currency.as_deref() == Some(api::COIN);
     delivery.observations.push(Observation {
-        provider: PromptCash::ID,
+        provider: ID,
         target: Target::Order(order),
         ticker: bch.then_some(Ticker::BCH),
         // What cannot be an id of ours is another program's; of what can be, nobody can tell.

@@ -35,7 +35,7 @@ fn a_callback_is_a_hint_about_a_payment_and_no_more() {
     let delivery = taken(json!({}));
     assert_eq!(delivery.id.as_str(), format!("{TX_ID}:PAID:0.04321987"));
     let expected = Observation {
-        provider: PromptCash::ID,
+        provider: ID,
         target: Target::Order(TX_ID.parse().unwrap()),
         ticker: Some(Ticker::BCH),
         ours: None,

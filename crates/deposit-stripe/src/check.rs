@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::client::{API_VERSION, Client};
-use crate::provider::Stripe;
+use crate::error::ID;
 use crate::webhook::WANTED;
 
 /// Rights of a restricted key, in Stripe's own words, with a list that each opens, and what it is for. A secret key has them all.
@@ -123,7 +123,7 @@ async fn account(client: &Client) -> CheckItem {
 
 async fn endpoint(client: &Client, livemode: bool, context: &CheckContext) -> Vec<CheckItem> {
     const WHAT: &str = "webhook";
-    let Some(url) = context.webhook_url(Stripe::ID) else {
+    let Some(url) = context.webhook_url(ID) else {
         return vec![CheckItem::unknown(
             WHAT,
             "set `server.public_url`: without it nobody knows where Stripe has to send its webhooks",

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::api::{self, ApiError, Envelope, Listed};
 use crate::config::Checked;
-use crate::provider::Stripe;
+use crate::error::ID;
 
 /// The version that shapes what is sent and read. Another one may refuse `payment_method_types` (from `2026-09-30.endive`).
 pub const API_VERSION: &str = "2026-06-24.dahlia";
@@ -29,7 +29,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, deposit_transport::BuildError> {
         Ok(Self {
-            http: HttpClient::new(Stripe::ID, http)?,
+            http: HttpClient::new(ID, http)?,
             base_url: config.base_url.clone(),
             secret_key: config.secret_key.clone(),
         })
@@ -142,7 +142,7 @@ impl Client {
                 break;
             }
         }
-        Err(ProviderError::new(Stripe::ID, Operation::Read, ErrorKind::Protocol))
+        Err(ProviderError::new(ID, Operation::Read, ErrorKind::Protocol))
     }
 
     /// From a PaymentIntent back to its session; `None` where it was not made by one.

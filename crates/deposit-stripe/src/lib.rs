@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod config;
 mod currency;
+mod error;
 mod map;
 mod provider;
 mod scan;

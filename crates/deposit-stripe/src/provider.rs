@@ -15,6 +15,7 @@ use crate::api::{MARKER, SessionStatus};
 use crate::client::Client;
 use crate::config::{Checked, Config};
 use crate::currency::Currency;
+use crate::error::{ID, error};
 use crate::map::{self, Read};
 use crate::scan;
 use crate::webhook::Webhooks;
@@ -49,7 +50,7 @@ pub struct Stripe {
 
 impl Stripe {
     /// `stripe`.
-    pub const ID: ProviderId = ProviderId::constant("stripe");
+    pub const ID: ProviderId = ID;
 
     /// The adapter with the default limits of [`HttpConfig`].
     ///
@@ -116,10 +117,6 @@ fn capabilities(open_timeout: Duration) -> Capabilities {
         budget: RequestBudget { requests: 20, per: Duration::from_secs(1), concurrency: 8 },
         requests_per_read: 3,
     }
-}
-
-fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
-    ProviderError::new(Stripe::ID, operation, kind)
 }
 
 fn currency(ticker: Ticker, operation: Operation) -> Result<&'static Currency, ProviderError> {

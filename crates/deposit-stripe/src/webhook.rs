@@ -10,8 +10,8 @@ use deposit_transport::{VerifiedBody, signature};
 
 use crate::api::{DEPOSIT_ID, Event, EventObject, is_ours};
 use crate::config::Checked;
+use crate::error::ID;
 use crate::map::word;
-use crate::provider::Stripe;
 
 const SIGNATURE: &str = "stripe-signature";
 /// How old a signature may be, and how far ahead; each try is signed anew.
@@ -144,7 +144,7 @@ pub(crate) fn observe(
             return Err(WebhookError::Malformed("no session id"));
         }
     };
-    Ok(Some(Observation { provider: Stripe::ID, target, ticker: None, ours, observed }))
+    Ok(Some(Observation { provider: ID, target, ticker: None, ours, observed }))
 }
 
 impl Webhooks {

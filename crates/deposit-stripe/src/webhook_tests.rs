@@ -126,7 +126,7 @@ const SESSION_OF_B: &str = "cs_test_a1DepositAAA0001";
 
 fn observation(order: &str, ours: Option<bool>, observed: Observed) -> Observation {
     let target = Target::Order(order.parse().unwrap());
-    Observation { provider: Stripe::ID, target, ticker: None, ours, observed }
+    Observation { provider: ID, target, ticker: None, ours, observed }
 }
 
 fn event(kind: &str, object: Value, changes: Value) -> Value {

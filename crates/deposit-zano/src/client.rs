@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::api;
 use crate::config::Checked;
-use crate::provider::Zano;
+use crate::error::ID;
 use crate::token;
 
 /// Making an address is short work; more time would hold a person up.
@@ -68,7 +68,7 @@ impl Client {
             let (max_tries, open_patience) = (http.max_tries, open_patience(&http));
             http.max_tries = 1;
             http.max_concurrent = 1;
-            let http = HttpClient::new(Zano::ID, http)?;
+            let http = HttpClient::new(ID, http)?;
             Ok(Server { http, url: url.clone(), secret: secret.clone(), max_tries, open_patience })
         };
         // No authentication is documented for the daemon.
@@ -159,7 +159,7 @@ impl Server {
         method: &str,
         params: &P,
     ) -> Result<T, ProviderError> {
-        let broken = || ProviderError::new(Zano::ID, operation, ErrorKind::Configuration);
+        let broken = || ProviderError::new(ID, operation, ErrorKind::Configuration);
         let call = api::Call { id: 0, jsonrpc: "2.0", method, params };
         let body = serde_json::to_string(&call).and_then(RawValue::from_string).map_err(|_| broken())?;
         let http = self.http.config();
@@ -198,7 +198,7 @@ impl Server {
         body: &RawValue,
         until: Instant,
     ) -> Result<T, ProviderError> {
-        let error = |kind| ProviderError::new(Zano::ID, operation, kind);
+        let error = |kind| ProviderError::new(ID, operation, kind);
         let mut request = self
             .http
             .request(operation, safety, Method::POST, self.url.clone())

@@ -14,8 +14,8 @@ use deposit_core::{Concern, ErrorKind, Operation, ProviderError, Timestamp};
 
 use crate::api::{Entry, FeedPage, FeedQuestion, Order};
 use crate::client::Client;
+use crate::error::error;
 use crate::history::{News, Span};
-use crate::provider::error;
 
 /// Entries of a page.
 pub(crate) const PAGE: u64 = 100;

@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod config;
 mod depth;
+mod error;
 mod feed;
 mod history;
 mod map;

@@ -20,6 +20,7 @@ use crate::check;
 use crate::client::{self, Client};
 use crate::config::Config;
 use crate::depth::Depths;
+use crate::error::{ID, error};
 use crate::feed::{self, Feed};
 use crate::history::History;
 use crate::map::{self, Rules};
@@ -72,7 +73,7 @@ struct Known {
 
 impl Zano {
     /// `zano`.
-    pub const ID: ProviderId = ProviderId::constant("zano");
+    pub const ID: ProviderId = ID;
 
     /// The adapter with limits that suit a wallet: 30 s for a request, one at a time.
     ///
@@ -336,10 +337,6 @@ fn compare(info: &Info, feed: &mut Feed) {
             feed.doubt("daemon_not_synchronized", "the daemon is not synchronized with its network");
         }
     }
-}
-
-pub(crate) fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
-    ProviderError::new(Zano::ID, operation, kind)
 }
 
 /// Amounts on the chain have 64 bits.

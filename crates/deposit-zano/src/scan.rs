@@ -13,11 +13,11 @@ use deposit_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::api::{Entry, FeedPage, FeedQuestion, Order};
+use crate::error::{ID, error};
 use crate::feed::{PAGE, pool_question};
 use crate::history::OVERLAP_BLOCKS;
 use crate::map::{self, Depth, Paid, Rules};
 use crate::memory::short;
-use crate::provider::{Zano, error};
 
 /// Pages of one round.
 const MOST_PAGES: usize = 20;
@@ -245,7 +245,7 @@ pub(crate) fn has_asset(entry: &Entry, asset_id: &str) -> bool {
 /// Something about this order may have changed.
 fn hint(id: &str) -> Option<Observation> {
     let target = Target::Order(ProviderRef::new(id).ok()?);
-    Some(Observation { provider: Zano::ID, target, ticker: None, ours: None, observed: Observed::Hint })
+    Some(Observation { provider: ID, target, ticker: None, ours: None, observed: Observed::Hint })
 }
 
 /// The payments of one transaction as observations. Only what is confirmed speaks of money: what is not may never come.
@@ -287,7 +287,7 @@ fn observation(paid: &Paid<'_>, top: Option<u64>, rules: Rules<'_>) -> Option<Ob
         return None;
     }
     let ticker = rules.assets.ticker(&paid.asset);
-    Some(Observation { provider: Zano::ID, target, ticker, ours: None, observed })
+    Some(Observation { provider: ID, target, ticker, ours: None, observed })
 }
 
 #[cfg(test)]
