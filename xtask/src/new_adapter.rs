@@ -31,6 +31,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("crates/deposit-@name@/src/client.rs", include_str!("../templates/adapter/src/client.rs")),
     ("crates/deposit-@name@/src/map.rs", include_str!("../templates/adapter/src/map.rs")),
     ("crates/deposit-@name@/src/provider.rs", include_str!("../templates/adapter/src/provider.rs")),
+    ("crates/deposit-@name@/src/error.rs", include_str!("../templates/adapter/src/error.rs")),
     ("crates/deposit-@name@/src/webhook.rs", include_str!("../templates/adapter/src/webhook.rs")),
     ("crates/deposit-@name@/tests/conformance.rs", include_str!("../templates/adapter/tests/conformance.rs")),
     ("crates/deposit-sandbox/src/@name@/mod.rs", include_str!("../templates/adapter/emulator.rs")),

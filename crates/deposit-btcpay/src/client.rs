@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deposit_core::{ErrorKind, Operation, ProviderError, Secret};
+use deposit_core::{ConfigError, ErrorKind, Operation, ProviderError, Secret};
 use deposit_transport::{HttpClient, HttpConfig, Method, Request, Safety, StatusCode};
 use serde_json::value::RawValue;
 use url::Url;
@@ -26,7 +26,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, deposit_transport::BuildError> {
+    pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, ConfigError> {
         Ok(Self {
             http: HttpClient::new(ID, http)?,
             base_url: config.base_url.clone(),

@@ -1,5 +1,6 @@
 //! `[providers.btcpay]`.
 
+use deposit_transport::base_url;
 use std::collections::BTreeMap;
 
 use deposit_core::{Amount, Asset, ConfigError, Rounding, Secret, Terms, Ticker};
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::coin::{Coin, Method, Methods, canonical};
+use crate::error::invalid;
 
 /// When BTCPay Server calls a payment settled (`checkout.speedPolicy`; confirmations of the core chains).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,10 +113,6 @@ impl Speeds {
     }
 }
 
-fn broken(key: &str, rule: &str) -> ConfigError {
-    ConfigError::new(format!("providers.btcpay.{key}"), rule)
-}
-
 impl Config {
     /// A configuration with the defaults for everything else.
     pub fn new(
@@ -136,16 +134,16 @@ impl Config {
     }
 
     pub(crate) fn check(self) -> Result<Checked, ConfigError> {
-        let base_url = base_url(&self.base_url)?;
+        let base_url = base_url(&self.base_url).map_err(|rule| invalid("base_url", rule))?;
         let visible = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
         if !visible(self.api_key.expose()) {
-            return Err(broken("api_key", "must be an API key: visible ASCII characters, not empty"));
+            return Err(invalid("api_key", "must be an API key: visible ASCII characters, not empty"));
         }
         if !visible(&self.store_id) || self.store_id.len() > 128 {
-            return Err(broken("store_id", "must be the id of a store: 1-128 visible ASCII characters"));
+            return Err(invalid("store_id", "must be the id of a store: 1-128 visible ASCII characters"));
         }
         if self.webhook_secret.is_empty() {
-            return Err(broken("webhook_secret", "must not be empty: unsigned webhooks are never believed"));
+            return Err(invalid("webhook_secret", "must not be empty: unsigned webhooks are never believed"));
         }
         let speeds = speeds(self.speed_policy, &self.speed_policies, &self.speed_by_amount)?;
         let methods = methods(&self.method_ids)?;
@@ -160,20 +158,6 @@ impl Config {
     }
 }
 
-fn base_url(text: &str) -> Result<Url, ConfigError> {
-    let rule = "must be an http or https URL with a host, and without user, query and fragment";
-    let url: Url = text.parse().map_err(|_| broken("base_url", rule))?;
-    let plain = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if matches!(url.scheme(), "http" | "https") && url.has_host() && plain {
-        Ok(url)
-    } else {
-        Err(broken("base_url", rule))
-    }
-}
-
 fn speeds(
     usual: SpeedPolicy,
     by_ticker: &BTreeMap<Ticker, SpeedPolicy>,
@@ -182,7 +166,7 @@ fn speeds(
     let safe = |key: &str, policy: SpeedPolicy| {
         let rule =
             "must be MediumSpeed, LowMediumSpeed or LowSpeed: at HighSpeed a double spend stays unnoticed";
-        if policy == SpeedPolicy::HighSpeed { Err(broken(key, rule)) } else { Ok(policy) }
+        if policy == SpeedPolicy::HighSpeed { Err(invalid(key, rule)) } else { Ok(policy) }
     };
     safe("speed_policy", usual)?;
     // A plugin's settled payment stays so whatever the chain does: the later it is settled, the better.
@@ -191,13 +175,14 @@ fn speeds(
     for (ticker, policy) in by_ticker {
         let key = format!("speed_policies.{ticker}");
         if Coin::of(*ticker).is_none() {
-            return Err(broken(&key, "must be a ticker that BTCPay Server serves"));
+            return Err(invalid(&key, "must be a ticker that BTCPay Server serves"));
         }
         all.insert(*ticker, safe(&key, *policy)?);
     }
     let steps = by_amount.iter().map(|step| {
-        let from = Amount::parse(&step.from_usd, Asset::USD)
-            .map_err(|_| broken("speed_by_amount.from_usd", "must be an amount of USD, as a decimal text"))?;
+        let from = Amount::parse(&step.from_usd, Asset::USD).map_err(|_| {
+            invalid("speed_by_amount.from_usd", "must be an amount of USD, as a decimal text")
+        })?;
         Ok((from, safe("speed_by_amount.policy", step.policy)?))
     });
     Ok(Speeds { usual, by_ticker: all, by_amount: steps.collect::<Result<_, ConfigError>>()? })
@@ -207,11 +192,11 @@ fn methods(ids: &BTreeMap<Ticker, String>) -> Result<Methods, ConfigError> {
     for (ticker, id) in ids {
         let key = format!("method_ids.{ticker}");
         if Coin::of(*ticker).is_none() {
-            return Err(broken(&key, "must be a ticker that BTCPay Server serves"));
+            return Err(invalid(&key, "must be a ticker that BTCPay Server serves"));
         }
         let fine = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         if id.is_empty() || id.len() > 64 || !id.bytes().all(fine) {
-            return Err(broken(&key, "must be a payment method id: 1-64 of A-Z, a-z, 0-9, - and _"));
+            return Err(invalid(&key, "must be a payment method id: 1-64 of A-Z, a-z, 0-9, - and _"));
         }
     }
     let all: Vec<Method> = Coin::ALL
@@ -225,7 +210,7 @@ fn methods(ids: &BTreeMap<Ticker, String>) -> Result<Methods, ConfigError> {
         let id = canonical(&method.id);
         if all.iter().take(n).any(|other| canonical(&other.id) == id) {
             let key = format!("method_ids.{}", method.coin.ticker);
-            return Err(broken(&key, "must differ from the id of every other ticker"));
+            return Err(invalid(&key, "must differ from the id of every other ticker"));
         }
     }
     Ok(Methods(all))

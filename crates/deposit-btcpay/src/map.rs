@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deposit_core::{
     Amount, Concern, ConcernedMoney, DepositId, Failure, IntentRecord, OrderState, PayInstructions,
-    PaymentReading, PaymentRef, ProviderRef, Snapshot, Terms, Ticker, Timestamp,
+    PaymentReading, PaymentRef, ProviderRef, Snapshot, Terms, Ticker, Timestamp, printable,
 };
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ pub(crate) fn snapshot(
     if !found {
         // Nothing is concluded from an absence: a renamed method would take back all that was credited.
         snapshot.complete = false;
-        let detail = format!("the invoice has no payment method {}", word(&method.id));
+        let detail = format!("the invoice has no payment method {}", printable(&method.id));
         snapshot.concerns.push(Concern::new("method_missing", detail));
     }
     if is_paid_by_nothing(invoice, methods) {
@@ -107,7 +107,7 @@ fn other_method(prompt: &api::PaymentMethod, concerns: &mut Vec<Concern>) {
     for payment in &prompt.payments {
         let detail = format!(
             "a payment came by the method {}, which is not the deposit's: no rule credits it",
-            word(prompt.id())
+            printable(prompt.id())
         );
         match (&payment.status, PaymentRef::new(payment.id.as_str())) {
             // What is not confirmed may still go away, and what went away is no money.
@@ -158,7 +158,7 @@ fn order_state(status: &InvoiceStatus, concerns: &mut Vec<Concern>) -> OrderStat
         InvoiceStatus::Expired => OrderState::Expired,
         InvoiceStatus::Invalid => OrderState::Failed(Failure::Invalid),
         InvoiceStatus::Other(other) => {
-            let detail = format!("unknown invoice status {}: the order counts as open", word(other));
+            let detail = format!("unknown invoice status {}: the order counts as open", printable(other));
             concerns.push(Concern::new("unknown_status", detail));
             OrderState::Open
         }
@@ -249,8 +249,8 @@ fn in_another_currency(
     id: &PaymentRef,
     code: &str,
 ) -> Concern {
-    let (ours, code) = (method.coin.currency, word(code));
-    let detail = format!("the method {} is in {code}, not in {ours}", word(prompt.id()));
+    let (ours, code) = (method.coin.currency, printable(code));
+    let detail = format!("the method {} is in {code}, not in {ours}", printable(prompt.id()));
     if payment.status == PaymentStatus::Invalid {
         return Concern::new("currency_mismatch", detail);
     }
@@ -286,7 +286,7 @@ fn reading(
         PaymentStatus::Settled => PaymentReading::confirmed(id.clone(), amount),
         PaymentStatus::Invalid => PaymentReading::gone(id.clone(), asset),
         PaymentStatus::Other(other) => {
-            let detail = format!("unknown payment status {}: the payment stays as it was", word(other));
+            let detail = format!("unknown payment status {}: the payment stays as it was", printable(other));
             return Err(Concern::money("unknown_status", detail, money.amount(amount)));
         }
     };
@@ -333,12 +333,6 @@ fn marked(terms: &Terms, invoice: &api::Invoice, snapshot: &mut Snapshot) {
 /// What the provider calls an order; `None` where the text is none.
 pub(crate) fn provider_ref(id: &str) -> Option<ProviderRef> {
     ProviderRef::new(id).ok()
-}
-
-/// A word of the provider that may be shown: short, and of harmless characters only.
-pub(crate) fn word(text: &str) -> String {
-    let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    format!("`{}`", text.chars().filter(fine).take(40).collect::<String>())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use deposit_core::{Asset, Ticker};
+use deposit_core::{Asset, Ticker, printable};
 use proptest::prelude::*;
 
 use super::*;
@@ -320,8 +320,8 @@ fn what_we_asked_for_is_recognised() {
 
 #[test]
 fn words_of_the_provider_are_made_harmless() {
-    assert_eq!(word("Settled<script>\n\u{1b}[31m"), "`Settledscript31m`");
-    assert_eq!(word(&"x".repeat(99)).len(), 42);
+    assert_eq!(printable("Settled<script>\n\u{1b}[31m"), "`Settledscript31m`");
+    assert_eq!(printable(&"x".repeat(99)).len(), 42);
 }
 
 proptest! {

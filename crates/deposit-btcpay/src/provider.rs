@@ -67,7 +67,7 @@ impl BtcPay {
     pub fn with_http(config: Config, http: HttpConfig) -> Result<Self, ConfigError> {
         let config = config.check()?;
         let capabilities = capabilities(http.timeout);
-        let client = Arc::new(new_client(&config, http)?);
+        let client = Arc::new(Client::new(&config, http)?);
         let webhooks = Webhooks::new(&config);
         let Checked { store_id, speeds, methods, .. } = config;
         Ok(Self { client, store_id, speeds, methods, webhooks, wallet: Wallet::default(), capabilities })
@@ -155,12 +155,6 @@ impl BtcPay {
         }
         Ok(found)
     }
-}
-
-pub(crate) fn new_client(config: &Checked, http: HttpConfig) -> Result<Client, ConfigError> {
-    Client::new(config, http).map_err(|_| {
-        ConfigError::new("providers.btcpay", "cannot work in this process: TLS cannot be set up")
-    })
 }
 
 fn capabilities(open_timeout: Duration) -> Capabilities {

@@ -7,7 +7,6 @@ use deposit_transport::HttpConfig;
 use crate::client::Client;
 use crate::coin::Coin;
 use crate::config::Config;
-use crate::provider::new_client;
 
 /// The store's rates as a source of prices, apart from payments: a client of its own, so that neither blocks the other.
 ///
@@ -21,7 +20,7 @@ impl StoreRates {
     /// # Errors
     /// A value that cannot work, by its key.
     pub fn new(config: &Config) -> Result<Self, deposit_core::ConfigError> {
-        new_client(&config.clone().check()?, HttpConfig::default()).map(Self)
+        Client::new(&config.clone().check()?, HttpConfig::default()).map(Self)
     }
 
     /// Whether the store can be asked for this ticker's price.

@@ -2,7 +2,7 @@
 
 use deposit_core::{
     Concern, ConcernedMoney, Delivery, DeliveryId, Observation, Observed, RawDelivery, Secret, Target,
-    WebhookError,
+    WebhookError, printable,
 };
 use deposit_transport::{VerifiedBody, signature};
 
@@ -10,7 +10,7 @@ use crate::api::{self, Event};
 use crate::coin::Methods;
 use crate::config::Checked;
 use crate::error::ID;
-use crate::map::{provider_ref, word};
+use crate::map::provider_ref;
 
 const SIGNATURE: &str = "btcpay-sig";
 
@@ -103,7 +103,7 @@ impl Webhooks {
                 Observed::Hint
             }
             Use::Unknown => {
-                let detail = format!("unknown event {}: ignored", word(&event.kind));
+                let detail = format!("unknown event {}: ignored", printable(&event.kind));
                 delivery.concerns.push(Concern::new("unknown_event", detail));
                 return Ok(delivery);
             }

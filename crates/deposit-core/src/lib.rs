@@ -13,6 +13,7 @@ mod intent;
 pub mod json;
 mod limits;
 mod price;
+mod printable;
 mod provider;
 mod secret;
 mod status;
@@ -35,6 +36,7 @@ pub use ids::{
 pub use intent::{DepositIntent, IntentRecord, PayInstructions};
 pub use limits::{InvalidLimits, LimitError, Limits, UsdLimits};
 pub use price::{InvalidPrice, Overflow, Price, Rounding, percent_of, share};
+pub use printable::printable;
 pub use provider::{
     Capabilities, Delivery, LookUpRequest, OpenRequest, PaymentProvider, RawDelivery, ReadOutcome, Received,
     Replay, RequestBudget, ScanCursor, ScanPage, StandingPosition, Taken, TickerKind, TickerSpec,

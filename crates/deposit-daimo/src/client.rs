@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use deposit_core::{ErrorKind, Operation};
-use deposit_transport::{BuildError, HttpClient, HttpConfig, Method, Request, Safety, StatusCode};
+use deposit_core::{ConfigError, ErrorKind, Operation};
+use deposit_transport::{HttpClient, HttpConfig, Method, Request, Safety, StatusCode};
 use url::Url;
 
 use crate::api::ApiError;
@@ -16,7 +16,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(root: Url, http: HttpConfig) -> Result<Self, BuildError> {
+    pub(crate) fn new(root: Url, http: HttpConfig) -> Result<Self, ConfigError> {
         Ok(Self { http: HttpClient::new(ID, http)?, root })
     }
 

@@ -1,9 +1,11 @@
 //! `[providers.daimo]`.
 
 use deposit_core::{ConfigError, Secret};
+use deposit_transport::base_url;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::error::invalid;
 use crate::evm::{CHAINS, Chain, Destination, checksummed};
 
 /// Which of Daimo's two APIs is spoken. Never both, and never one for the other.
@@ -96,10 +98,6 @@ pub(crate) struct Checked {
     pub(crate) destination: Destination,
 }
 
-fn broken(key: &str, rule: impl Into<String>) -> ConfigError {
-    ConfigError::new(format!("providers.daimo.{key}"), rule)
-}
-
 impl Config {
     /// A configuration for USDC on Base by the payments API, with the defaults for everything else.
     pub fn new(
@@ -120,28 +118,28 @@ impl Config {
     }
 
     pub(crate) fn check(self) -> Result<Checked, ConfigError> {
-        let base_url = base_url(&self.base_url, self.api)?;
+        let base_url = root_url(&self.base_url, self.api)?;
         let visible = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
         if !visible(self.api_key.expose()) {
-            return Err(broken("api_key", "must be an API key: visible ASCII characters, not empty"));
+            return Err(invalid("api_key", "must be an API key: visible ASCII characters, not empty"));
         }
         if !visible(self.webhook_token.expose()) {
             let rule =
                 "must be the token or secret of the webhook, not empty: unproved webhooks are never believed";
-            return Err(broken("webhook_token", rule));
+            return Err(invalid("webhook_token", rule));
         }
         let rule = "must be an EVM address: 0x and 40 hexadecimal digits, with a right checksum where the letters are mixed";
-        let address = |key: &str, text: &str| checksummed(text).ok_or_else(|| broken(key, rule));
+        let address = |key: &str, text: &str| checksummed(text).ok_or_else(|| invalid(key, rule));
         let refund_address = address("refund_address", &self.refund_address)?;
         let destination_address = address("destination_address", &self.destination_address)?;
         if refund_address == destination_address {
             let rule =
                 "must be another address than destination_address: a bounce could not be told from a deposit";
-            return Err(broken("refund_address", rule));
+            return Err(invalid("refund_address", rule));
         }
         let chain = Chain::by_id(self.destination_chain).ok_or_else(|| {
             let known: Vec<_> = CHAINS.iter().map(|chain| chain.id.to_string()).collect();
-            broken("destination_chain", format!("must be a chain with USDC: {}", known.join(", ")))
+            invalid("destination_chain", format!("must be a chain with USDC: {}", known.join(", ")))
         })?;
         Ok(Checked {
             api: self.api,
@@ -155,21 +153,13 @@ impl Config {
     }
 }
 
-fn base_url(text: &str, api: Api) -> Result<Url, ConfigError> {
+fn root_url(text: &str, api: Api) -> Result<Url, ConfigError> {
     let official = format!("https://{}", api.host());
     let text = if text.is_empty() { official.as_str() } else { text };
-    let rule = "must be an http or https URL with a host, and without user, query and fragment";
-    let url: Url = text.parse().map_err(|_| broken("base_url", rule))?;
-    let plain = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
-        return Err(broken("base_url", rule));
-    }
+    let url = base_url(text).map_err(|rule| invalid("base_url", rule))?;
     if url.host_str() == Some(api.other().host()) {
         let rule = format!("must be {official} for this `api`: this is where the other one is");
-        return Err(broken("base_url", rule));
+        return Err(invalid("base_url", rule));
     }
     Ok(url)
 }

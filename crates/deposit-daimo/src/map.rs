@@ -3,7 +3,7 @@
 use deposit_core::json::NumberText;
 use deposit_core::{
     Amount, Asset, Concern, ConcernedMoney, DepositId, Facts, Failure, IntentRecord, OrderState,
-    PaymentEvidence, PaymentReading, PaymentRef, ProviderRef, Snapshot, Taking, TakingId,
+    PaymentEvidence, PaymentReading, PaymentRef, ProviderRef, Snapshot, Taking, TakingId, printable,
 };
 use serde_json::Value;
 
@@ -101,7 +101,7 @@ pub(crate) fn snapshot(intent: &IntentRecord, configured: &Destination, seen: &S
             snapshot.concerns.push(Concern::money("refunded", detail, money));
         }
         Stage::Unknown(other) => {
-            let detail = format!("unknown status {}: the payment stays as it was", word(other));
+            let detail = format!("unknown status {}: the payment stays as it was", printable(other));
             // Whether there is money, and how much, is not told by a word that nobody knows.
             snapshot.concerns.push(Concern::money("unknown_status", detail, money));
             snapshot.undecided.push(id);
@@ -200,12 +200,6 @@ pub(crate) fn refunded(order: &ProviderRef, named: &NamedRefund<'_>) -> Option<F
 /// What the provider calls an order; `None` where the text is none.
 pub(crate) fn provider_ref(id: &str) -> Option<ProviderRef> {
     ProviderRef::new(id).ok()
-}
-
-/// A word of the provider that may be shown: short, and of harmless characters only.
-pub(crate) fn word(text: &str) -> String {
-    let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    format!("`{}`", text.chars().filter(fine).take(40).collect::<String>())
 }
 
 #[cfg(test)]

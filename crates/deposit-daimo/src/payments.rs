@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deposit_core::{
-    Delivery, DepositId, ErrorKind, Operation, ProviderError, RawDelivery, Secret, Ticker, WebhookError,
+    ConfigError, Delivery, DepositId, ErrorKind, Operation, ProviderError, RawDelivery, Secret, Ticker,
+    WebhookError,
 };
-use deposit_transport::{BuildError, HttpConfig};
+use deposit_transport::HttpConfig;
 use url::Url;
 
 use crate::api::{
@@ -31,7 +32,7 @@ pub(crate) struct Payments {
 }
 
 impl Payments {
-    pub(crate) fn new(config: Checked, http: HttpConfig) -> Result<Self, BuildError> {
+    pub(crate) fn new(config: Checked, http: HttpConfig) -> Result<Self, ConfigError> {
         Ok(Self {
             client: Client::new(config.root, http)?,
             page: config.page,

@@ -64,11 +64,9 @@ impl Daimo {
     pub fn with_http(config: Config, http: HttpConfig) -> Result<Self, ConfigError> {
         let config = config.check()?;
         let (api, destination) = (config.api, config.destination.clone());
-        let no_tls =
-            |_| ConfigError::new("providers.daimo", "cannot work in this process: TLS cannot be set up");
         let backend: Box<dyn Backend> = match api {
-            Api::Payments => Box::new(Payments::new(config, http).map_err(no_tls)?),
-            Api::Sessions => Box::new(Sessions::new(config, http).map_err(no_tls)?),
+            Api::Payments => Box::new(Payments::new(config, http)?),
+            Api::Sessions => Box::new(Sessions::new(config, http)?),
         };
         let capabilities = capabilities(api, backend.patience());
         Ok(Self { backend, api, destination, capabilities })

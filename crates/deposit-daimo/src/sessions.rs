@@ -4,8 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deposit_core::{Delivery, ErrorKind, Operation, ProviderError, RawDelivery, Secret, WebhookError};
-use deposit_transport::{BuildError, HttpConfig};
+use deposit_core::{
+    ConfigError, Delivery, ErrorKind, Operation, ProviderError, RawDelivery, Secret, WebhookError,
+};
+use deposit_transport::HttpConfig;
 use url::Url;
 
 use crate::api::{CreateSession, Metadata, SessionAnswer, SessionDestination, SessionDisplay, WebhookList};
@@ -27,7 +29,7 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    pub(crate) fn new(config: Checked, http: HttpConfig) -> Result<Self, BuildError> {
+    pub(crate) fn new(config: Checked, http: HttpConfig) -> Result<Self, ConfigError> {
         Ok(Self {
             client: Client::new(config.root, http)?,
             page: config.page,

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use deposit_core::{
     Concern, ConcernedMoney, Delivery, DeliveryId, Observation, Observed, PaymentRef, RawDelivery, Secret,
-    Target, WebhookError,
+    Target, WebhookError, printable,
 };
 use deposit_transport::{VerifiedBody, signature};
 use serde_json::Value;
 
 use crate::api::{self, PaymentEvent, SessionEvent};
 use crate::error::ID;
-use crate::map::{NamedRefund, provider_ref, refunded, word};
+use crate::map::{NamedRefund, provider_ref, refunded};
 
 /// How far a signature's time may be from ours.
 const TOLERANCE: Duration = Duration::from_secs(300);
@@ -118,7 +118,7 @@ fn read(event: Event<'_>) -> Result<Delivery, WebhookError> {
         return Ok(delivery);
     }
     if !event.known {
-        let detail = format!("unknown event {}: ignored", word(event.kind));
+        let detail = format!("unknown event {}: ignored", printable(event.kind));
         delivery.concerns.push(Concern::new("unknown_event", detail));
         return Ok(delivery);
     }

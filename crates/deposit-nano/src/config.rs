@@ -1,11 +1,13 @@
 //! `[providers.nano]`.
 
 use deposit_core::{ConfigError, Secret};
+use deposit_transport::endpoint;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use crate::address::Address;
+use crate::error::invalid;
 use crate::key::Seed;
 
 /// Every payment counts: the API's contract credits each one, however small.
@@ -75,10 +77,6 @@ pub(crate) struct Checked {
     pub(crate) dust_raw: u128,
 }
 
-fn broken(key: &str, rule: &str) -> ConfigError {
-    ConfigError::new(format!("providers.nano.{key}"), rule)
-}
-
 impl Config {
     /// A configuration with the defaults for everything else: no push, no callback, work by the node or this CPU.
     pub fn new(
@@ -100,28 +98,28 @@ impl Config {
 
     pub(crate) fn check(self) -> Result<Checked, ConfigError> {
         let rpc_url = url("rpc_url", &self.rpc_url, &["http", "https"])?;
-        let optional = |key, text: &str, schemes: &[&str]| {
+        let optional = |key, text: &str, schemes: &'static [&'static str]| {
             (!text.is_empty()).then(|| url(key, text, schemes)).transpose()
         };
         let ws_url = optional("ws_url", &self.ws_url, &["ws"])?;
         let work_url = optional("work_url", &self.work_url, &["http", "https"])?;
         let seed = Seed::from_hex(self.seed.expose());
-        let seed = seed.ok_or_else(|| broken("seed", "must be a seed: 64 hexadecimal digits"))?;
+        let seed = seed.ok_or_else(|| invalid("seed", "must be a seed: 64 hexadecimal digits"))?;
         let rule = "must be the Nano address of a representative, whose key somebody has";
         let representative: Address =
-            self.representative.parse().map_err(|_| broken("representative", rule))?;
+            self.representative.parse().map_err(|_| invalid("representative", rule))?;
         if representative == Address::BURN {
-            return Err(broken("representative", rule));
+            return Err(invalid("representative", rule));
         }
         let in_a_header = |text: &str| text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
         if !in_a_header(self.rpc_authorization.expose()) {
-            return Err(broken(
+            return Err(invalid(
                 "rpc_authorization",
                 "must be the value of a header: visible ASCII characters",
             ));
         }
         if self.dust_raw == 0 {
-            return Err(broken("dust_raw", "must be above 0"));
+            return Err(invalid("dust_raw", "must be above 0"));
         }
         Ok(Checked {
             rpc_url,
@@ -136,11 +134,8 @@ impl Config {
     }
 }
 
-fn url(key: &str, text: &str, schemes: &[&str]) -> Result<Url, ConfigError> {
-    let rule = format!("must be a {} URL with a host, and without user and fragment", schemes.join(" or "));
-    let url: Url = text.parse().map_err(|_| broken(key, &rule))?;
-    let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    if schemes.contains(&url.scheme()) && url.has_host() && plain { Ok(url) } else { Err(broken(key, &rule)) }
+fn url(key: &str, text: &str, schemes: &'static [&'static str]) -> Result<Url, ConfigError> {
+    endpoint(text, schemes).map_err(|rule| invalid(key, rule))
 }
 
 #[cfg(test)]

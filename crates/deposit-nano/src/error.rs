@@ -1,6 +1,6 @@
 //! What a node says with HTTP 200 and an `error`, by what to do next.
 
-use deposit_core::{ErrorKind, Operation, ProviderError, ProviderId};
+use deposit_core::{ConfigError, ErrorKind, Operation, ProviderError, ProviderId};
 
 /// As it is named in configurations, logs and the API.
 pub(crate) const ID: ProviderId = ProviderId::constant("nano");
@@ -169,4 +169,9 @@ mod tests {
         assert_eq!(kind(NodeError::Other), ErrorKind::Protocol);
         assert_eq!(kind(NodeError::Fork), ErrorKind::Rejected("block_refused"));
     }
+}
+
+/// A value of the configuration that cannot work.
+pub(crate) fn invalid(key: &str, rule: impl ToString) -> ConfigError {
+    ConfigError::new(format!("providers.nano.{key}"), rule.to_string())
 }

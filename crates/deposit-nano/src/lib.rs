@@ -12,6 +12,7 @@ mod error;
 mod key;
 mod listen;
 mod map;
+mod progress;
 mod provider;
 mod receive;
 mod scan;

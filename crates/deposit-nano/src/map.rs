@@ -2,7 +2,7 @@
 
 use deposit_core::{
     Amount, Asset, Concern, ConcernedMoney, IntentRecord, Observation, Observed, OrderState, PaymentReading,
-    PaymentRef, ProviderRef, Snapshot, Taken, Target, Ticker, Timestamp,
+    PaymentRef, ProviderRef, Snapshot, Taken, Target, Ticker, Timestamp, printable,
 };
 
 use crate::address::Address;
@@ -37,11 +37,6 @@ fn undecided(code: &str, detail: String) -> NoPayment {
     NoPayment::Undecided(Concern::new(code, detail))
 }
 
-/// At most so much of a word that nobody knows.
-fn word(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic()).take(32).collect()
-}
-
 /// Where a block sends to.
 fn destination(info: &BlockInfo) -> Result<Address, NoPayment> {
     let contents = &info.contents.0;
@@ -56,13 +51,13 @@ fn destination(info: &BlockInfo) -> Result<Address, NoPayment> {
         // From before state blocks: no subtype, no link.
         (BlockType::Send, _) => contents.destination.ok_or_else(missing),
         (BlockType::State, Some(Subtype::Other(other))) => {
-            Err(undecided("unknown_status", format!("unknown subtype {} of a block", word(other))))
+            Err(undecided("unknown_status", format!("unknown subtype {} of a block", printable(other))))
         }
         (BlockType::State, None) => {
             Err(undecided("unknown_status", "a state block without its subtype".to_owned()))
         }
         (BlockType::Other(other), _) => {
-            Err(undecided("unknown_status", format!("unknown type {} of a block", word(other))))
+            Err(undecided("unknown_status", format!("unknown type {} of a block", printable(other))))
         }
     }
 }
@@ -73,7 +68,7 @@ fn confirmed(info: &BlockInfo) -> Result<bool, NoPayment> {
         Confirmed::True => Ok(true),
         Confirmed::False => Ok(false),
         Confirmed::Other(other) => {
-            Err(undecided("unknown_status", format!("unknown word {} for confirmed", word(other))))
+            Err(undecided("unknown_status", format!("unknown word {} for confirmed", printable(other))))
         }
     }
 }
@@ -178,7 +173,7 @@ pub(crate) fn notice_destination(notice: &Notice) -> Result<Option<Address>, Con
         Some(Subtype::Receive | Subtype::Open | Subtype::Change | Subtype::Epoch) => Ok(None),
         None => Ok(legacy),
         Some(Subtype::Other(other)) => {
-            Err(Concern::new("unknown_event", format!("a notice of an unknown subtype {}", word(other))))
+            Err(Concern::new("unknown_event", format!("a notice of an unknown subtype {}", printable(other))))
         }
     }
 }

@@ -24,8 +24,9 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::error::{Failed, ID, NodeError};
 use crate::key::Seed;
+use crate::listen;
 use crate::map::{self, Send};
-use crate::{listen, scan};
+use crate::progress::{Position, Progress};
 
 /// Native Nano as a payment provider.
 ///
@@ -47,7 +48,7 @@ pub struct Nano {
     pub(crate) shared: Arc<Shared>,
     /// One account's blocks are made one after the other.
     pub(crate) turns: Mutex<HashMap<AccountIndex, Arc<tokio::sync::Mutex<()>>>>,
-    pub(crate) progress: Mutex<scan::Progress>,
+    pub(crate) progress: Mutex<Progress>,
     pub(crate) ws_url: Option<Url>,
     listener: OnceLock<AbortHandle>,
     capabilities: Capabilities,
@@ -186,7 +187,7 @@ impl PaymentProvider for Nano {
     /// without a cursor from their beginning. A slice of them at a time; where pushes have named addresses, those alone.
     async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
         self.listen();
-        let position = scan::Position::of(cursor);
+        let position = Position::of(cursor);
         self.page(position).await.map_err(|failed| failed.told(Operation::Scan))
     }
 

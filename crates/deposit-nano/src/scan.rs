@@ -15,6 +15,7 @@ use crate::book::{self, Own};
 use crate::client::BLOCKS_AT_ONCE;
 use crate::error::Failed;
 use crate::map::{self, NoPayment, Send};
+use crate::progress::{Position, Progress, Stage};
 use crate::provider::Nano;
 
 const SCAN: Operation = Operation::Scan;
@@ -28,59 +29,6 @@ const CHAINS: usize = 32;
 const PAGE: usize = 256;
 /// However much is pushed, a slice of all addresses is read this often.
 const OVERDUE: Duration = Duration::from_secs(10);
-
-/// How far the way through whole chains is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// It begins.
-    Beginning,
-    /// On the way.
-    Chains,
-    /// Done: only what is new is asked for.
-    Live,
-}
-
-/// Where a scan stands: `chains-7-500`, `live-8-0`. The first number is that of the last page that showed chains or what was hinted at; whoever
-/// comes back with it has stored what was on that page, so that need not be shown again. The second is the account that was looked at last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Position {
-    stage: Stage,
-    page: u64,
-    after: AccountIndex,
-}
-
-impl Position {
-    pub(crate) fn of(cursor: Option<&ScanCursor>) -> Self {
-        let text = cursor.map(|cursor| cursor.0.as_str()).unwrap_or_default();
-        let (word, rest) = text.split_once('-').unwrap_or((text, "0"));
-        // As earlier releases wrote it: without an account.
-        let (page, after) = rest.split_once('-').unwrap_or((rest, "0"));
-        match (word, page.parse(), after.parse().map(AccountIndex)) {
-            ("live", Ok(page), Ok(after)) => Self { stage: Stage::Live, page, after },
-            ("chains", Ok(page), Ok(after)) => Self { stage: Stage::Chains, page, after },
-            // No cursor, or a text that is not ours: better once too often.
-            _ => Self { stage: Stage::Beginning, page: 0, after: AccountIndex(0) },
-        }
-    }
-
-    fn cursor(self) -> ScanCursor {
-        let word = if self.stage == Stage::Live { "live" } else { "chains" };
-        ScanCursor(format!("{word}-{}-{}", self.page, self.after.0))
-    }
-}
-
-/// What a scan remembers from one page to the next. Lost with the process: the positions are stored, and a hint only makes things faster.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    /// Number of the last page that showed chains or what was hinted at.
-    page: u64,
-    /// The chains, as that page showed them.
-    looked: Vec<Own>,
-    /// What was hinted at.
-    hinted: Vec<Address>,
-    /// When a slice was read last.
-    swept: Option<Instant>,
-}
 
 /// What was found at some addresses.
 #[derive(Debug, Default)]

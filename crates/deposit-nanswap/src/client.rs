@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deposit_core::{ErrorKind, Operation, ProviderError, Secret, Timestamp};
+use deposit_core::{ConfigError, ErrorKind, Operation, ProviderError, Secret, Timestamp};
 use deposit_transport::{DecodeError, HttpClient, HttpConfig, Method, Request, Response, Safety, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -40,7 +40,7 @@ pub(crate) struct Read {
 }
 
 impl Client {
-    pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, deposit_transport::BuildError> {
+    pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, ConfigError> {
         Ok(Self {
             http: HttpClient::new(ID, http)?,
             base_url: config.base_url.clone(),

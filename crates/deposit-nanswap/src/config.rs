@@ -1,10 +1,12 @@
 //! `[providers.nanswap]`.
 
 use deposit_core::{ConfigError, Secret, Ticker};
+use deposit_transport::base_url;
 use serde::Deserialize;
 use url::Url;
 
 use crate::coin::Settle;
+use crate::error::invalid;
 
 /// `[providers.nanswap]` of the configuration.
 ///
@@ -46,10 +48,6 @@ pub(crate) struct Checked {
     pub(crate) settle_address: String,
 }
 
-fn broken(key: &str, rule: &str) -> ConfigError {
-    ConfigError::new(format!("providers.nanswap.{key}"), rule)
-}
-
 impl Config {
     /// A configuration that settles in XNO.
     pub fn new(
@@ -66,13 +64,13 @@ impl Config {
     }
 
     pub(crate) fn check(self) -> Result<Checked, ConfigError> {
-        let base_url = base_url(&self.base_url)?;
+        let base_url = root_url(&self.base_url)?;
         let key = self.api_key.expose();
         if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(broken("api_key", "must be an API key: visible ASCII characters, not empty"));
+            return Err(invalid("api_key", "must be an API key: visible ASCII characters, not empty"));
         }
         let settle = Settle::of(self.settle_ticker)
-            .ok_or_else(|| broken("settle_ticker", "must be one of XNO, BTC, LTC, XMR, BCH"))?;
+            .ok_or_else(|| invalid("settle_ticker", "must be one of XNO, BTC, LTC, XMR, BCH"))?;
         // The form only: Nanswap refuses a wrong checksum, nobody can refuse a right address that is not ours.
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
         let address = &self.settle_address;
@@ -80,25 +78,18 @@ impl Config {
         let xno = settle.ticker != Ticker::XNO || address.starts_with("nano_") || address.starts_with("xrb_");
         if !long || !address.bytes().all(plain) || !xno {
             let rule = "must be an address of the settle ticker's chain (for XNO one that begins with nano_)";
-            return Err(broken("settle_address", rule));
+            return Err(invalid("settle_address", rule));
         }
         Ok(Checked { base_url, api_key: self.api_key, settle, settle_address: self.settle_address })
     }
 }
 
-fn base_url(text: &str) -> Result<Url, ConfigError> {
-    let rule = "must be an http or https URL with a host, without /v1, user, query and fragment";
-    let url: Url = text.parse().map_err(|_| broken("base_url", rule))?;
-    let plain = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && !url.path().trim_end_matches('/').ends_with("/v1");
-    if matches!(url.scheme(), "http" | "https") && url.has_host() && plain {
-        Ok(url)
-    } else {
-        Err(broken("base_url", rule))
+fn root_url(text: &str) -> Result<Url, ConfigError> {
+    let url = base_url(text).map_err(|rule| invalid("base_url", rule))?;
+    if url.path().trim_end_matches('/').ends_with("/v1") {
+        return Err(invalid("base_url", "must be without /v1, which is added"));
     }
+    Ok(url)
 }
 
 #[cfg(test)]

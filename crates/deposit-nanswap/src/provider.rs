@@ -61,9 +61,7 @@ impl Nanswap {
     pub fn with_http(config: Config, http: HttpConfig) -> Result<Self, ConfigError> {
         let config = config.check()?;
         let capabilities = capabilities(config.settle, http.timeout);
-        let client = Client::new(&config, http).map_err(|_| {
-            ConfigError::new("providers.nanswap", "cannot work in this process: TLS cannot be set up")
-        })?;
+        let client = Client::new(&config, http)?;
         let Checked { settle, settle_address, .. } = config;
         let (catalog, stuck) = (Catalog::new(), Stuck::default());
         Ok(Self { client, catalog, stuck, settle, settle_address, capabilities })

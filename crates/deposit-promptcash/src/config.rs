@@ -1,8 +1,11 @@
 //! `[providers.promptcash]`.
 
 use deposit_core::{Amount, Asset, ConfigError, Secret};
+use deposit_transport::{base_url, endpoint};
 use serde::Deserialize;
 use url::Url;
+
+use crate::error::invalid;
 
 /// `[providers.promptcash]` of the configuration.
 ///
@@ -91,10 +94,6 @@ pub(crate) struct Checked {
     pub(crate) callback_url: String,
 }
 
-fn broken(key: &str, rule: &str) -> ConfigError {
-    ConfigError::new(format!("providers.promptcash.{key}"), rule)
-}
-
 impl Config {
     /// A configuration with the defaults for everything else.
     pub fn new(
@@ -113,43 +112,40 @@ impl Config {
     }
 
     pub(crate) fn check(self) -> Result<Checked, ConfigError> {
-        let rule = "must be an http or https URL with a host, and without user, query and fragment";
-        let base_url = web(&self.base_url)
-            .filter(|url| url.query().is_none())
-            .ok_or_else(|| broken("base_url", rule))?;
+        let base_url = base_url(&self.base_url).map_err(|rule| invalid("base_url", rule))?;
         let visible = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
         if !visible(&self.public_token) {
-            return Err(broken(
+            return Err(invalid(
                 "public_token",
                 "must be the public token: visible ASCII characters, not empty",
             ));
         }
         if !visible(self.secret_token.expose()) {
-            return Err(broken(
+            return Err(invalid(
                 "secret_token",
                 "must be the secret token: visible ASCII characters, not empty",
             ));
         }
         if self.secret_token.matches(&self.public_token) {
-            return Err(broken(
+            return Err(invalid(
                 "secret_token",
                 "must differ from public_token: whoever knows it can forge callbacks",
             ));
         }
         if self.confirmations > 100 {
-            return Err(broken("confirmations", "must be from 0 to 100"));
+            return Err(invalid("confirmations", "must be from 0 to 100"));
         }
         let mut steps = Vec::new();
         for rule in &self.confirmations_by_amount {
             let from = Amount::parse(&rule.from_usd, Asset::USD)
-                .map_err(|_| broken("confirmations_by_amount.from_usd", "must be an amount of USD"))?;
+                .map_err(|_| invalid("confirmations_by_amount.from_usd", "must be an amount of USD"))?;
             if rule.confirmations > 100 {
-                return Err(broken("confirmations_by_amount.confirmations", "must be from 0 to 100"));
+                return Err(invalid("confirmations_by_amount.confirmations", "must be from 0 to 100"));
             }
             steps.push((from, rule.confirmations));
         }
-        if !self.callback_url.is_empty() && web(&self.callback_url).is_none() {
-            return Err(broken(
+        if !self.callback_url.is_empty() && endpoint(&self.callback_url, &["http", "https"]).is_err() {
+            return Err(invalid(
                 "callback_url",
                 "must be empty, or an http or https URL without user and fragment",
             ));
@@ -162,12 +158,6 @@ impl Config {
             callback_url: self.callback_url,
         })
     }
-}
-
-fn web(text: &str) -> Option<Url> {
-    let url: Url = text.parse().ok()?;
-    let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    (matches!(url.scheme(), "http" | "https") && url.has_host() && plain).then_some(url)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use deposit_core::{
     Amount, Asset, Concern, ConcernedMoney, Failure, IntentRecord, OrderState, PayInstructions,
-    PaymentReading, PaymentRef, Snapshot, Timestamp,
+    PaymentReading, PaymentRef, Snapshot, Timestamp, printable,
 };
 
 use crate::api::{self, Payment, Status};
@@ -125,7 +125,7 @@ fn status(status: &Status) -> (OrderState, Verdict) {
             (OrderState::Open, Verdict::Undecided(Concern::new("refund_at_provider", detail)))
         }
         Status::Other(other) => {
-            let detail = format!("unknown status {}: the payment stays as it was", word(other));
+            let detail = format!("unknown status {}: the payment stays as it was", printable(other));
             (OrderState::Open, Verdict::Undecided(Concern::new("unknown_status", detail)))
         }
     }
@@ -179,7 +179,7 @@ fn reading(
 /// The payment has to be the one that was opened, in every member that the dossier names (section 6).
 fn whose(intent: &IntentRecord, asked: Asked, payment: &Payment) -> Result<(), Concern> {
     if payment.crypto_currency != api::COIN {
-        let detail = format!("the payment is in {}, not in BCH", word(&payment.crypto_currency));
+        let detail = format!("the payment is in {}, not in BCH", printable(&payment.crypto_currency));
         return Err(Concern::new("currency_mismatch", detail));
     }
     let price = asked.price.is_some_and(|price| quote::can_be_price(payment.amount_fiat.decimal(), price));
@@ -215,12 +215,6 @@ fn shown(status: &Status) -> &'static str {
         Status::Refunded => "refunded",
         Status::Other(_) => "in an unknown state",
     }
-}
-
-/// A word of the provider that may be shown: short, and of harmless characters only.
-pub(crate) fn word(text: &str) -> String {
-    let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    format!("`{}`", text.chars().filter(fine).take(40).collect::<String>())
 }
 
 #[cfg(test)]

@@ -65,9 +65,7 @@ impl PromptCash {
     pub fn with_http(config: Config, http: HttpConfig) -> Result<Self, ConfigError> {
         let config = config.check()?;
         let capabilities = capabilities(http.timeout);
-        let client = Client::new(&config, http).map_err(|_| {
-            ConfigError::new("providers.promptcash", "cannot work in this process: TLS cannot be set up")
-        })?;
+        let client = Client::new(&config, http)?;
         let Checked { secret_token, depth, callback_url, .. } = config;
         Ok(Self { client, webhooks: Webhooks::new(secret_token), depth, callback_url, capabilities })
     }

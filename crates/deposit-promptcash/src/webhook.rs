@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 
 use deposit_core::{
     Concern, Delivery, DeliveryId, DepositId, Observation, Observed, ProviderRef, RawDelivery, Secret,
-    Target, Ticker, WebhookError,
+    Target, Ticker, WebhookError, printable,
 };
 use deposit_transport::{VerifiedBody, signature};
 use serde_json::value::RawValue;
 
 use crate::api::{self, Callback, CallbackPayment, Proof, Status};
 use crate::error::ID;
-use crate::map::word;
 
 #[derive(Debug)]
 pub(crate) struct Webhooks {
@@ -63,7 +62,8 @@ fn read(body: VerifiedBody<'_>) -> Result<Delivery, WebhookError> {
             if part { Observed::PaymentHint } else { Observed::Hint }
         }
         Status::Other(other) => {
-            let detail = format!("a callback with the unknown status {}: the payment is read", word(other));
+            let detail =
+                format!("a callback with the unknown status {}: the payment is read", printable(other));
             delivery.concerns.push(Concern::new("unknown_event", detail));
             Observed::Hint
         }

@@ -1,8 +1,11 @@
 //! `[providers.stripe]`.
 
 use deposit_core::{ConfigError, Secret};
+use deposit_transport::base_url;
 use serde::Deserialize;
 use url::Url;
+
+use crate::error::invalid;
 
 /// Where Stripe is.
 pub const DEFAULT_BASE_URL: &str = "https://api.stripe.com";
@@ -52,10 +55,6 @@ pub(crate) struct Checked {
     pub(crate) cancel_url: Option<String>,
 }
 
-fn broken(key: &str, rule: &str) -> ConfigError {
-    ConfigError::new(format!("providers.stripe.{key}"), rule)
-}
-
 impl Config {
     /// A configuration for Stripe itself, without a link back.
     pub fn new(
@@ -73,9 +72,9 @@ impl Config {
     }
 
     pub(crate) fn check(self) -> Result<Checked, ConfigError> {
-        let base_url = base_url(&self.base_url)?;
+        let base_url = base_url(&self.base_url).map_err(|rule| invalid("base_url", rule))?;
         let livemode = livemode(self.secret_key.expose()).ok_or_else(|| {
-            broken(
+            invalid(
                 "secret_key",
                 "must be a secret or restricted key: sk_test_…, sk_live_…, rk_test_… or rk_live_…",
             )
@@ -87,13 +86,13 @@ impl Config {
         };
         if !webhook_secrets.iter().all(visible) {
             let rule = "must be a signing secret (whsec_…), or several with commas between: unsigned webhooks are never believed";
-            return Err(broken("webhook_secret", rule));
+            return Err(invalid("webhook_secret", rule));
         }
         let return_page = |key, text: String| {
             if is_return_page(&text, livemode) {
                 Ok(text)
             } else {
-                Err(broken(
+                Err(invalid(
                     key,
                     "must be an https URL of at most 5000 characters (http only with a test key)",
                 ))
@@ -135,20 +134,6 @@ fn is_return_page(text: &str, livemode: bool) -> bool {
     let fine =
         |url: Url| url.has_host() && (url.scheme() == "https" || (url.scheme() == "http" && !livemode));
     text.len() <= LONGEST_URL && !text.chars().any(char::is_whitespace) && Url::parse(text).is_ok_and(fine)
-}
-
-fn base_url(text: &str) -> Result<Url, ConfigError> {
-    let rule = "must be an http or https URL with a host, and without user, query and fragment";
-    let url: Url = text.parse().map_err(|_| broken("base_url", rule))?;
-    let plain = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if matches!(url.scheme(), "http" | "https") && url.has_host() && plain {
-        Ok(url)
-    } else {
-        Err(broken("base_url", rule))
-    }
 }
 
 #[cfg(test)]

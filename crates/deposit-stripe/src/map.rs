@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deposit_core::{
     Amount, Concern, ConcernedMoney, DepositId, Failure, IntentRecord, OrderState, PayInstructions,
-    PaymentReading, PaymentRef, Snapshot, Taking, TakingId, Timestamp,
+    PaymentReading, PaymentRef, Snapshot, Taking, TakingId, Timestamp, printable,
 };
 use url::Url;
 
@@ -86,11 +86,12 @@ pub(crate) fn standing(
     let expired = status == Some(&SessionStatus::Expired);
     match (payment_status, intent) {
         (PaymentStatus::Other(other), _) => {
-            let detail = format!("unknown payment status {}: the payment stays as it was", word(other));
+            let detail = format!("unknown payment status {}: the payment stays as it was", printable(other));
             Standing::Undecided("unknown_status", detail)
         }
         (PaymentStatus::Paid | PaymentStatus::Unpaid, Some(IntentStatus::Other(other))) => {
-            let detail = format!("unknown PaymentIntent status {}: the payment stays as it was", word(other));
+            let detail =
+                format!("unknown PaymentIntent status {}: the payment stays as it was", printable(other));
             Standing::Undecided("unknown_status", detail)
         }
         (PaymentStatus::NoPaymentRequired, _) => {
@@ -152,7 +153,7 @@ fn order_state(status: Option<&SessionStatus>, concerns: &mut Vec<Concern>) -> O
         Some(SessionStatus::Other(other)) => other.as_str(),
         None => "",
     };
-    let detail = format!("unknown session status {}: the order counts as open", word(other));
+    let detail = format!("unknown session status {}: the order counts as open", printable(other));
     concerns.push(Concern::new("unknown_status", detail));
     OrderState::Open
 }
@@ -290,8 +291,11 @@ fn amount(
         } else {
             ""
         };
-        let detail =
-            format!("the session is in {}, not in {}{converted}: not credited", word(code), currency.code);
+        let detail = format!(
+            "the session is in {}, not in {}{converted}: not credited",
+            printable(code),
+            currency.code
+        );
         return Err(("currency_mismatch", detail));
     }
     let amount = session.amount_total.map(|cents| currency.amount(cents));
@@ -362,7 +366,7 @@ fn takings(
     let disputes = read.disputes.iter().map(|d| (&d.id, d.amount, &d.currency, dispute_fate(d, concerns)));
     for (id, cents, code, fate) in refunds.chain(disputes) {
         if !currency.is(code) {
-            let detail = format!("a refund or dispute is in {}, not in {}", word(code), currency.code);
+            let detail = format!("a refund or dispute is in {}, not in {}", printable(code), currency.code);
             odd.note("currency_mismatch", detail);
             if matches!(fate, Fate::Taken | Fate::Unknown(_)) {
                 let sum = odd.foreign.entry(code.to_ascii_lowercase()).or_default();
@@ -421,7 +425,7 @@ fn refund_fate(refund: &Refund) -> Fate {
         Some(RefundStatus::Other(other)) => other.as_str(),
         None => "",
     };
-    Fate::Unknown(format!("unknown refund status {}: the payment stays as it was", word(other)))
+    Fate::Unknown(format!("unknown refund status {}: the payment stays as it was", printable(other)))
 }
 
 fn dispute_fate(dispute: &Dispute, concerns: &mut Vec<Concern>) -> Fate {
@@ -436,15 +440,9 @@ fn dispute_fate(dispute: &Dispute, concerns: &mut Vec<Concern>) -> Fate {
         }
         DisputeStatus::WarningClosed => Fate::Untouched,
         DisputeStatus::Other(other) => {
-            Fate::Unknown(format!("unknown dispute status {}: the payment stays as it was", word(other)))
+            Fate::Unknown(format!("unknown dispute status {}: the payment stays as it was", printable(other)))
         }
     }
-}
-
-/// A word of the provider that may be shown: short, and of harmless characters only.
-pub(crate) fn word(text: &str) -> String {
-    let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    format!("`{}`", text.chars().filter(fine).take(40).collect::<String>())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use deposit_core::{Asset, Ticker};
+use deposit_core::{Asset, Ticker, printable};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -304,8 +304,8 @@ fn the_page_is_kept_whole() {
 
 #[test]
 fn words_of_the_provider_are_shown_harmless() {
-    assert_eq!(word("appeal_x<script>\n"), "`appeal_xscript`");
-    assert_eq!(word(&"a".repeat(100)).len(), 42);
+    assert_eq!(printable("appeal_x<script>\n"), "`appeal_xscript`");
+    assert_eq!(printable(&"a".repeat(100)).len(), 42);
 }
 
 proptest! {

@@ -67,9 +67,7 @@ impl Stripe {
     pub fn with_http(config: Config, http: HttpConfig) -> Result<Self, ConfigError> {
         let config = config.check()?;
         let capabilities = capabilities(http.timeout);
-        let client = Client::new(&config, http).map_err(|_| {
-            ConfigError::new("providers.stripe", "cannot work in this process: TLS cannot be set up")
-        })?;
+        let client = Client::new(&config, http)?;
         let webhooks = Webhooks::new(&config);
         let Checked { livemode, success_url, cancel_url, .. } = config;
         Ok(Self { client, livemode, success_url, cancel_url, webhooks, capabilities })

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use deposit_core::{
     Concern, Delivery, DeliveryId, DepositId, Observation, Observed, ProviderRef, RawDelivery, Secret,
-    Target, WebhookError,
+    Target, WebhookError, printable,
 };
 use deposit_transport::{VerifiedBody, signature};
 
 use crate::api::{DEPOSIT_ID, Event, EventObject, is_ours};
 use crate::config::Checked;
 use crate::error::ID;
-use crate::map::word;
 
 const SIGNATURE: &str = "stripe-signature";
 /// How old a signature may be, and how far ahead; each try is signed anew.
@@ -122,7 +121,7 @@ pub(crate) fn observe(
     let (target, ours, observed) = match used {
         Use::Nothing => return Ok(None),
         Use::Unknown => {
-            let detail = format!("unknown event {}: ignored", word(&event.kind));
+            let detail = format!("unknown event {}: ignored", printable(&event.kind));
             concerns.push(Concern::new("unknown_event", detail));
             return Ok(None);
         }
@@ -133,7 +132,8 @@ pub(crate) fn observe(
         Use::Taking | Use::Dispute => (order(object.intent()), None, Observed::Hint),
     };
     if used == Use::Dispute {
-        let detail = format!("{}: see the provider's dashboard, evidence has a deadline", word(&event.kind));
+        let detail =
+            format!("{}: see the provider's dashboard, evidence has a deadline", printable(&event.kind));
         concerns.push(Concern::new("dispute", detail));
     }
     let target = match (target, used) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::{Bytes, BytesMut};
-use deposit_core::{ErrorKind, Operation, ProviderError, ProviderId};
+use deposit_core::{ConfigError, ErrorKind, Operation, ProviderError, ProviderId};
 use reqwest::Method;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
@@ -57,15 +57,13 @@ impl HttpClient {
     /// # Errors
     /// Where TLS cannot be set up at all. Missing certificates of the operating system are not an error: plain http works
     /// without them, and https is then refused.
-    pub fn new(provider: ProviderId, config: HttpConfig) -> Result<Self, BuildError> {
-        let client = client_builder(true)?
-            .no_proxy()
-            .connect_timeout(config.connect_timeout)
-            .read_timeout(config.read_timeout)
-            // Shorter than common servers keep them, so that a request seldom meets a connection that is just being closed.
-            .pool_idle_timeout(Duration::from_secs(30))
-            .build()
-            .map_err(|error| BuildError(Box::new(error)))?;
+    pub fn new(provider: ProviderId, config: HttpConfig) -> Result<Self, ConfigError> {
+        let client = Self::connector(&config).map_err(|_| {
+            ConfigError::new(
+                format!("providers.{provider}"),
+                "cannot work in this process: TLS cannot be set up",
+            )
+        })?;
         Ok(Self {
             provider,
             client,
@@ -73,6 +71,17 @@ impl HttpClient {
             breaker: Breaker::new(&config.breaker),
             config,
         })
+    }
+
+    fn connector(config: &HttpConfig) -> Result<reqwest::Client, BuildError> {
+        client_builder(true)?
+            .no_proxy()
+            .connect_timeout(config.connect_timeout)
+            .read_timeout(config.read_timeout)
+            // Shorter than common servers keep them, so that a request seldom meets a connection that is just being closed.
+            .pool_idle_timeout(Duration::from_secs(30))
+            .build()
+            .map_err(|error| BuildError(Box::new(error)))
     }
 
     /// Begins a request.

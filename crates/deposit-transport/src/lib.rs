@@ -10,6 +10,7 @@ mod request;
 mod response;
 pub mod signature;
 mod tls;
+mod web_url;
 
 pub use client::{BuildError, HttpClient, client_builder};
 pub use config::{BreakerConfig, HttpConfig};
@@ -18,3 +19,4 @@ pub use request::{Request, Safety};
 pub use reqwest::{Method, StatusCode};
 pub use response::{DecodeError, Response};
 pub use signature::VerifiedBody;
+pub use web_url::{InvalidUrl, base_url, endpoint};

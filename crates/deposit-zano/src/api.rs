@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::odd;
+use crate::entry::{self, Entry};
 
 /// A request.
 #[derive(Debug, Serialize)]
@@ -152,7 +152,7 @@ pub(crate) enum Order {
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct FeedPage {
     pub(crate) pi: Option<Provision>,
-    #[serde(default, deserialize_with = "odd::entries")]
+    #[serde(default, deserialize_with = "entry::entries")]
     pub(crate) transfers: Vec<Entry>,
     #[serde(default)]
     pub(crate) total_transfers: u64,
@@ -167,47 +167,10 @@ pub(crate) struct Provision {
     pub(crate) height: u64,
 }
 
-/// A transaction as this wallet sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Entry {
-    pub(crate) tx_hash: String,
-    /// 0: not in a block yet.
-    pub(crate) height: u64,
-    pub(crate) timestamp: u64,
-    /// Its place from the end that was asked for: with the oldest first it stays until a reorganisation.
-    pub(crate) transfer_internal_index: Option<u64>,
-    #[serde(default)]
-    pub(crate) unlock_time: u64,
-    #[serde(default)]
-    pub(crate) is_mining: bool,
-    #[serde(default)]
-    pub(crate) subtransfers_by_pid: Vec<Group>,
-}
-
-/// What a transaction moves under one payment id; an empty one is the base address.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Group {
-    #[serde(default)]
-    pub(crate) payment_id: String,
-    #[serde(default, deserialize_with = "odd::lines")]
-    pub(crate) subtransfers: Vec<Line>,
-}
-
-/// The net change of one asset.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Line {
-    /// Smallest units. Passes 2^53.
-    pub(crate) amount: u64,
-    pub(crate) asset_id: String,
-    pub(crate) is_income: bool,
-    /// It could not be read: the figures are none.
-    #[serde(skip)]
-    pub(crate) odd: bool,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::Line;
 
     #[test]
     fn what_is_left_out_is_empty() {

@@ -5,8 +5,9 @@ use deposit_core::{Asset, CheckItem, ErrorKind, Operation};
 use crate::api::{Info, Status};
 use crate::asset::Assets;
 use crate::client::Client;
-use crate::provider::MAX_LAG;
 
+/// Blocks by which a wallet may be behind its daemon.
+pub(crate) const MAX_LAG: u64 = 3;
 const CHECK: Operation = Operation::Check;
 /// `daemon_network_state` of a daemon that is online.
 const ONLINE: u64 = 2;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable as _};
-use deposit_core::{ErrorKind, Operation, ProviderError, Secret};
+use deposit_core::{ConfigError, ErrorKind, Operation, ProviderError, Secret};
 use deposit_transport::{HttpClient, HttpConfig, Method, Safety};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -62,7 +62,7 @@ struct Refused(i64);
 struct Empty;
 
 impl Client {
-    pub(crate) fn new(config: &Checked, http: &HttpConfig) -> Result<Self, deposit_transport::BuildError> {
+    pub(crate) fn new(config: &Checked, http: &HttpConfig) -> Result<Self, ConfigError> {
         let server = |url: &Url, secret: &Secret| {
             let mut http = http.clone();
             let (max_tries, open_patience) = (http.max_tries, open_patience(&http));

@@ -1,11 +1,13 @@
 //! `[providers.zano]`.
 
 use deposit_core::{ConfigError, Secret};
+use deposit_transport::base_url;
 use serde::Deserialize;
 use url::Url;
 
 use crate::asset::{AssetId, FUSD_ID};
 use crate::depth::{ConfirmationsByAmount, Depths};
+use crate::error::invalid;
 
 /// Below which the wallet's own documents say not to credit: reorganisations of 2-3 blocks are normal.
 const CONFIRMATIONS: u32 = 10;
@@ -55,10 +57,6 @@ pub(crate) struct Checked {
     pub(crate) depths: Depths,
 }
 
-pub(crate) fn broken(key: &str, rule: &str) -> ConfigError {
-    ConfigError::new(format!("providers.zano.{key}"), rule)
-}
-
 impl Config {
     /// A configuration with the defaults for everything else.
     pub fn new(wallet_url: impl Into<String>, jwt_secret: impl Into<String>) -> Self {
@@ -82,11 +80,11 @@ impl Config {
             "" => FUSD_ID,
             text => text,
         };
-        let fusd = AssetId::parse(fusd)
-            .filter(|id| !id.is_native())
-            .ok_or_else(|| broken("fusd_asset_id", "must be 64 hexadecimal digits, and not ZANO's own id"))?;
+        let fusd = AssetId::parse(fusd).filter(|id| !id.is_native()).ok_or_else(|| {
+            invalid("fusd_asset_id", "must be 64 hexadecimal digits, and not ZANO's own id")
+        })?;
         if !(1..=1_000).contains(&self.confirmations) {
-            return Err(broken("confirmations", "must be 1-1000; Zano's documents say not below 10"));
+            return Err(invalid("confirmations", "must be 1-1000; Zano's documents say not below 10"));
         }
         if self.confirmations < CONFIRMATIONS {
             tracing::warn!(
@@ -106,15 +104,7 @@ impl Config {
 
 /// A URL without a path gets the one of every Zano program.
 fn rpc_url(key: &str, text: &str) -> Result<Url, ConfigError> {
-    let rule = "must be an http or https URL with a host, and without user, query and fragment";
-    let mut url: Url = text.parse().map_err(|_| broken(key, rule))?;
-    let plain = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
-        return Err(broken(key, rule));
-    }
+    let mut url = base_url(text).map_err(|rule| invalid(key, rule))?;
     if matches!(url.path(), "" | "/") {
         url.set_path("/json_rpc");
     }

@@ -5,8 +5,8 @@ use deposit_core::{Asset, Terms};
 use serde::Deserialize;
 
 use crate::asset::asset_of;
-use crate::config::broken;
-use crate::map::Paid;
+use crate::error::invalid;
+use crate::payment::Paid;
 
 /// `[[providers.zano.confirmations_by_amount]]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,10 +40,13 @@ impl Depths {
         for tier in tiers {
             let from = Amount::parse(&tier.from_usd, Asset::USD).ok().filter(|from| !from.is_zero());
             let from = from.ok_or_else(|| {
-                broken("confirmations_by_amount.from_usd", "must be a decimal number of USD above 0, as text")
+                invalid(
+                    "confirmations_by_amount.from_usd",
+                    "must be a decimal number of USD above 0, as text",
+                )
             })?;
             if !(base..=1_000).contains(&tier.confirmations) {
-                return Err(broken(
+                return Err(invalid(
                     "confirmations_by_amount.confirmations",
                     "must be from `confirmations` to 1000",
                 ));
@@ -104,7 +107,7 @@ mod tests {
 
     use super::*;
     use crate::asset::{FUSD_ID, ZANO_ID};
-    use crate::map::paid;
+    use crate::payment::paid;
     use crate::testing::{DEPOSIT, entry, intent, line};
 
     const TOP: u64 = 5_000;

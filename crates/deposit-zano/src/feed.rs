@@ -12,8 +12,9 @@ use std::collections::HashSet;
 
 use deposit_core::{Concern, ErrorKind, Operation, ProviderError, Timestamp};
 
-use crate::api::{Entry, FeedPage, FeedQuestion, Order};
+use crate::api::{FeedPage, FeedQuestion, Order};
 use crate::client::Client;
+use crate::entry::Entry;
 use crate::error::error;
 use crate::history::{News, Span};
 

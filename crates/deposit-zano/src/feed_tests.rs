@@ -3,7 +3,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::api::{Group, Line, Provision};
+use crate::api::Provision;
+use crate::entry::{Group, Line};
 use crate::history::History;
 
 const ID: &str = "1dfe5a88ff9effb3";

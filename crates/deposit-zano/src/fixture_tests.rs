@@ -12,6 +12,7 @@ use crate::api::{Answer, AssetAnswer, FeedPage, Info, MadeAddress, OwnAddress, R
 use crate::asset::{FUSD_ID, ZANO_ID};
 use crate::feed::Feed;
 use crate::map;
+use crate::payment;
 use crate::scan::{self, Position};
 use crate::testing::{OTHER_ID, assets, intent, rules};
 
@@ -50,7 +51,7 @@ fn settle(page: &mut FeedPage) {
 
 fn snapshot(deposit: &str, feed: &Feed) -> Snapshot {
     let assets = assets();
-    let payments: Vec<_> = feed.entries.iter().flat_map(map::paid).collect();
+    let payments: Vec<_> = feed.entries.iter().flat_map(payment::paid).collect();
     map::snapshot(&intent(deposit, Ticker::ZANO, "-"), feed, &payments, rules(&assets), None)
 }
 

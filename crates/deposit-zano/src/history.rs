@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::api::Entry;
-use crate::map::{self, Depth};
+use crate::entry::Entry;
+use crate::payment::{self, Depth};
 
 /// Blocks beyond the confirmations that are asked for: a reorganisation that is no deeper than both together is noticed wherever it is.
 pub(crate) const OVERLAP_BLOCKS: u32 = 60;
@@ -76,7 +76,7 @@ impl History {
     /// Keeps what is deep enough.
     pub(crate) fn learn(&mut self, news: &News, top: Option<u64>, required: u32) {
         let deep = required.saturating_add(OVERLAP_BLOCKS);
-        let last = |(_, entry): &&(u64, Entry)| map::depth(entry.height, top, deep) == Depth::Confirmed;
+        let last = |(_, entry): &&(u64, Entry)| payment::depth(entry.height, top, deep) == Depth::Confirmed;
         let mut added = news.entries.iter().filter(last).peekable();
         let newest = added.peek().map(|(index, entry)| Place {
             index: *index,

@@ -2,8 +2,9 @@ use deposit_core::Asset;
 use proptest::prelude::*;
 
 use super::*;
-use crate::api::Entry;
 use crate::asset::{FUSD_ID, ZANO_ID};
+use crate::entry::Entry;
+use crate::payment::paid;
 use crate::testing::{DEPOSIT, OTHER_ID, assets, entry, intent, line, rules, zano};
 
 const TOP: u64 = 5_000;

@@ -14,23 +14,23 @@ use deposit_core::{
 use deposit_transport::HttpConfig;
 
 use crate::address::{Address, Keys, payment_id};
-use crate::api::{Entry, Info, Status};
+use crate::api::{Info, Status};
 use crate::asset::{self, Assets};
-use crate::check;
+use crate::check::{self, MAX_LAG};
 use crate::client::{self, Client};
 use crate::config::Config;
 use crate::depth::Depths;
+use crate::entry::Entry;
 use crate::error::{ID, error};
 use crate::feed::{self, Feed};
 use crate::history::History;
 use crate::map::{self, Rules};
 use crate::memory::{Memory, short};
+use crate::payment;
 use crate::scan::{self, Position};
 
 /// The decimals of FUSD are looked up again after so long.
 const ASSET_CHECK_EVERY: Duration = Duration::from_secs(24 * 3_600);
-/// Blocks by which a wallet may be behind its daemon.
-pub(crate) const MAX_LAG: u64 = 3;
 /// Unconfirmed transactions that the daemon is asked about in one reading.
 const MOST_ASKED: usize = 20;
 /// Orders of one reading of the feed.
@@ -89,9 +89,7 @@ impl Zano {
     /// A value that cannot work, by its key.
     pub fn with_http(config: Config, http: HttpConfig) -> Result<Self, ConfigError> {
         let config = config.check()?;
-        let client = Client::new(&config, &http).map_err(|_| {
-            ConfigError::new("providers.zano", "cannot work in this process: TLS cannot be set up")
-        })?;
+        let client = Client::new(&config, &http)?;
         let capabilities = Capabilities {
             tickers: asset::specs(),
             replay: Replay::Key,
@@ -268,7 +266,7 @@ impl Zano {
         let mut payments = Vec::new();
         let mut unreadable = false;
         for entry in &feed.entries {
-            for paid in map::paid(entry) {
+            for paid in payment::paid(entry) {
                 // Whose it is cannot be read: whatever is missing may be it.
                 unreadable |= paid.odd && paid.payment_id.is_empty();
                 if ids.contains(paid.payment_id.as_str()) {

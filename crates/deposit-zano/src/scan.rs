@@ -12,12 +12,14 @@ use deposit_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Entry, FeedPage, FeedQuestion, Order};
+use crate::api::{FeedPage, FeedQuestion, Order};
+use crate::entry::Entry;
 use crate::error::{ID, error};
 use crate::feed::{PAGE, pool_question};
 use crate::history::OVERLAP_BLOCKS;
-use crate::map::{self, Depth, Paid, Rules};
+use crate::map::{self, Rules};
 use crate::memory::short;
+use crate::payment::{self, Depth, Paid};
 
 /// Pages of one round.
 const MOST_PAGES: usize = 20;
@@ -155,7 +157,7 @@ fn ends(page: &FeedPage) -> bool {
 /// Deeper than a reorganisation is followed.
 fn is_beyond(entry: &Entry, page: &FeedPage, required: u32) -> bool {
     let top = page.pi.map(|pi| pi.height);
-    map::depth(entry.height, top, required.saturating_add(OVERLAP_BLOCKS)) == Depth::Confirmed
+    payment::depth(entry.height, top, required.saturating_add(OVERLAP_BLOCKS)) == Depth::Confirmed
 }
 
 /// The pages of a round as observations.
@@ -199,7 +201,7 @@ pub(crate) fn page(
             if !again {
                 observations.extend(observed(entry, top, rules));
             }
-            let confirmed = map::depth(entry.height, top, rules.required) == Depth::Confirmed;
+            let confirmed = payment::depth(entry.height, top, rules.required) == Depth::Confirmed;
             if confirmed && !beyond && !unclear && behind.shown.len() < MOST_SHOWN {
                 behind.shown.push(shown);
             }
@@ -250,7 +252,7 @@ fn hint(id: &str) -> Option<Observation> {
 
 /// The payments of one transaction as observations. Only what is confirmed speaks of money: what is not may never come.
 pub(crate) fn observed(entry: &Entry, top: Option<u64>, rules: Rules<'_>) -> Vec<Observation> {
-    map::paid(entry).iter().filter_map(|paid| observation(paid, top, rules)).collect()
+    payment::paid(entry).iter().filter_map(|paid| observation(paid, top, rules)).collect()
 }
 
 /// One hint for an order, however many of its payments are on their way: each would be a read of its own.
@@ -270,14 +272,14 @@ pub(crate) fn once(observations: Vec<Observation>) -> Vec<Observation> {
 }
 
 fn observation(paid: &Paid<'_>, top: Option<u64>, rules: Rules<'_>) -> Option<Observation> {
-    let observed = match (map::depth(paid.entry.height, top, rules.required), map::reading(paid, top, rules))
-    {
-        (Depth::Pool | Depth::Confirming(_) | Depth::Unknown, _) => Observed::Hint,
-        (Depth::Confirmed, Ok(reading)) => Observed::Payment(Box::new(reading)),
-        (Depth::Confirmed, Err(concern)) if concern.money.is_some() => Observed::PaymentHint,
-        // Of the wallet, not of the payment: it comes again.
-        (Depth::Confirmed, Err(_)) => Observed::Hint,
-    };
+    let observed =
+        match (payment::depth(paid.entry.height, top, rules.required), map::reading(paid, top, rules)) {
+            (Depth::Pool | Depth::Confirming(_) | Depth::Unknown, _) => Observed::Hint,
+            (Depth::Confirmed, Ok(reading)) => Observed::Payment(Box::new(reading)),
+            (Depth::Confirmed, Err(concern)) if concern.money.is_some() => Observed::PaymentHint,
+            // Of the wallet, not of the payment: it comes again.
+            (Depth::Confirmed, Err(_)) => Observed::Hint,
+        };
     let target = match paid.payment_id.as_str() {
         "" => Target::Unknown,
         id => Target::Order(ProviderRef::new(id).ok()?),

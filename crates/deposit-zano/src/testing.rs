@@ -6,8 +6,8 @@ use deposit_core::{
 };
 
 use crate::address::payment_id;
-use crate::api::{Entry, Group, Line};
 use crate::asset::{AssetId, Assets, FUSD_ID, ZANO_ID};
+use crate::entry::{Entry, Group, Line};
 use crate::map::Rules;
 use crate::provider::Zano;
 

@@ -1,12 +1,12 @@
 //! Requests, and what a refusal means.
 
-use deposit_core::{ErrorKind, Operation, ProviderError, Secret};
-use deposit_transport::{BuildError, HttpClient, HttpConfig, Method, Request, Safety, StatusCode};
+use deposit_core::{ConfigError, ErrorKind, Operation, ProviderError, Secret};
+use deposit_transport::{HttpClient, HttpConfig, Method, Request, Safety, StatusCode};
 use url::Url;
 
 use crate::api;
 use crate::config::Checked;
-use crate::provider::AcornPay;
+use crate::error::ID;
 
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -16,8 +16,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, BuildError> {
-        let http = HttpClient::new(AcornPay::ID, http)?;
+    pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, ConfigError> {
+        let http = HttpClient::new(ID, http)?;
         Ok(Self { http, base_url: config.base_url.clone(), api_key: config.api_key.clone() })
     }
 

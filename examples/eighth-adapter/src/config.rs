@@ -1,8 +1,11 @@
 //! `[providers.acornpay]`.
 
 use deposit_core::{ConfigError, Secret};
+use deposit_transport::base_url;
 use serde::Deserialize;
 use url::Url;
+
+use crate::error::invalid;
 
 /// `[providers.acornpay]` of a configuration.
 ///
@@ -33,10 +36,6 @@ pub(crate) struct Checked {
     pub(crate) webhook_secret: Secret,
 }
 
-fn broken(key: &str, rule: &str) -> ConfigError {
-    ConfigError::new(format!("providers.acornpay.{key}"), rule)
-}
-
 impl Config {
     /// All that it needs.
     pub fn new(
@@ -54,18 +53,15 @@ impl Config {
     }
 
     pub(crate) fn check(self) -> Result<Checked, ConfigError> {
-        let base_url: Option<Url> = self.base_url.parse().ok();
-        let base_url = base_url
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none())
-            .ok_or_else(|| broken("base_url", "must be an http or https URL without query"))?;
+        let base_url = base_url(&self.base_url).map_err(|rule| invalid("base_url", rule))?;
         if self.api_key.is_empty() || !self.api_key.expose().bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(broken("api_key", "must be visible ASCII characters, not empty"));
+            return Err(invalid("api_key", "must be visible ASCII characters, not empty"));
         }
         if self.merchant.is_empty() {
-            return Err(broken("merchant", "must not be empty"));
+            return Err(invalid("merchant", "must not be empty"));
         }
         if self.webhook_secret.is_empty() {
-            return Err(broken("webhook_secret", "must not be empty: unsigned webhooks are never believed"));
+            return Err(invalid("webhook_secret", "must not be empty: unsigned webhooks are never believed"));
         }
         let Self { api_key, merchant, webhook_secret, .. } = self;
         Ok(Checked { base_url, api_key, merchant, webhook_secret })

@@ -4,6 +4,7 @@
 mod api;
 mod client;
 mod config;
+mod error;
 mod map;
 mod provider;
 mod webhook;

@@ -2,7 +2,7 @@
 
 use deposit_core::{
     Amount, Concern, Failure, OpenRequest, OrderState, PayInstructions, PaymentReading, PaymentRef,
-    ProviderRef, Snapshot, Timestamp,
+    ProviderRef, Snapshot, Timestamp, printable,
 };
 
 use crate::api::{self, OrderStatus, PaymentStatus};
@@ -28,7 +28,7 @@ pub(crate) fn snapshot(reference: &ProviderRef, order: &api::Order, asset: depos
         OrderStatus::Expired => OrderState::Expired,
         OrderStatus::Cancelled => OrderState::Failed(Failure::Cancelled),
         OrderStatus::Other(other) => {
-            let detail = format!("unknown order status {}: the order counts as open", word(other));
+            let detail = format!("unknown order status {}: the order counts as open", printable(other));
             snapshot.concerns.push(Concern::new("unknown_status", detail));
             OrderState::Open
         }
@@ -57,7 +57,8 @@ pub(crate) fn snapshot(reference: &ProviderRef, order: &api::Order, asset: depos
                 continue;
             }
             (PaymentStatus::Other(other), _) => {
-                let detail = format!("unknown payment status {}: the payment stays as it was", word(other));
+                let detail =
+                    format!("unknown payment status {}: the payment stays as it was", printable(other));
                 snapshot.undecided.push(id);
                 snapshot.concerns.push(Concern::new("unknown_status", detail));
                 continue;
@@ -68,12 +69,6 @@ pub(crate) fn snapshot(reference: &ProviderRef, order: &api::Order, asset: depos
             .push(PaymentReading { paid_at: Some(Timestamp::from_secs(payment.seen_at)), ..reading });
     }
     snapshot
-}
-
-/// A word of the provider that may be shown: short, and of harmless characters only.
-pub(crate) fn word(text: &str) -> String {
-    let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    format!("`{}`", text.chars().filter(fine).take(40).collect::<String>())
 }
 
 #[cfg(test)]

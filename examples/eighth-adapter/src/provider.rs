@@ -14,6 +14,7 @@ use deposit_transport::HttpConfig;
 
 use crate::client::Client;
 use crate::config::{Checked, Config};
+use crate::error::{ID, error};
 use crate::webhook::Webhooks;
 use crate::{api, map};
 
@@ -41,7 +42,7 @@ impl DepositIntent for AcornOrder {
         &self.deposit_id
     }
     fn provider(&self) -> ProviderId {
-        AcornPay::ID
+        ID
     }
     fn provider_ref(&self) -> &ProviderRef {
         &self.reference
@@ -58,12 +59,13 @@ impl DepositIntent for AcornOrder {
 fn acorn() -> Result<TickerSpec, ConfigError> {
     let broken = |_| ConfigError::new("providers.acornpay", "has a ticker or asset that is none");
     let ticker: Ticker = "ACORN".parse().map_err(broken)?;
-    Ok(TickerSpec::new(ticker, Asset::new("ACORN", 8).map_err(|_| broken(deposit_core::InvalidCode))?, TickerKind::Address, CreditRule::at_rate_of(ticker)).with_quote_decimals(8))
+    let asset = Asset::new("ACORN", 8).map_err(|_| broken(deposit_core::InvalidCode))?;
+    Ok(TickerSpec::new(ticker, asset, TickerKind::Address, CreditRule::at_rate_of(ticker)))
 }
 
 impl AcornPay {
     /// `acornpay`.
-    pub const ID: ProviderId = ProviderId::constant("acornpay");
+    pub const ID: ProviderId = ID;
 
     /// The adapter with the default limits of [`HttpConfig`].
     ///
@@ -92,16 +94,11 @@ impl AcornPay {
             budget: RequestBudget { requests: 10, per: Duration::from_secs(1), concurrency: 4 },
             requests_per_read: 1,
         };
-        let client = Client::new(&config, http)
-            .map_err(|_| ConfigError::new("providers.acornpay", "cannot work in this process: no TLS"))?;
+        let client = Client::new(&config, http)?;
         let Checked { merchant, webhook_secret, .. } = config;
         let webhooks = Webhooks { secret: webhook_secret, merchant, ticker: spec.ticker };
         Ok(Self { client, webhooks, capabilities })
     }
-}
-
-fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
-    ProviderError::new(AcornPay::ID, operation, kind)
 }
 
 #[async_trait]

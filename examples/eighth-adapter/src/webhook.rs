@@ -2,13 +2,12 @@
 
 use deposit_core::{
     Concern, Delivery, DeliveryId, Observation, Observed, ProviderRef, RawDelivery, Secret, Target, Ticker,
-    WebhookError,
+    WebhookError, printable,
 };
 use deposit_transport::signature;
 
 use crate::api::{self, Event};
-use crate::map::word;
-use crate::provider::AcornPay;
+use crate::error::ID;
 
 const SIGNATURE: &str = "acorn-signature";
 
@@ -36,14 +35,14 @@ impl Webhooks {
             "payment.seen" | "payment.confirmed" | "payment.orphaned" => Observed::PaymentHint,
             "order.expired" | "order.cancelled" => Observed::Hint,
             other => {
-                let detail = format!("unknown event {}: ignored", word(other));
+                let detail = format!("unknown event {}: ignored", printable(other));
                 delivery.concerns.push(Concern::new("unknown_event", detail));
                 return Ok(delivery);
             }
         };
         let order = event.order_id.and_then(|id| ProviderRef::new(id).ok());
         delivery.observations.push(Observation {
-            provider: AcornPay::ID,
+            provider: ID,
             target: Target::Order(order.ok_or(WebhookError::Malformed("no order id"))?),
             ticker: Some(self.ticker),
             ours: event.external_id.as_deref().map(api::is_ours),

@@ -1,12 +1,12 @@
 //! Requests, and what a refusal means.
 
-use deposit_core::{ErrorKind, Operation, ProviderError, Secret};
-use deposit_transport::{BuildError, HttpClient, HttpConfig};
+use deposit_core::{ConfigError, ErrorKind, Operation, ProviderError, Secret};
+use deposit_transport::{HttpClient, HttpConfig};
 use url::Url;
 
 use crate::api;
 use crate::config::Checked;
-use crate::provider::@Name@;
+use crate::error::ID;
 
 #[derive(Debug)]
 #[expect(dead_code, reason = "the requests below are to be written")]
@@ -17,8 +17,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, BuildError> {
-        let http = HttpClient::new(@Name@::ID, http)?;
+    pub(crate) fn new(config: &Checked, http: HttpConfig) -> Result<Self, ConfigError> {
+        let http = HttpClient::new(ID, http)?;
         Ok(Self { http, base_url: config.base_url.clone(), api_key: config.api_key.clone() })
     }
 
@@ -33,5 +33,5 @@ impl Client {
 }
 
 fn to_be_written(operation: Operation, what: &str) -> ProviderError {
-    ProviderError::new(@Name@::ID, operation, ErrorKind::Unsupported).with_source(format!("to be written: {what}"))
+    ProviderError::new(ID, operation, ErrorKind::Unsupported).with_source(format!("to be written: {what}"))
 }

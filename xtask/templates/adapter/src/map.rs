@@ -1,6 +1,6 @@
 //! From the wire to the domain. Pure.
 
-use deposit_core::{
+use deposit_core::{printable, 
     Amount, Asset, Concern, Failure, OrderState, PayInstructions, PaymentReading, PaymentRef, ProviderRef,
     Snapshot,
 };
@@ -24,7 +24,7 @@ pub(crate) fn snapshot(reference: &ProviderRef, order: &api::Order, asset: Asset
         OrderStatus::Expired => OrderState::Expired,
         OrderStatus::Cancelled => OrderState::Failed(Failure::Cancelled),
         OrderStatus::Other(other) => {
-            let detail = format!("unknown order status {}: the order counts as open", word(other));
+            let detail = format!("unknown order status {}: the order counts as open", printable(other));
             snapshot.concerns.push(Concern::new("unknown_status", detail));
             OrderState::Open
         }
@@ -52,18 +52,12 @@ pub(crate) fn snapshot(reference: &ProviderRef, order: &api::Order, asset: Asset
             PaymentStatus::Gone => snapshot.payments.push(PaymentReading::gone(id, asset)),
             PaymentStatus::Other(other) => {
                 snapshot.undecided.push(id);
-                let detail = format!("unknown payment status {}: the payment stays as it was", word(other));
+                let detail = format!("unknown payment status {}: the payment stays as it was", printable(other));
                 snapshot.concerns.push(Concern::new("unknown_status", detail));
             }
         }
     }
     snapshot
-}
-
-/// A word of the provider that may be shown: short, and of harmless characters only.
-fn word(text: &str) -> String {
-    let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    format!("`{}`", text.chars().filter(fine).take(40).collect::<String>())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use deposit_transport::HttpConfig;
 
 use crate::client::Client;
 use crate::config::Config;
+use crate::error::{ID, error};
 use crate::webhook::Webhooks;
 use crate::{api, map};
 
@@ -27,12 +28,13 @@ pub struct @Name@ {
 fn tickers() -> Result<Vec<TickerSpec>, ConfigError> {
     let none = || ConfigError::new("providers.@name@", "has a ticker or asset that is none");
     let ticker: Ticker = "@TICKER@".parse().map_err(|_| none())?;
-    Ok(vec![TickerSpec::new(ticker, Asset::new("@TICKER@", 8).map_err(|_| none())?, TickerKind::Address, CreditRule::at_rate_of(ticker)).with_quote_decimals(8)])
+    let asset = Asset::new("@TICKER@", 8).map_err(|_| none())?;
+    Ok(vec![TickerSpec::new(ticker, asset, TickerKind::Address, CreditRule::at_rate_of(ticker))])
 }
 
 impl @Name@ {
     /// `@name@`.
-    pub const ID: ProviderId = ProviderId::constant("@name@");
+    pub const ID: ProviderId = ID;
 
     /// The adapter with the default limits of [`HttpConfig`].
     ///
@@ -61,14 +63,9 @@ impl @Name@ {
             budget: RequestBudget { requests: 1, per: Duration::from_secs(1), concurrency: 1 },
             requests_per_read: 1,
         };
-        let client = Client::new(&config, http)
-            .map_err(|_| ConfigError::new("providers.@name@", "cannot work in this process: no TLS"))?;
+        let client = Client::new(&config, http)?;
         Ok(Self { client, webhooks: Webhooks::new(config.webhook_secret), capabilities })
     }
-}
-
-fn error(operation: Operation, kind: ErrorKind) -> ProviderError {
-    ProviderError::new(@Name@::ID, operation, kind)
 }
 
 #[async_trait]

@@ -1,11 +1,47 @@
-//! Lines of the feed that cannot be read: one odd line is a matter for an operator, and no reason not to read the others.
+//! Transactions of the wallet's history. A line that cannot be read is a matter for an operator, and no reason not to read the others.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::api::{Entry, Group, Line};
+/// A transaction as this wallet sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) tx_hash: String,
+    /// 0: not in a block yet.
+    pub(crate) height: u64,
+    pub(crate) timestamp: u64,
+    /// Its place from the end that was asked for: with the oldest first it stays until a reorganisation.
+    pub(crate) transfer_internal_index: Option<u64>,
+    #[serde(default)]
+    pub(crate) unlock_time: u64,
+    #[serde(default)]
+    pub(crate) is_mining: bool,
+    #[serde(default)]
+    pub(crate) subtransfers_by_pid: Vec<Group>,
+}
+
+/// What a transaction moves under one payment id; an empty one is the base address.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Group {
+    #[serde(default)]
+    pub(crate) payment_id: String,
+    #[serde(default, deserialize_with = "lines")]
+    pub(crate) subtransfers: Vec<Line>,
+}
+
+/// The net change of one asset.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Line {
+    /// Smallest units. Passes 2^53.
+    pub(crate) amount: u64,
+    pub(crate) asset_id: String,
+    pub(crate) is_income: bool,
+    /// It could not be read: the figures are none.
+    #[serde(skip)]
+    pub(crate) odd: bool,
+}
 
 fn each<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     from: D,
