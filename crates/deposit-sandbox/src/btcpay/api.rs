@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 
@@ -14,7 +14,7 @@ use super::create;
 use super::error::{Problems, Refusal};
 use super::invoice::{Event, Events, Invoice, Status};
 use super::method::{METHODS, MethodId, parse_id};
-use super::server::BtcPay;
+use super::state::BtcPay;
 use crate::control_error::json_response;
 use crate::json::Json;
 

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use bytes::Bytes;
 
 use super::api::{Answer, Params, Server, json_only, ok, param, scope};
 use super::error::{Problems, Refusal};
-use super::hooks::{self, Hook, Subscription};
-use super::server::BtcPay;
+use super::state::{BtcPay, Hook};
+use super::subscription;
+use super::subscription::Subscription;
 use crate::json::Json;
 use crate::webhook::{Attempt, Target};
 
@@ -83,7 +84,7 @@ async fn create(State(server): Server, Path(p): Params, headers: HeaderMap, body
         everything: wanted.everything,
         events: wanted.events,
     };
-    hooks::open(&server.context.webhooks, &subscription);
+    subscription::open(&server.context.webhooks, &subscription);
     let mut view = subscription.view(&server.context.webhooks).members().to_vec();
     view.push(("secret".to_owned(), Json::text(secret)));
     server.state().subscriptions.push(subscription);
@@ -130,7 +131,7 @@ async fn replace(State(server): Server, Path(p): Params, headers: HeaderMap, bod
         if let Some(secret) = wanted.secret {
             subscription.secret = secret;
         }
-        hooks::open(&server.context.webhooks, subscription);
+        subscription::open(&server.context.webhooks, subscription);
         Ok(ok(&subscription.view(&server.context.webhooks)))
     })
 }

@@ -23,6 +23,7 @@
 mod api;
 mod create;
 mod decimal;
+mod emulator;
 mod error;
 mod hooks;
 mod hooks_api;
@@ -32,11 +33,12 @@ mod invoice_properties;
 mod method;
 mod play;
 mod rates;
-mod server;
 mod setup;
+mod state;
+mod subscription;
 mod view;
 mod wallet;
 
-pub use server::{BtcPay, STORE_PERMISSIONS};
+pub use state::{BtcPay, STORE_PERMISSIONS};
 
 pub(crate) const NAME: &str = "btcpay";

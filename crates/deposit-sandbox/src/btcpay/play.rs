@@ -5,7 +5,7 @@ use deposit_core::{Amount, DecimalText};
 use super::decimal::Dec;
 use super::invoice::{Events, Invoice, Payment, PaymentStatus, Prompt, Status};
 use super::method::Kind;
-use super::server::{BtcPay, State};
+use super::state::{BtcPay, State};
 use crate::control_error::ControlError;
 use crate::emulator::{
     PayRequest, PayStage, PlayedPayment, ScenarioName, ScenarioRequest, TruthOrder, TruthPayment, TruthStage,

@@ -9,8 +9,8 @@ use axum::routing::get;
 
 use super::api::{Answer, Params, Server, ok, scope};
 use super::error::Refusal;
-use super::hooks;
-use super::server::{BtcPay, key_of};
+use super::state::{BtcPay, key_of};
+use super::subscription;
 use crate::control_error::ControlError;
 use crate::json::Json;
 use crate::webhook::Target;
@@ -100,7 +100,7 @@ impl BtcPay {
             subscription.target = Target::Url(url.to_owned());
             subscription.everything = events.is_empty();
             subscription.events = events.iter().map(|event| (*event).to_owned()).collect();
-            hooks::open(&self.context.webhooks, subscription);
+            subscription::open(&self.context.webhooks, subscription);
         }
     }
 }

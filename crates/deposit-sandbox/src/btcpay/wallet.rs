@@ -11,7 +11,7 @@ use super::api::{Answer, Params, Server, ok, param, scope};
 use super::error::Refusal;
 use super::invoice::{Invoice, Payment, PaymentStatus};
 use super::method::{Kind, Method, MethodId, parse_id};
-use super::server::BtcPay;
+use super::state::BtcPay;
 use crate::json::Json;
 
 const WALLET: &str = "btcpay.store.canviewwallet";

@@ -6,41 +6,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::order::{Generation, Happened, Order};
-use super::server::{Daimo, State};
+use super::state::{Daimo, State};
 use super::view;
 use crate::json::Json;
-use crate::webhook::{Message, Rendered, RetryPolicy, Target};
-
-/// Up to 10 tries; before the n-th further one a wait of 2^(n-1) minutes. Anything but 2xx is tried again.
-pub(super) const RETRY: RetryPolicy =
-    RetryPolicy { waits: &[60, 120, 240, 480, 960, 1_920, 3_840, 7_680, 15_360], retries: |_| true };
-
-/// Where a gateway takes this provider's webhooks.
-const GATEWAY_PATH: &str = "/webhooks/daimo";
-
-#[derive(Clone)]
-pub(super) struct Subscription {
-    pub(super) id: String,
-    pub(super) generation: Generation,
-    pub(super) target: Target,
-    /// The Basic token, or the secret that signs.
-    pub(super) secret: String,
-    /// Sessions: `*`, or names of events.
-    pub(super) events: Vec<String>,
-    pub(super) created: i64,
-}
-
-impl Subscription {
-    /// One that is there from the start.
-    pub(super) fn of_gateways(id: String, generation: Generation, secret: String, created: i64) -> Self {
-        let target = Target::Gateways(GATEWAY_PATH);
-        Self { id, generation, target, secret, events: vec!["*".to_owned()], created }
-    }
-
-    fn wants(&self, kind: &str) -> bool {
-        self.events.iter().any(|event| event == "*" || event == kind)
-    }
-}
+use crate::webhook::{Message, Rendered};
 
 /// One event for one subscription.
 #[derive(Debug)]
@@ -145,6 +114,7 @@ pub(super) fn signature(secret: &str, stamp: i64, body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::subscription::RETRY;
     use super::*;
 
     #[test]
@@ -164,5 +134,18 @@ mod tests {
             "t=1785000000,v1=c75088eadc9d83313f47964ab184682e72a9b8b509ac30d35cf20b669b160494"
         );
         assert_ne!(signed, signature("whsec-sample-1", 1_785_000_000, b"{} "));
+    }
+}
+
+impl Daimo {
+    /// Tells of what happened to an order. Call it with the state locked.
+    pub(super) fn publish(&self, state: &mut State, index: usize, events: &[Happened]) {
+        // An event shows the order as it was then, so each is told before the next thing happens.
+        if let Some(order) = state.orders.get(index).cloned() {
+            for happened in events {
+                publish(self, state, &order, *happened);
+            }
+        }
+        self.context.wake.notify_one();
     }
 }

@@ -9,12 +9,13 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 
 use super::chain::CHAINS;
-use super::hooks::{self, RETRY, Subscription};
 use super::order::{Generation, Happened, Order, Stage};
 use super::payments::{Answer, Refusal, idempotency_key, ok, refuse};
-use super::read::{self, Checked};
-use super::server::{Daimo, unauthorized};
+use super::read::Checked;
 use super::sessions::{answer, bad, not_found};
+use super::state::{Daimo, unauthorized};
+use super::subscription::{RETRY, Subscription};
+use super::{hooks, read};
 use crate::json::Json;
 use crate::webhook::Target;
 

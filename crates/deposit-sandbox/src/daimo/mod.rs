@@ -26,6 +26,7 @@
 //! chains that have it.
 
 mod chain;
+mod emulator;
 mod hooks;
 mod hooks_api;
 mod order;
@@ -33,11 +34,12 @@ mod page;
 mod payments;
 mod play;
 mod read;
-mod server;
 mod sessions;
+mod state;
+mod subscription;
 mod view;
 
-pub use server::Daimo;
+pub use state::Daimo;
 
 /// An EVM address with its checksum.
 pub(crate) fn checksummed(address: &str) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use deposit_core::Ticker;
@@ -13,7 +13,7 @@ use deposit_core::Ticker;
 use super::chain::COINS;
 use super::order::{Generation, Order};
 use super::play;
-use super::server::{Daimo, State as All};
+use super::state::{Daimo, State as All};
 use crate::emulator::PayStage;
 use crate::json::Json;
 

@@ -10,9 +10,9 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 
 use super::order::{Generation, Order, Stage};
-use super::read::{self, Checked};
-use super::server::Daimo;
-use super::view;
+use super::read::Checked;
+use super::state::Daimo;
+use super::{read, view};
 use crate::control_error::json_response;
 use crate::json::Json;
 
@@ -139,4 +139,15 @@ async fn by_external_id(State(server): Server, Path(id): Path<String>, headers: 
     server.payments_key(&headers)?;
     let payment = find(&server, |order| order.external_id.as_deref() == Some(id.as_str()))?;
     Ok(ok(&Json::object([("payment", payment)])))
+}
+
+impl Daimo {
+    /// `Api-Key: KEY`
+    pub(super) fn payments_key(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match headers.get("api-key").map(|value| value.as_bytes()) {
+            Some(key) if key == self.api_key.as_bytes() => Ok(()),
+            Some(_) => Err(refuse(StatusCode::UNAUTHORIZED, "Invalid API key")),
+            None => Err(refuse(StatusCode::UNAUTHORIZED, "Missing API key")),
+        }
+    }
 }

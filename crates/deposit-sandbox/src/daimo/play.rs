@@ -4,7 +4,7 @@ use deposit_core::{Amount, Asset, DecimalText, Ticker};
 
 use super::chain::{COINS, Coin};
 use super::order::{Generation, Order, Stage, usdc};
-use super::server::{Daimo, State};
+use super::state::{Daimo, State};
 use crate::control_error::ControlError;
 use crate::emulator::{
     PayRequest, PayStage, PlayedPayment, ScenarioName, ScenarioRequest, TruthOrder, TruthPayment,

@@ -2,7 +2,8 @@
 
 use deposit_core::DecimalText;
 
-use super::chain::{self, CHAINS, Chain};
+use super::chain;
+use super::chain::{CHAINS, Chain};
 use crate::json::Json;
 
 /// What is wrong with a body.

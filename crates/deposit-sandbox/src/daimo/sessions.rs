@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post, put};
 use bytes::Bytes;
 
 use super::order::{Generation, Order, Stage};
 use super::payments::{Answer, Refusal};
-use super::read::{self, Checked, Invalid};
-use super::server::{Daimo, State as All, unauthorized};
-use super::view::{self, Reader};
+use super::read::{Checked, Invalid};
+use super::state::{Daimo, State as All, unauthorized};
+use super::view::Reader;
+use super::{read, view};
 use crate::control_error::json_response;
 use crate::json::Json;
 
@@ -221,4 +222,15 @@ async fn choose(State(server): Server, Path(id): Path<String>, bytes: Bytes) -> 
         order.stage = Stage::Waiting;
         Ok(())
     })
+}
+
+impl Daimo {
+    /// `Authorization: Bearer KEY`; `false` where there is no such header.
+    pub(super) fn sessions_key(&self, headers: &HeaderMap) -> Result<bool, Refusal> {
+        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(false) };
+        let bearer = value.to_str().ok().and_then(|text| text.split_once(' '));
+        let right =
+            bearer.is_some_and(|(scheme, key)| scheme.eq_ignore_ascii_case("bearer") && key == self.api_key);
+        if right { Ok(true) } else { Err(unauthorized().into()) }
+    }
 }

@@ -1,9 +1,10 @@
 //! The answers of the RPC that only read.
 
-use super::codec::{self, Id};
+use super::args::{Args, Refusal};
+use super::blocks::{Dialect, block_json};
+use super::codec;
+use super::codec::Id;
 use super::ledger::{Block, GENESIS_HASH, Kind, Ledger};
-use super::rpc::{Args, Refusal, block_json};
-use super::server::Dialect;
 use crate::json::Json;
 
 type Answer = Result<Json, Refusal>;

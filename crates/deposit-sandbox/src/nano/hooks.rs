@@ -1,9 +1,11 @@
 //! The HTTP callback: a POST for each cemented block, unsigned, tried once.
 
+use super::blocks::{Dialect, block_json};
 use super::codec;
+use super::codec::Id;
 use super::ledger::{Block, Kind};
-use super::rpc::block_json;
-use super::server::{Dialect, Nano};
+use super::notice::Notice;
+use super::state::{Nano, State};
 use crate::faults::Faults;
 use crate::json::Json;
 use crate::webhook::{Message, Rendered, Target, Webhooks};
@@ -71,4 +73,21 @@ pub(super) fn send(node: &Nano, dialect: Dialect, block: &Block, faults: &Faults
     };
     let line = if faults.bad_signature { WRONG_LINE } else { LINE };
     node.context.webhooks.send(line, std::sync::Arc::new(hook));
+}
+
+impl Nano {
+    /// Cements a block with all that it stands on, and tells of it. Call it with the state locked, so that notices keep their order.
+    pub(super) fn cement(&self, state: &mut State, hash: &Id) {
+        for hash in state.ledger.confirm(hash) {
+            self.tell(state, &hash);
+        }
+    }
+
+    /// Tells of a cemented block, by socket and callback.
+    pub(super) fn tell(&self, state: &State, hash: &Id) {
+        let Some(block) = state.ledger.block(hash) else { return };
+        let faults = self.context.faults.get();
+        send(self, state.dialect, block, &faults);
+        _ = self.notices.send(Notice::confirmed(block, self.now(), &faults));
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::codec::{self, Id, ZERO};
+use super::codec;
+use super::codec::{Id, ZERO};
 
 /// Worthless and public: the genesis account of the dev network, which holds the whole supply.
 pub(super) const GENESIS_KEY: &str = "34F0A37AAD20F4A260F0A5B3CB3D7FB50673212263E58A380BC10474BB039CE4";

@@ -29,15 +29,20 @@
 //! is known. `webhooks` holds for the socket too (there `reordered` is `normal`).
 
 mod answers;
+mod args;
+mod blocks;
 mod codec;
+mod emulator;
 mod hooks;
 mod ledger;
+mod notice;
 mod play;
 mod rpc;
-mod server;
 mod socket;
+mod state;
 
+pub use blocks::Dialect;
 pub(crate) use codec::account;
-pub use server::{Dialect, Nano};
+pub use state::Nano;
 
 pub(crate) const NAME: &str = "nano";

@@ -2,9 +2,11 @@
 
 use deposit_core::{Amount, Asset, DecimalText, Ticker};
 
-use super::codec::{self, Id, Signer, ZERO};
+use super::blocks::Dialect;
+use super::codec;
+use super::codec::{Id, Signer, ZERO};
 use super::ledger::{Given, build};
-use super::server::{Nano, Payment, State};
+use super::state::{Nano, Payment, State};
 use crate::control_error::ControlError;
 use crate::emulator::{
     PayRequest, PayStage, PlayedPayment, ScenarioName, ScenarioRequest, TruthOrder, TruthPayment, TruthStage,
@@ -197,4 +199,18 @@ pub(super) fn truth(node: &Nano) -> Vec<TruthOrder> {
             payments: truth_of(&state, to),
         })
         .collect()
+}
+
+impl Nano {
+    /// The signed and worked state block, as the JSON of `process`, with which the owner of this private key (hexadecimal) takes in a send
+    /// that waits. For whoever plays a wallet.
+    #[must_use]
+    pub fn receive_block(&self, private_key: &str, send: &str) -> Option<String> {
+        let signer = Signer::new(&codec::id_of(private_key)?);
+        let state = self.state();
+        let send = state.ledger.block(&codec::id_of(send)?)?;
+        let balance = state.ledger.balance(&signer.key()).checked_add(send.amount)?;
+        let given = super::ledger::build(&state.ledger, &signer, balance, send.hash);
+        Some(super::blocks::given_json(&given, Dialect::Cpp).compact())
+    }
 }

@@ -3,92 +3,21 @@
 use std::sync::Arc;
 
 use axum::extract::State as Extract;
-use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
 use bytes::Bytes;
 
-use super::answers;
-use super::codec::{self, Id};
+use super::args::{Args, Refusal};
+use super::blocks::Dialect;
+use super::codec::Id;
 use super::ledger::{Block, Given, Kind, LEDGER_THRESHOLD};
-use super::server::{Dialect, Nano, State};
+use super::state::{Nano, State};
+use super::{answers, codec};
 use crate::control_error::json_response;
 use crate::emulator::Emulator as _;
 use crate::json::Json;
 
-/// Why a request got no answer.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// The node's own `error`: HTTP 200 in both dialects.
-    Error(&'static str),
-    /// A request that cannot be understood: HTTP 200 with `error`, or RsNano's 4xx in plain text.
-    Request { error: &'static str, status: StatusCode },
-}
-
-impl Refusal {
-    fn unprocessable(error: &'static str) -> Self {
-        Self::Request { error, status: StatusCode::UNPROCESSABLE_ENTITY }
-    }
-
-    fn response(self, dialect: Dialect) -> Response {
-        match self {
-            Self::Request { error, status } if dialect == Dialect::RsNano => {
-                (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], error).into_response()
-            }
-            Self::Error(error) | Self::Request { error, .. } => {
-                json_response(StatusCode::OK, &Json::object([("error", error.into())]))
-            }
-        }
-    }
-}
-
 type Answer = Result<Json, Refusal>;
-
-/// The members of a request.
-pub(super) struct Args<'a> {
-    body: &'a Json,
-    dialect: Dialect,
-}
-
-impl Args<'_> {
-    /// A text. The C++ node takes numbers and flags as their text, RsNano does not take them at all.
-    pub(super) fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
-        match self.body.get(name) {
-            None | Some(Json::Null) => Ok(None),
-            Some(Json::Text(text)) => Ok(Some(text.clone())),
-            Some(Json::Number(text)) if self.dialect == Dialect::Cpp => Ok(Some(text.clone())),
-            Some(Json::Bool(flag)) if self.dialect == Dialect::Cpp => Ok(Some(flag.to_string())),
-            Some(_) => Err(Refusal::unprocessable("Unable to parse JSON")),
-        }
-    }
-
-    pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool, Refusal> {
-        Ok(self.text(name)?.map_or(default, |text| text == "true"))
-    }
-
-    pub(super) fn count(&self, name: &str) -> Result<Option<usize>, Refusal> {
-        let text = self.text(name)?;
-        text.map(|t| t.parse().map_err(|_| Refusal::unprocessable("Invalid count limit"))).transpose()
-    }
-
-    pub(super) fn raw(&self, name: &str) -> Result<Option<u128>, Refusal> {
-        let text = self.text(name)?;
-        text.map(|t| t.parse().map_err(|_| Refusal::Error("Bad threshold number"))).transpose()
-    }
-
-    pub(super) fn account(&self, name: &str) -> Result<Id, Refusal> {
-        let text = self.text(name)?.unwrap_or_default();
-        codec::key_of(&text).ok_or(Refusal::Error("Bad account number"))
-    }
-
-    pub(super) fn hash(&self, name: &str, error: &'static str) -> Result<Id, Refusal> {
-        codec::id_of(&self.text(name)?.unwrap_or_default()).ok_or(Refusal::Error(error))
-    }
-
-    pub(super) fn list(&self, name: &str) -> Vec<String> {
-        let items = self.body.get(name).map(Json::items).unwrap_or_default();
-        items.iter().map(|item| item.as_text().unwrap_or_default().to_owned()).collect()
-    }
-}
 
 /// `POST /nano`
 pub(super) async fn node(
@@ -201,7 +130,7 @@ fn process(node: &Nano, state: &mut State, args: &Args<'_>) -> Answer {
     let hash = state.ledger.process(given, node.now()).map_err(Refusal::Error)?;
     if let Some(sent) = state.ledger.block(&hash).filter(|b| b.kind == Kind::Send) {
         let payment =
-            super::server::Payment { to: sent.given.link, hash, raw: sent.amount, seen_at: node.now() };
+            super::state::Payment { to: sent.given.link, hash, raw: sent.amount, seen_at: node.now() };
         state.payments.push(payment);
     }
     if state.ledger.stands(&hash) {
@@ -262,27 +191,4 @@ fn work_generate(args: &Args<'_>, dialect: Dialect) -> Answer {
         ("multiplier", "1".into()),
         ("hash", Json::text(codec::upper(&root))),
     ]))
-}
-
-/// The block as it is written everywhere.
-pub(super) fn block_json(block: &Block, dialect: Dialect) -> Json {
-    given_json(&block.given, dialect)
-}
-
-pub(super) fn given_json(given: &Given, dialect: Dialect) -> Json {
-    let work = match dialect {
-        Dialect::Cpp => format!("{:016x}", given.work),
-        Dialect::RsNano => format!("{:016X}", given.work),
-    };
-    Json::object([
-        ("type", "state".into()),
-        ("account", Json::text(codec::address(&given.account))),
-        ("previous", Json::text(codec::upper(&given.previous))),
-        ("representative", Json::text(codec::address(&given.representative))),
-        ("balance", Json::text(given.balance.to_string())),
-        ("link", Json::text(codec::upper(&given.link))),
-        ("link_as_account", Json::text(codec::address(&given.link))),
-        ("signature", Json::text(codec::upper(&given.signature))),
-        ("work", Json::text(work)),
-    ])
 }

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 use bytes::Bytes;
 use deposit_core::DecimalText;
 
 use super::create;
 use super::currency::{CURRENCIES, Currency};
 use super::figures::{double, double_of, minor_of, needed, swapped};
-use super::server::{Nanswap, Refusal, error_response, refused};
+use super::state::{Nanswap, Refusal, error_response, refused};
 use crate::control_error::json_response;
 use crate::json::Json;
 
@@ -78,7 +78,7 @@ impl Query {
     }
 
     fn pair(&self, server: &Nanswap) -> Result<(&'static Currency, &'static Currency), Refusal> {
-        pair(server, self.get("from")?, self.get("to")?)
+        create::pair(server, self.get("from")?, self.get("to")?)
     }
 
     /// A plain decimal above zero.
@@ -88,18 +88,6 @@ impl Query {
         let positive = text.parse::<DecimalText>().is_ok_and(|n| !n.is_negative() && !n.is_zero());
         if plain && positive { Ok(text) } else { Err(refused("Invalid amount")) }
     }
-}
-
-/// Tickers are those of `all-currencies`, to the letter.
-pub(super) fn pair(
-    server: &Nanswap,
-    from: &str,
-    to: &str,
-) -> Result<(&'static Currency, &'static Currency), Refusal> {
-    let known =
-        |key: &str| server.currency(key).ok_or_else(|| refused(format!("Currency {key} is not supported")));
-    let (from, to) = (known(from)?, known(to)?);
-    if from == to { Err(refused("from and to must differ")) } else { Ok((from, to)) }
 }
 
 async fn all_currencies(State(server): Server) -> Response {

@@ -2,11 +2,10 @@
 
 use axum::http::{HeaderMap, StatusCode, header};
 
-use super::api::pair;
 use super::currency::Currency;
 use super::figures::{double, minor_of, swapped};
 use super::order::{Order, Status};
-use super::server::{Nanswap, Refusal, refused};
+use super::state::{Nanswap, Refusal, refused};
 use crate::json::Json;
 
 /// 72 h, or 5 minutes for an order with an item's name.
@@ -116,4 +115,16 @@ fn amount(server: &Nanswap, body: &Json, from: &Currency) -> Result<u128, Refusa
     } else {
         Ok(asked)
     }
+}
+
+/// Tickers are those of `all-currencies`, to the letter.
+pub(super) fn pair(
+    server: &Nanswap,
+    from: &str,
+    to: &str,
+) -> Result<(&'static Currency, &'static Currency), Refusal> {
+    let known =
+        |key: &str| server.currency(key).ok_or_else(|| refused(format!("Currency {key} is not supported")));
+    let (from, to) = (known(from)?, known(to)?);
+    if from == to { Err(refused("from and to must differ")) } else { Ok((from, to)) }
 }

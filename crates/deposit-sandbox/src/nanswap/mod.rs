@@ -30,11 +30,12 @@
 mod api;
 mod create;
 mod currency;
+mod emulator;
 mod figures;
 mod order;
 mod play;
-mod server;
+mod state;
 
-pub use server::Nanswap;
+pub use state::Nanswap;
 
 pub(crate) const NAME: &str = "nanswap";

@@ -4,7 +4,7 @@ use deposit_core::{Amount, DecimalText};
 
 use super::figures::{final_amount, swapped};
 use super::order::{Order, Status};
-use super::server::{Nanswap, State};
+use super::state::{Nanswap, State};
 use crate::control_error::ControlError;
 use crate::emulator::{PayRequest, PayStage, PlayedPayment, ScenarioName, ScenarioRequest};
 

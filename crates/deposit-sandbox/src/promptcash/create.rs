@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, header};
 use deposit_core::{DecimalText, Ticker};
 use sha2::{Digest as _, Sha256};
 
+use super::error::Refusal;
 use super::order::SATOSHI;
-use super::server::Refusal;
 use crate::rates::Rates;
 
 const FIELDS: &[&str] = &[

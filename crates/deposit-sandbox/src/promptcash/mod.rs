@@ -20,11 +20,15 @@
 //! where the answer is no answer or a 5xx. An order without a `callback` calls the gateways, as if the account had a default. A
 //! `signature` may be left out; one that is there has to be right, in either of the two published forms.
 
+mod api;
+mod callback;
 mod create;
+mod emulator;
+mod error;
 mod order;
 mod play;
-mod server;
+mod state;
 
-pub use server::PromptCash;
+pub use state::PromptCash;
 
 pub(crate) const NAME: &str = "promptcash";

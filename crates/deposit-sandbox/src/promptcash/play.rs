@@ -3,7 +3,7 @@
 use deposit_core::{Amount, Asset, DecimalText, Ticker};
 
 use super::order::{Order, Tx};
-use super::server::{PromptCash, State};
+use super::state::{PromptCash, State};
 use crate::control_error::ControlError;
 use crate::emulator::{
     PayRequest, PayStage, PlayedPayment, ScenarioName, ScenarioRequest, TruthOrder, TruthPayment, TruthStage,
@@ -143,5 +143,21 @@ pub(super) fn truth(order: &Order) -> TruthOrder {
         ticker: Some(Ticker::BCH),
         due: Some(Amount::new(order.due(), Asset::BCH)),
         payments: payment.into_iter().collect(),
+    }
+}
+
+impl PromptCash {
+    /// Somebody at the service gives a payment a word: `CANCELLED`, `HOLD` or `REFUNDED`. Beside the control API; what really causes
+    /// these words is not documented.
+    ///
+    /// # Errors
+    /// Where the payment is unknown.
+    pub fn mark(&self, reference: &str, word: &'static str) -> Result<(), ControlError> {
+        let mut state = self.state();
+        let index = find(&state, reference)?;
+        if let Some(order) = state.orders.get_mut(index) {
+            order.marked = Some(word);
+        }
+        Ok(())
     }
 }

@@ -4,56 +4,24 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::Response;
 use bytes::Bytes;
 
-use super::create;
 use super::error::{Outcome, Refusal};
-use super::form::{self, Pair, Params};
-use super::hooks::{self, Cause, Endpoint};
+use super::event::{Cause, Endpoint};
+use super::form::{Pair, Params};
 use super::list::{Of, Window, events, newest_first};
 use super::model::{Charge, PaymentStatus, Session, SessionStatus};
-use super::server::{Kept, State as Account, Stripe, Version};
+use super::reply::Reply;
+use super::state::{Kept, State as Account, Stripe};
+use super::version::Version;
 use super::view::Expand;
+use super::{create, event, form};
 use crate::json::Json;
 
 pub(super) fn router(server: Arc<Stripe>) -> Router {
     Router::new().fallback(serve).with_state(server)
-}
-
-/// An answer with its headers.
-pub(super) struct Reply {
-    status: StatusCode,
-    body: String,
-    headers: Vec<(&'static str, String)>,
-}
-
-impl Reply {
-    fn new(status: StatusCode, body: String) -> Self {
-        Self { status, body, headers: vec![] }
-    }
-
-    pub(super) fn refused(refusal: &Refusal) -> Self {
-        Self::new(refusal.status, refusal.body().pretty())
-    }
-
-    pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    pub(super) fn response(self) -> Response {
-        let mut response =
-            (self.status, [(header::CONTENT_TYPE, "application/json")], self.body).into_response();
-        for (name, value) in self.headers {
-            let name: Option<HeaderName> = name.parse().ok();
-            if let (Some(name), Ok(value)) = (name, HeaderValue::from_str(&value)) {
-                response.headers_mut().insert(name, value);
-            }
-        }
-        response
-    }
 }
 
 /// A request that was let in.
@@ -378,7 +346,7 @@ fn create_endpoint(server: &Stripe, state: &mut Account, call: &Call<'_>) -> Out
     let id = server.id(state, "endpoint", "we_1", 23);
     let secret = format!("whsec_{}", server.context.random.base58(&format!("stripe/secret/{id}"), 32));
     let endpoint = Endpoint::to(id, url, secret, events);
-    hooks::open(&server.context.webhooks, &endpoint);
+    event::open(&server.context.webhooks, &endpoint);
     let view = endpoint.view(&server.context.webhooks, true);
     state.endpoints.push(endpoint);
     Ok(view)

@@ -5,7 +5,7 @@ use url::Url;
 use super::error::{Outcome, Refusal};
 use super::form::{Pair, Params};
 use super::model::{CURRENCIES, Currency, MAXIMUM, Wanted};
-use super::server::Version;
+use super::version::Version;
 use super::view::Expand;
 
 /// Payment methods that this API knows by name; the hosted page here takes cards.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::error::{Outcome, Refusal};
+use super::event::Event;
 use super::form::{Pair, Params};
-use super::hooks::Event;
 use super::model::{Charge, Session};
-use super::server::{State, Stripe};
+use super::state::{State, Stripe};
 use super::view;
 use crate::json::Json;
 

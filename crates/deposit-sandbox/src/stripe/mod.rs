@@ -22,17 +22,21 @@
 
 mod api;
 mod create;
+mod emulator;
 mod error;
+mod event;
 mod form;
 mod hooks;
 mod list;
 mod model;
 mod page;
 mod play;
-mod server;
+mod reply;
 mod setup;
+mod state;
+mod version;
 mod view;
 
-pub use server::Stripe;
+pub use state::Stripe;
 
 pub(crate) const NAME: &str = "stripe";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use deposit_core::Ticker;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::form;
 use super::model::{Session, SessionStatus};
 use super::play::Try;
-use super::server::Stripe;
+use super::state::Stripe;
 
 /// Stripe's own test cards, dossier section 8: number, what it does.
 const CARDS: [(&str, &str); 5] = [

@@ -2,11 +2,12 @@
 
 use deposit_core::Amount;
 
-use super::hooks::{Cause, News};
+use super::event::Cause;
+use super::hooks::News;
 use super::model::{
     Charge, ChargeStatus, Dispute, Intent, IntentStatus, PaymentStatus, Refund, Session, SessionStatus,
 };
-use super::server::{State, Stripe};
+use super::state::{State, Stripe};
 use super::view::Expand;
 use crate::control_error::ControlError;
 use crate::emulator::{

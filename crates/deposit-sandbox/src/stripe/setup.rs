@@ -1,10 +1,10 @@
 //! What a check of the set-up looks at, and how a test makes it wrong: the account and its webhook endpoints.
 
 use super::error::Outcome;
+use super::event;
 use super::form::{Pair, Params};
-use super::hooks;
 use super::list::Window;
-use super::server::{State, Stripe};
+use super::state::{State, Stripe};
 use crate::json::Json;
 use crate::webhook::Target;
 
@@ -50,7 +50,7 @@ impl Stripe {
         if let Some(endpoint) = state.endpoints.first_mut() {
             endpoint.target = Target::Url(url.to_owned());
             endpoint.events = events.iter().map(|event| (*event).to_owned()).collect();
-            hooks::open(&self.context.webhooks, endpoint);
+            event::open(&self.context.webhooks, endpoint);
         }
     }
 }

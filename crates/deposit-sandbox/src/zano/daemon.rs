@@ -3,7 +3,7 @@
 use super::address;
 use super::chain::Place;
 use super::reply::{Params, Refusal, whole};
-use super::server::State;
+use super::state::State;
 use super::wallet::status;
 use crate::json::Json;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ZANO_ID;
 use super::chain::{Place, Spend, Transaction};
 use super::reply::{Params, Refusal, whole};
-use super::server::State;
+use super::state::State;
 use crate::json::Json;
 
 const OLDEST_FIRST: &str = "FROM_BEGIN_TO_END";

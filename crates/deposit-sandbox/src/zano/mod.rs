@@ -32,17 +32,19 @@ mod address;
 mod auth;
 mod chain;
 mod daemon;
+mod emulator;
 mod feed;
 mod play;
 mod reply;
-mod server;
+mod rpc;
+mod state;
 mod wallet;
 
 #[cfg(test)]
 pub(crate) use address::standard as standard_address;
 pub use auth::token;
 pub use chain::{Move, Spend};
-pub use server::Zano;
+pub use state::Zano;
 
 pub(crate) const NAME: &str = "zano";
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use deposit_core::{Amount, Asset, DecimalText, Ticker};
 
 use super::chain::{Move, Place, Spend, Transaction};
-use super::server::{State, Zano};
+use super::state::{State, Zano};
 use super::{CONFIRMATIONS, FUSD_ID, ZANO_ID, address};
 use crate::control_error::ControlError;
 use crate::emulator::{
@@ -303,4 +303,20 @@ pub(super) fn truth(zano: &Zano) -> Vec<TruthOrder> {
         orders.extend(by_asset.into_iter().map(|(asset, payments)| order(ticker_of(asset), payments)));
     }
     orders
+}
+
+impl Zano {
+    /// A transaction with these lines, in the pool; answers its hash. `unlock_time` above 0 locks it.
+    pub fn send(&self, spends: &[Spend], unlock_time: u64) -> String {
+        send(self, &mut self.state(), spends.to_vec(), unlock_time, false)
+    }
+
+    /// A block with a coinbase transaction of this wallet.
+    pub fn stake(&self, amount: u64) -> String {
+        let mut state = self.state();
+        let spend = Spend { payment_id: String::new(), asset_id: ZANO_ID.to_owned(), amount, income: true };
+        let hash = send(self, &mut state, vec![spend], 0, true);
+        state.chain.shift(&[&hash], Move::Mine, self.context.clock.now());
+        hash
+    }
 }

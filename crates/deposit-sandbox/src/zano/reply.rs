@@ -1,7 +1,7 @@
 //! JSON-RPC as epee writes it: two spaces a level, members in the order of their names, empty lists left out.
 
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 
 use crate::json::Json;
 

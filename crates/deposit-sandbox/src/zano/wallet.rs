@@ -1,10 +1,9 @@
 //! The wallet's methods.
 
-use super::address;
 use super::chain::Place;
-use super::feed;
 use super::reply::{Params, Refusal, whole};
-use super::server::{AssetFacts, State};
+use super::state::{AssetFacts, State};
+use super::{address, feed};
 use crate::json::Json;
 
 type Answer = Result<Json, Refusal>;

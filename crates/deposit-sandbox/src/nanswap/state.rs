@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::NAME;
 use super::currency::{Currency, nano_account};
 use super::figures::limit;
 use super::order::{Order, Status};
-use crate::control_error::{ControlError, json_response};
-use crate::emulator::{Context, Emulator, PayRequest, PlayedPayment, ScenarioRequest, TruthOrder};
+use crate::control_error::json_response;
+use crate::emulator::Context;
 use crate::json::Json;
 
 /// Requests in a window.
@@ -43,8 +42,8 @@ pub(super) struct RateLimit {
 /// The emulator of Nanswap. See the [module](super) for what its scenarios do.
 pub struct Nanswap {
     pub(super) context: Arc<Context>,
-    api_key: String,
-    settle_address: String,
+    pub(super) api_key: String,
+    pub(super) settle_address: String,
     pub(super) invitation: String,
     state: Mutex<State>,
 }
@@ -163,7 +162,7 @@ impl Nanswap {
     }
 }
 
-fn no_key() -> &'static str {
+pub(super) fn no_key() -> &'static str {
     "Please put your API key in the nanswap-api-key header"
 }
 
@@ -171,53 +170,5 @@ impl fmt::Debug for Nanswap {
     /// Not the key, though it is an invented one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Nanswap").field("orders", &self.state().orders.len()).finish_non_exhaustive()
-    }
-}
-
-impl Emulator for Nanswap {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn router(self: Arc<Self>) -> axum::Router {
-        super::api::router(self)
-    }
-
-    fn server_error(&self) -> Response {
-        error_response((StatusCode::INTERNAL_SERVER_ERROR, "Internal server error".to_owned()))
-    }
-
-    fn unauthorized(&self) -> Response {
-        error_response((StatusCode::UNAUTHORIZED, no_key().to_owned()))
-    }
-
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("base_url", self.context.base_url.clone()),
-            ("api_key", self.api_key.clone()),
-            ("settle_ticker", "XNO".to_owned()),
-            ("settle_address", self.settle_address.clone()),
-        ]
-    }
-
-    fn pay(&self, request: &PayRequest) -> Result<String, ControlError> {
-        super::play::pay(self, request)
-    }
-
-    fn scenario(&self, request: &ScenarioRequest) -> Result<Vec<PlayedPayment>, ControlError> {
-        super::play::scenario(self, request)
-    }
-
-    /// There are no webhooks.
-    fn redeliver(&self, reference: &str) -> Result<usize, ControlError> {
-        super::play::find(&self.state(), reference).map(|_| 0)
-    }
-
-    fn truth(&self) -> Vec<TruthOrder> {
-        self.state().orders.iter().map(Order::truth).collect()
-    }
-
-    fn tick(&self) -> Option<i64> {
-        None
     }
 }

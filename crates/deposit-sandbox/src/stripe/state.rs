@@ -5,44 +5,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use axum::http::{HeaderMap, header};
-use axum::response::Response;
 
-use super::NAME;
-use super::api::Reply;
-use super::error::Refusal;
+use super::event;
+use super::event::{Endpoint, Event};
 use super::form::Pair;
-use super::hooks::{self, Endpoint, Event};
-use super::model::{Session, SessionStatus};
+use super::model::Session;
 use super::view::View;
-use crate::control_error::ControlError;
-use crate::emulator::{Context, Emulator, PayRequest, PlayedPayment, ScenarioRequest, TruthOrder};
+use crate::emulator::Context;
 use crate::faults::Faults;
 
 /// How long an answer is kept under its idempotency key.
 const KEY_LIFE: i64 = 86_400;
-
-/// An API version: `2026-06-24.dahlia`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Version(pub(super) String);
-
-impl Version {
-    pub(super) const DEFAULT: &'static str = "2026-06-24.dahlia";
-
-    /// A date, and a name after it since late 2024.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let (date, name) = text.split_once('.').unwrap_or((text, "acacia"));
-        let digits = |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
-        let parts: Vec<_> = date.split('-').collect();
-        let dated = matches!(parts.as_slice(), [y, m, d] if digits(y, 4) && digits(m, 2) && digits(d, 2));
-        let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase());
-        (dated && named).then(|| Self(text.to_owned()))
-    }
-
-    /// Whether it is of this date or later.
-    pub(super) fn at_least(&self, date: &str) -> bool {
-        self.0.get(..10).is_some_and(|own| own >= date)
-    }
-}
 
 /// An answer that is given again under its key.
 #[derive(Debug, Clone)]
@@ -107,8 +80,8 @@ impl State {
 #[derive(Debug)]
 pub struct Stripe {
     pub(super) context: Arc<Context>,
-    secret_key: String,
-    webhook_secret: String,
+    pub(super) secret_key: String,
+    pub(super) webhook_secret: String,
     state: Mutex<State>,
     pub(super) this: Weak<Self>,
 }
@@ -119,7 +92,7 @@ impl Stripe {
         let secret_key = format!("sk_test_51{}", random.base58("stripe/key", 40));
         let webhook_secret = format!("whsec_{}", random.base58("stripe/webhook-secret", 32));
         let endpoint = Endpoint::of_gateways(webhook_secret.clone());
-        hooks::open(&context.webhooks, &endpoint);
+        event::open(&context.webhooks, &endpoint);
         let state = State { endpoints: vec![endpoint], ..State::default() };
         Arc::new_cyclic(|this| Self {
             secret_key,
@@ -162,7 +135,7 @@ impl Stripe {
         let mut state = self.state();
         let id = self.id(&mut state, "endpoint", "we_1", 23);
         let endpoint = Endpoint::to(id, url.to_owned(), secret.to_owned(), vec!["*".to_owned()]);
-        hooks::open(&self.context.webhooks, &endpoint);
+        event::open(&self.context.webhooks, &endpoint);
         state.endpoints.push(endpoint);
     }
 
@@ -221,85 +194,9 @@ fn base64_text(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-impl Emulator for Stripe {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn router(self: Arc<Self>) -> axum::Router {
-        super::page::router(self.clone()).merge(super::api::router(self))
-    }
-
-    fn server_error(&self) -> Response {
-        // The retry header says no: the real one would only give the kept answer again.
-        let reply = Reply::refused(&Refusal::server_error());
-        reply.header("Stripe-Should-Retry", "false").response()
-    }
-
-    fn unauthorized(&self) -> Response {
-        Reply::refused(&Refusal::unauthorized()).response()
-    }
-
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        let base = &self.context.base_url;
-        vec![
-            ("base_url", base.clone()),
-            ("secret_key", self.secret_key.clone()),
-            ("webhook_secret", self.webhook_secret.clone()),
-            ("success_url", format!("{base}/return?session={{CHECKOUT_SESSION_ID}}")),
-            ("cancel_url", format!("{base}/cancel")),
-        ]
-    }
-
-    fn pay(&self, request: &PayRequest) -> Result<String, ControlError> {
-        super::play::pay(self, request)
-    }
-
-    fn scenario(&self, request: &ScenarioRequest) -> Result<Vec<PlayedPayment>, ControlError> {
-        super::play::scenario(self, request)
-    }
-
-    fn redeliver(&self, reference: &str) -> Result<usize, ControlError> {
-        let id = super::play::session_id(self, reference)?;
-        Ok(self.context.webhooks.redeliver(&id))
-    }
-
-    fn truth(&self) -> Vec<TruthOrder> {
-        super::play::truth(self)
-    }
-
-    fn tick(&self) -> Option<i64> {
-        let now = self.now();
-        let mut state = self.state();
-        let open = |session: &&Session| session.status == SessionStatus::Open;
-        let due: Vec<_> = state
-            .sessions
-            .iter()
-            .filter(open)
-            .filter(|session| session.expires_at <= now)
-            .map(|session| session.id.clone())
-            .collect();
-        for id in due {
-            self.expire(&mut state, &id, None);
-        }
-        state.sessions.iter().filter(open).map(|session| session.expires_at).min()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions() {
-        let at_least = |text: &str, date| Version::parse(text).unwrap().at_least(date);
-        assert!(at_least("2026-09-30.endive", "2026-09-30"));
-        assert!(!at_least("2026-06-24.dahlia", "2026-09-30"));
-        assert!(at_least("2024-06-20", "2022-08-01"));
-        for bad in ["", "dahlia", "2026-6-24.dahlia", "2026-06-24.", "2026-06-24.Dahlia", "2026-06-24-x"] {
-            assert!(Version::parse(bad).is_none(), "{bad}");
-        }
-    }
 
     #[test]
     fn base64() {

@@ -3,17 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, header};
 
-use super::NAME;
 use super::error::Refusal;
-use super::hooks::{self, Hook, Subscription};
-use super::invoice::{Event, Events, Invoice};
+use super::invoice::Invoice;
+use super::subscription;
+use super::subscription::Subscription;
 use super::view::Setting;
-use crate::control_error::ControlError;
-use crate::emulator::{Context, Emulator, PayRequest, PlayedPayment, ScenarioRequest, TruthOrder};
+use crate::emulator::Context;
 use crate::faults::Faults;
+use crate::json::Json;
 
 /// What the configured key may do, in the store's scope.
 pub const STORE_PERMISSIONS: &[&str] = &[
@@ -50,6 +49,19 @@ impl Key {
     }
 }
 
+/// One event for one subscription.
+#[derive(Debug)]
+pub(super) struct Hook {
+    /// The id of its first delivery.
+    pub(super) original: String,
+    pub(super) subscription: String,
+    pub(super) kind: &'static str,
+    pub(super) invoice: String,
+    pub(super) extra: Vec<(String, Json)>,
+    pub(super) timestamp: i64,
+    pub(super) server: Weak<BtcPay>,
+}
+
 pub(super) struct State {
     pub(super) keys: Vec<Key>,
     /// What the store's settings say of network fees.
@@ -78,10 +90,10 @@ impl fmt::Debug for State {
 pub struct BtcPay {
     pub(super) context: Arc<Context>,
     pub(super) store_id: String,
-    api_key: String,
-    webhook_secret: String,
+    pub(super) api_key: String,
+    pub(super) webhook_secret: String,
     pub(super) state: Mutex<State>,
-    this: Weak<Self>,
+    pub(super) this: Weak<Self>,
 }
 
 impl BtcPay {
@@ -96,7 +108,7 @@ impl BtcPay {
             random.base58_bytes::<16>("btcpay/webhook/gateways"),
             webhook_secret.clone(),
         );
-        hooks::open(&context.webhooks, &subscription);
+        subscription::open(&context.webhooks, &subscription);
         let state = State {
             keys,
             fee_mode: "Never",
@@ -167,17 +179,6 @@ impl BtcPay {
         format!("btcpay/{sort}/{}", state.counter)
     }
 
-    /// Sends the events of an invoice to every subscription that wants them. Call it with the state locked,
-    /// so that events of two requests cannot overtake each other.
-    pub(super) fn publish(&self, state: &mut State, invoice: &str, events: Vec<Event>) {
-        for event in &events {
-            hooks::publish(self, state, invoice, event, &self.this);
-        }
-        if !events.is_empty() {
-            self.context.wake.notify_one();
-        }
-    }
-
     /// 401 and 403, in that order. `store`: the one that the path names or the object is of; `None` where it
     /// cannot be told, which the server treats as a store out of scope.
     pub(super) fn allow(
@@ -208,68 +209,4 @@ pub(super) fn key_of<'a>(state: &'a State, headers: &HeaderMap) -> Option<&'a Ke
         return None;
     }
     state.keys.iter().find(|key| key.token == token.trim())
-}
-
-impl Emulator for BtcPay {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn router(self: Arc<Self>) -> axum::Router {
-        super::api::router(self.clone())
-            .merge(super::setup::router(self.clone()))
-            .merge(super::wallet::router(self.clone()))
-            .merge(super::hooks_api::router(self))
-    }
-
-    fn server_error(&self) -> Response {
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
-    }
-
-    fn unauthorized(&self) -> Response {
-        Refusal::unauthenticated().into_response()
-    }
-
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("base_url", self.context.base_url.clone()),
-            ("api_key", self.api_key.clone()),
-            ("store_id", self.store_id.clone()),
-            ("webhook_secret", self.webhook_secret.clone()),
-        ]
-    }
-
-    fn pay(&self, request: &PayRequest) -> Result<String, ControlError> {
-        super::play::pay(self, request)
-    }
-
-    fn scenario(&self, request: &ScenarioRequest) -> Result<Vec<PlayedPayment>, ControlError> {
-        super::play::scenario(self, request)
-    }
-
-    fn redeliver(&self, reference: &str) -> Result<usize, ControlError> {
-        let id = super::play::invoice_id(self, reference)?;
-        Ok(self.context.webhooks.redeliver(&id))
-    }
-
-    fn truth(&self) -> Vec<TruthOrder> {
-        super::play::truth(self)
-    }
-
-    fn tick(&self) -> Option<i64> {
-        let now = self.now();
-        let mut state = self.state();
-        let mut happened: Vec<(String, Events)> = Vec::new();
-        for invoice in &mut state.invoices {
-            if invoice.deadline().is_some_and(|d| d <= now) {
-                let mut events = Events::new();
-                invoice.update(now, &mut events);
-                happened.push((invoice.id.clone(), events));
-            }
-        }
-        for (id, events) in happened {
-            self.publish(&mut state, &id, events);
-        }
-        state.invoices.iter().filter_map(Invoice::deadline).min()
-    }
 }

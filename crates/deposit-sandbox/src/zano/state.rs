@@ -3,24 +3,14 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::Router;
-use axum::extract::State as Shared;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use bytes::Bytes;
-
 use super::auth::Salts;
-use super::chain::{Chain, Move, Spend};
-use super::reply::{Call, Refusal};
-use super::{FALSE_FUSD_ID, FUSD_ID, NAME, ZANO_ID, address, daemon, play, wallet};
-use crate::control_error::ControlError;
-use crate::emulator::{Context, Emulator, PayRequest, PlayedPayment, ScenarioRequest, TruthOrder};
+use super::chain::{Chain, Move};
+use super::{FALSE_FUSD_ID, FUSD_ID, ZANO_ID, address};
+use crate::emulator::Context;
 use crate::json::Json;
 
 /// Behind the hard fork that brought payment ids into the outputs.
 const START_HEIGHT: u64 = 3_900_000;
-const TOKEN: &str = "zano-access-token";
 
 /// What the chain says of an asset.
 #[derive(Debug, Clone)]
@@ -59,7 +49,7 @@ pub(super) struct State {
     /// The present time.
     pub(super) now: i64,
     drawn: Vec<String>,
-    salts: Salts,
+    pub(super) salts: Salts,
 }
 
 impl State {
@@ -79,8 +69,8 @@ impl fmt::Debug for State {
 #[derive(Debug)]
 pub struct Zano {
     pub(super) context: Arc<Context>,
-    jwt_secret: String,
-    state: Mutex<State>,
+    pub(super) jwt_secret: String,
+    pub(super) state: Mutex<State>,
 }
 
 impl Zano {
@@ -123,20 +113,6 @@ impl Zano {
     #[must_use]
     pub fn address(&self) -> String {
         address::standard(&self.state().keys)
-    }
-
-    /// A transaction with these lines, in the pool; answers its hash. `unlock_time` above 0 locks it.
-    pub fn send(&self, spends: &[Spend], unlock_time: u64) -> String {
-        play::send(self, &mut self.state(), spends.to_vec(), unlock_time, false)
-    }
-
-    /// A block with a coinbase transaction of this wallet.
-    pub fn stake(&self, amount: u64) -> String {
-        let mut state = self.state();
-        let spend = Spend { payment_id: String::new(), asset_id: ZANO_ID.to_owned(), amount, income: true };
-        let hash = play::send(self, &mut state, vec![spend], 0, true);
-        state.chain.shift(&[&hash], Move::Mine, self.context.clock.now());
-        hash
     }
 
     /// Moves transactions; mined ones go into one new block. `false`: one of them is unknown or cannot be moved so.
@@ -202,105 +178,5 @@ impl Zano {
         let now = state.now;
         state.chain.grow(now);
         state
-    }
-}
-
-async fn wallet_rpc(Shared(zano): Shared<Arc<Zano>>, headers: HeaderMap, body: Bytes) -> Response {
-    let mut state = zano.state();
-    let token = headers.get(TOKEN).and_then(|value| value.to_str().ok());
-    if !state.salts.admit(&zano.jwt_secret, token, &body, zano.context.clock.wall()) {
-        return zano.unauthorized();
-    }
-    let call = match Call::read(&body) {
-        Ok(call) => call,
-        Err(refused) => return *refused,
-    };
-    if zano.context.faults.get().not_synchronized {
-        return call.answer(Err(Refusal::BUSY));
-    }
-    if call.method == "proxy_to_daemon" {
-        drop(state);
-        return call.answer(proxied(&zano, &call));
-    }
-    call.answer(wallet::call(&mut state, &call.method, &call.params))
-}
-
-async fn daemon_rpc(Shared(zano): Shared<Arc<Zano>>, body: Bytes) -> Response {
-    match Call::read(&body) {
-        Ok(call) => call.answer(daemon_answer(&zano, &call)),
-        Err(refused) => *refused,
-    }
-}
-
-fn daemon_answer(zano: &Zano, call: &Call) -> Result<Json, Refusal> {
-    let synchronized = !zano.context.faults.get().not_synchronized;
-    daemon::call(&zano.state(), &call.method, &call.params, synchronized)
-}
-
-/// `proxy_to_daemon`: a request to the daemon in base64, its answer likewise.
-fn proxied(zano: &Zano, call: &Call) -> Result<Json, Refusal> {
-    use base64::Engine as _;
-    let base64 = base64::engine::general_purpose::STANDARD;
-    let body = base64.decode(call.params.text("base64_body")?).map_err(|_| Refusal::WRONG_ARGUMENT)?;
-    let answered = |code: u16, body: String| {
-        Json::object([("base64_body", Json::Text(base64.encode(body))), ("response_code", Json::int(code))])
-    };
-    if call.params.text("uri")? != "/json_rpc" {
-        return Ok(answered(404, String::new()));
-    }
-    let inner = Call::read(&body).map_err(|_| Refusal::WRONG_ARGUMENT)?;
-    let result = daemon_answer(zano, &inner)?;
-    Ok(answered(200, Json::object([("jsonrpc", Json::text("2.0")), ("result", result)]).compact()))
-}
-
-impl Emulator for Zano {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn router(self: Arc<Self>) -> Router {
-        Router::new()
-            .route("/json_rpc", post(wallet_rpc))
-            .route("/daemon/json_rpc", post(daemon_rpc))
-            .fallback(|| async { StatusCode::NOT_FOUND })
-            .with_state(self)
-    }
-
-    fn server_error(&self) -> Response {
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
-    }
-
-    fn unauthorized(&self) -> Response {
-        StatusCode::UNAUTHORIZED.into_response()
-    }
-
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        let base = &self.context.base_url;
-        vec![
-            ("wallet_url", format!("{base}/json_rpc")),
-            ("jwt_secret", self.jwt_secret.clone()),
-            ("daemon_url", format!("{base}/daemon/json_rpc")),
-            ("fusd_asset_id", FUSD_ID.to_owned()),
-        ]
-    }
-
-    fn pay(&self, request: &PayRequest) -> Result<String, ControlError> {
-        play::pay(self, request)
-    }
-
-    fn scenario(&self, request: &ScenarioRequest) -> Result<Vec<PlayedPayment>, ControlError> {
-        play::scenario(self, request)
-    }
-
-    fn redeliver(&self, reference: &str) -> Result<usize, ControlError> {
-        play::known(self, reference).map(|()| 0)
-    }
-
-    fn truth(&self) -> Vec<TruthOrder> {
-        play::truth(self)
-    }
-
-    fn tick(&self) -> Option<i64> {
-        Some(self.state().chain.next_block())
     }
 }
