@@ -50,7 +50,9 @@ pub use prices::FiatPrice;
 pub use query::{Balances, Caller, LimitsView};
 pub use readiness::Readiness;
 pub use receive::Receipt;
-pub use reconcile::{Difference, DifferenceKind, ReconcileOptions, Reconciliation};
+pub use reconcile::{
+    Difference, DifferenceKind, ReconcileOptions, Reconciliation, RepairAction, RepairStep, Repaired,
+};
 pub use refused::RefusedDelivery;
 pub use replay::{RETRIED_OUTCOMES, Replayed};
 pub use review::{NoValue, Valued};

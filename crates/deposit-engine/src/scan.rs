@@ -189,7 +189,7 @@ impl Engine {
     }
 
     /// Commits what a page showed. `from`: where in the feed it begins.
-    async fn shown(
+    pub(crate) async fn shown(
         &self,
         provider: &dyn PaymentProvider,
         page: &ScanPage,

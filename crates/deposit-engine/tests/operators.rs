@@ -498,3 +498,67 @@ async fn a_feed_is_compared_from_its_beginning() {
     let found = differences(&engine).await;
     assert!(found.len() == 1 && found[0].starts_with("* unreadable - "), "{found:?}");
 }
+
+#[tokio::test]
+async fn a_repair_commits_what_differs_and_nothing_twice() {
+    let bench = bench().await;
+    let id = bench.create().await;
+    bench.till().pay(&id, "p", "0", "0.004");
+    // Paid, and nobody has read it.
+    assert_eq!(differences(&bench.engine).await, ["p missing_credit - 0.004"]);
+    let found = bench.engine.reconcile(&options()).await.unwrap();
+    let plan = bench.engine.plan_repair(&found);
+    assert_eq!(plan.len(), 1);
+    assert_eq!(plan[0].action, RepairAction::ReadDeposit(id.clone()));
+    assert_eq!(differences(&bench.engine).await.len(), 1, "a plan writes nothing");
+    assert_eq!(bench.engine.repair(&plan[0]).await.unwrap(), Repaired::Changed);
+    assert_eq!(differences(&bench.engine).await, [""; 0]);
+    assert_eq!(bench.view(&id).await.credited.unwrap().to_string(), "200");
+    // Again, and by two operators at once.
+    let (a, b) = tokio::join!(bench.engine.repair(&plan[0]), bench.engine.repair(&plan[0]));
+    assert_eq!((a.unwrap(), b.unwrap()), (Repaired::Unchanged, Repaired::Unchanged));
+    assert_eq!(bench.view(&id).await.credited.unwrap().to_string(), "200");
+}
+
+#[tokio::test]
+async fn a_repair_scans_a_feed_from_its_beginning() {
+    let bench = bench().await;
+    let capabilities = Capabilities { scan: true, ..bench.till().capabilities().clone() };
+    let feed = Feed { capabilities, lines: Arc::new(Mutex::new(Ok(Vec::new()))) };
+    let registry = Registry::builder().register(Arc::new(feed.clone())).unwrap().build();
+    let rates = Arc::new(Rates::new(Vec::new(), Duration::from_secs(300)));
+    let store: Arc<dyn Store> = Arc::clone(&bench.store) as Arc<dyn Store>;
+    let engine = Engine::new(store, registry, rates, EngineConfig::default(), Arc::new(bench.clock.clone()));
+    bench.store.move_scan_cursor(feed.id(), &ScanCursor("9".to_owned())).await.unwrap();
+    let amount = Amount::parse("0.004", Asset::BTC).unwrap();
+    let reading = PaymentReading::confirmed(PaymentRef::new("lost").unwrap(), amount);
+    *feed.lines.lock().unwrap() = Ok(vec![message("x", Observed::Payment(Box::new(reading)))]);
+    assert_eq!(differences(&engine).await, ["lost unknown_payment - 0.004"]);
+    let plan = engine.plan_repair(&engine.reconcile(&options()).await.unwrap());
+    assert_eq!(plan.iter().map(|step| &step.action).collect::<Vec<_>>(), [&RepairAction::ScanFeed]);
+    assert_eq!(engine.repair(&plan[0]).await.unwrap(), Repaired::Changed);
+    // Nobody ordered it: an operator has it.
+    assert_eq!(only_review(&bench).await.reference, "lost");
+    assert_eq!(differences(&engine).await, [""; 0]);
+    let cursor = bench.store.scan_cursor(feed.id()).await.unwrap().unwrap();
+    assert_eq!(cursor.0, "9", "the scan of the gateway is left alone");
+    *feed.lines.lock().unwrap() = Err(transient());
+    assert_eq!(engine.repair(&plan[0]).await.unwrap(), Repaired::Failed);
+}
+
+#[tokio::test]
+async fn an_order_that_is_gone_and_never_had_money_is_no_difference_for_ever() {
+    let bench = bench().await;
+    let (gone, well) = (bench.create().await, bench.create().await);
+    bench.till().state().orders.retain(|order| order.record.deposit_id == well);
+    let order = bench.order(&gone).await;
+    let missing = [format!("{order} missing_at_provider - -")];
+    assert_eq!(differences(&bench.engine).await, missing, "nobody has said yet that it is over");
+    for _ in 0..30 {
+        bench.pass(3600).await;
+        bench.observe(&gone).await;
+        bench.observe(&well).await;
+    }
+    assert!(bench.row(&gone).await.watch.ended.is_some());
+    assert_eq!(differences(&bench.engine).await, [""; 0]);
+}

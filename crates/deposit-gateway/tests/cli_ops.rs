@@ -207,7 +207,22 @@ async fn reconcile_finds_what_a_stopped_gateway_missed() {
     assert!(table.contains("missing_credit") && table.contains("1 difference; ledger balanced"), "{table}");
     assert!(shop.out(&["reconcile", "--provider", "stripe"]).await.contains("0 differences"));
     assert!(shop.out(&["reconcile", "--since", "2100-01-01"]).await.contains("0 deposits compared"));
+    // A plan, which writes nothing; then the repair, by a command beside no gateway at all.
+    let plan = shop.run(&["reconcile", "--repair", "--dry-run", "--json"]).await;
+    assert_eq!(plan.status.code(), Some(1));
+    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let action = format!("read deposit {deposit} again");
+    assert_eq!(plan["repair"], json!([{ "provider": "btcpay", "refs": [payment], "action": action }]));
     assert_eq!(shop.usd("shop").await, "0", "nothing is written");
+    let repaired = shop.run(&["reconcile", "--repair"]).await;
+    let told = String::from_utf8(repaired.stdout).unwrap();
+    assert_eq!(repaired.status.code(), Some(0), "{told}");
+    assert!(told.contains(&action) && told.contains("changed") && told.contains("0 differences"), "{told}");
+    assert_eq!(shop.usd("shop").await, "20");
+    let again = shop.run(&["reconcile", "--repair", "--json"]).await;
+    assert_eq!(again.status.code(), Some(0));
+    assert_eq!(serde_json::from_slice::<Value>(&again.stdout).unwrap()["repair"], json!([]));
+    shop.fails(2, &["reconcile", "--dry-run"]).await;
 
     shop.start().await;
     shop.until_completed(&key, &deposit).await;

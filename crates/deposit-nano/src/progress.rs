@@ -10,8 +10,10 @@ use crate::book::Own;
 /// How far the way through whole chains is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// It begins.
+    /// It begins: with what waits at the addresses, so that nobody's new payment waits for the chains of all.
     Beginning,
+    /// What waits is being listed.
+    Waiting,
     /// On the way.
     Chains,
     /// Done: only what is new is asked for.
@@ -34,6 +36,7 @@ impl Position {
         // As earlier releases wrote it: without an account.
         let (page, after) = rest.split_once('-').unwrap_or((rest, "0"));
         match (word, page.parse(), after.parse().map(AccountIndex)) {
+            ("waiting", Ok(page), Ok(after)) => Self { stage: Stage::Waiting, page, after },
             ("live", Ok(page), Ok(after)) => Self { stage: Stage::Live, page, after },
             ("chains", Ok(page), Ok(after)) => Self { stage: Stage::Chains, page, after },
             // No cursor, or a text that is not ours: better once too often.
@@ -42,7 +45,11 @@ impl Position {
     }
 
     pub(crate) fn cursor(self) -> ScanCursor {
-        let word = if self.stage == Stage::Live { "live" } else { "chains" };
+        let word = match self.stage {
+            Stage::Beginning | Stage::Waiting => "waiting",
+            Stage::Chains => "chains",
+            Stage::Live => "live",
+        };
         ScanCursor(format!("{word}-{}-{}", self.page, self.after.0))
     }
 }

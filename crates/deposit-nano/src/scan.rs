@@ -111,7 +111,7 @@ impl Nano {
     /// The next addresses in turn, with those where something was taken in.
     async fn slice(&self, position: Position, hinted: Vec<Own>) -> Result<ScanPage, Failed> {
         let Position { stage, page, after } = position;
-        let whole = stage != Stage::Live;
+        let whole = stage == Stage::Chains;
         let (mut some, mut more) = self.shared.slice(after, ADDRESSES);
         let mut found = Found::default();
         if whole {
@@ -119,11 +119,13 @@ impl Nano {
             let done = self.chains(&some, true, &mut found).await?;
             more |= done < some.len();
             some.truncate(done);
-        } else {
+        } else if stage == Stage::Live {
             // Somebody else may have taken in what waited before anybody here had seen it: another wallet of the same seed, or a process that died.
             self.chains(&some, false, &mut found).await?;
             some.iter_mut().for_each(|own| own.look = None);
         }
+        // What waits comes first, be it of thousands of accounts; their chains are read after it.
+        let listing = matches!(stage, Stage::Beginning | Stage::Waiting);
         let end = some.last().map_or(after, |own| own.index);
         let named = !hinted.is_empty();
         for own in hinted.into_iter().chain(self.shared.soon(CHAINS)) {
@@ -131,15 +133,16 @@ impl Nano {
                 some.push(own);
             }
         }
-        self.show(&some, !whole, &mut found).await?;
+        self.show(&some, stage == Stage::Live, &mut found).await?;
         let page = self.number(page, &mut found, named);
         self.progress().swept = Some(Instant::now());
-        let next = Position {
-            stage: if more && whole { Stage::Chains } else { Stage::Live },
-            page,
-            after: if more { end } else { AccountIndex(0) },
+        let next = match (stage, more) {
+            (Stage::Beginning | Stage::Waiting, true) => Stage::Waiting,
+            (Stage::Beginning | Stage::Waiting, false) | (Stage::Chains, true) => Stage::Chains,
+            (Stage::Chains, false) | (Stage::Live, _) => Stage::Live,
         };
-        Ok(found.page(next.cursor(), more || self.shared.any_hinted()))
+        let next = Position { stage: next, page, after: if more { end } else { AccountIndex(0) } };
+        Ok(found.page(next.cursor(), more || listing || self.shared.any_hinted()))
     }
 
     /// What an account's own address shows.
@@ -313,7 +316,7 @@ mod tests {
 
     #[test]
     fn cursors_read_back_and_foreign_ones_begin_anew() {
-        for stage in [Stage::Chains, Stage::Live] {
+        for stage in [Stage::Waiting, Stage::Chains, Stage::Live] {
             for page in [0, 7, u64::MAX] {
                 let position = Position { stage, page, after: AccountIndex(500) };
                 assert_eq!(Position::of(Some(&position.cursor())), position);

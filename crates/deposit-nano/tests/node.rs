@@ -620,13 +620,51 @@ async fn a_push_reads_its_address_alone_however_many_there_are() {
 }
 
 #[tokio::test]
+async fn what_waits_is_shown_before_any_chain_is_read() {
+    let (w, log) = logged().await;
+    let all: Vec<_> = (1..=700).map(AccountIndex).collect();
+    w.nano.watch(&all);
+    // Each of them has a chain, and only the last one has a payment that waits.
+    for index in all.iter().step_by(100) {
+        w.pay(*index, XNO, PayStage::Confirmed);
+        w.nano.receive(*index, ALL).await.unwrap();
+    }
+    w.pay(AccountIndex(700), 2 * XNO, PayStage::Confirmed);
+    log.lock().unwrap().clear();
+    let (mut cursor, mut shown) = (None, Vec::new());
+    while shown.is_empty() {
+        let page = w.nano.scan(cursor.as_ref()).await.unwrap();
+        assert!(page.more, "the chains come after it");
+        shown = page.observations;
+        cursor = Some(page.next);
+    }
+    assert_eq!(shown.len(), 1);
+    // Two slices, and those that pushes have named: whatever there is in the chains.
+    let listed = asked(&log, "accounts_receivable");
+    assert!(listed.len() <= 4 && listed.iter().sum::<usize>() < 720, "{listed:?}");
+    assert!(asked(&log, "account_history").is_empty() && asked(&log, "accounts_frontiers").is_empty());
+    // The chains follow, to their opening blocks.
+    let mut taken = 0;
+    loop {
+        let page = w.nano.scan(cursor.as_ref()).await.unwrap();
+        taken += page.taken.len();
+        if !page.more {
+            break;
+        }
+        cursor = Some(page.next);
+    }
+    assert_eq!(taken, 7);
+}
+
+#[tokio::test]
 async fn a_restart_walks_no_chain_that_has_not_moved() {
     let (w, log) = logged().await;
     for _ in 0..3 {
         w.pay(ONE, XNO, PayStage::Confirmed);
     }
     while w.nano.receive(ONE, ALL).await.unwrap().waiting > 0 {}
-    let page = w.nano.scan(None).await.unwrap();
+    let first = w.nano.scan(None).await.unwrap();
+    let page = w.nano.scan(Some(&first.next)).await.unwrap();
     assert_eq!((page.observations.len(), page.taken.len(), page.positions.len()), (3, 3, 1));
     let start = async |positions: &[deposit_core::StandingPosition]| {
         let setting = |key| w.sandbox.setting("nano", key).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use deposit_core::{
-    Amount, Asset, Evidence, PaymentEvidence, PaymentRef, ProviderId, Signed, Snapshot, Timestamp,
+    Amount, Asset, DepositId, Evidence, PaymentEvidence, PaymentRef, ProviderId, Signed, Snapshot, Timestamp,
 };
 use deposit_lifecycle as lifecycle;
 use deposit_store::{DepositRow, LedgerEntry};
@@ -40,6 +40,8 @@ pub struct Difference {
     pub provider: ProviderId,
     /// The payment's reference, the order's where no payment is known; `*` where it is all of the provider.
     pub reference: String,
+    /// The deposit that it is about, where it is known.
+    pub deposit: Option<DepositId>,
     /// What it is.
     pub kind: DifferenceKind,
     /// Our figure, as decimal text: of what was paid, or of the ledger's currency where the ledger differs from what is known.
@@ -143,7 +145,8 @@ impl Known<'_> {
         theirs: Option<String>,
     ) -> Difference {
         let provider = self.row.provider;
-        Difference { provider, reference: payment.to_string(), kind, ours, theirs }
+        let deposit = Some(self.row.id.clone());
+        Difference { provider, reference: payment.to_string(), deposit, kind, ours, theirs }
     }
 
     /// A payment that is not known here.

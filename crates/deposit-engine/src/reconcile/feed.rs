@@ -34,6 +34,7 @@ impl Engine {
         let unread = |why: String| Difference {
             provider: provider.id(),
             reference: "*".to_owned(),
+            deposit: None,
             kind: DifferenceKind::Unreadable,
             ours: None,
             theirs: Some(why),
@@ -53,9 +54,10 @@ impl Engine {
                 let mut doubt = Doubt { message, difference };
                 if !self.is_explained(&doubt).await? {
                     if let Observed::Payment(reading) = &doubt.message.observed
-                        && self.deposit_of(&doubt.message).await?.is_some()
+                        && let Some(id) = self.deposit_of(&doubt.message).await?
                     {
                         // On a deposit that is too old to have been compared.
+                        doubt.difference.deposit = Some(id);
                         doubt.difference.kind = if reading.confirmed > 0 {
                             DifferenceKind::MissingCredit
                         } else {
@@ -110,5 +112,5 @@ fn doubt(message: &Message, since: Timestamp) -> Option<Difference> {
         },
     };
     let kind = DifferenceKind::UnknownPayment;
-    Some(Difference { provider: message.provider, reference, kind, ours: None, theirs })
+    Some(Difference { provider: message.provider, reference, deposit: None, kind, ours: None, theirs })
 }

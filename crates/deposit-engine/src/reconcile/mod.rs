@@ -1,21 +1,26 @@
-//! Reconcile: reads what the providers have and compares it with what is stored and posted. Writes nothing.
+//! Reconcile: reads what the providers have and compares it with what is stored and posted. The comparison writes nothing; a repair
+//! feeds what differs through the same path as any webhook, poll or scan, and posts nothing by itself.
 //!
 //! A running gateway goes on beside it, so what differs is looked at again, from both sides, before it is reported: a difference that lasts only as
 //! long as it takes to handle a payment is none.
 
 mod compare;
 mod feed;
+mod repair;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use deposit_core::{DepositId, ErrorKind, PaymentProvider, ProviderError, ProviderId, Snapshot, Timestamp};
+use deposit_lifecycle as lifecycle;
+use deposit_lifecycle::watch::Ending;
 use deposit_store::{DepositRow, LedgerCheck, LedgerEntry, Phase, ReviewReason};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 
 pub use self::compare::{Difference, DifferenceKind};
 use self::compare::{Known, compare};
+pub use self::repair::{RepairAction, RepairStep, Repaired};
 use crate::Engine;
 use crate::budget::Budget;
 use crate::error::EngineError;
@@ -162,6 +167,7 @@ impl Engine {
             doubts.rest.push(Difference {
                 provider: provider.id(),
                 reference: "*".to_owned(),
+                deposit: None,
                 kind: DifferenceKind::Unreadable,
                 ours: None,
                 theirs: Some(format!("{unasked} more deposits were not asked about")),
@@ -210,7 +216,9 @@ impl Engine {
         let outcomes = match self.read_batch(provider, &intents).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
-                looked.extend(batch.iter().map(|(row, _)| (row.id.clone(), vec![unreadable(row, &error)])));
+                for (row, _) in batch {
+                    looked.push((row.id.clone(), self.unread(row, &error).await?));
+                }
                 return Ok(looked);
             }
         };
@@ -218,7 +226,7 @@ impl Engine {
             let snapshot = match outcome {
                 Ok(snapshot) => snapshot,
                 Err(error) => {
-                    looked.push((row.id.clone(), vec![unreadable(row, &error)]));
+                    looked.push((row.id.clone(), self.unread(row, &error).await?));
                     continue;
                 }
             };
@@ -245,7 +253,7 @@ impl Engine {
             budget.turn().await;
             let snapshots = match self.read_orders(intent, true).await {
                 Ok(snapshots) => snapshots,
-                Err(error) => return Ok(vec![unreadable(&row, &error)]),
+                Err(error) => return self.unread(&row, &error).await,
             };
             let entries = self.store().deposit_entries(id).await?;
             let after = self.store().deposit(id).await?;
@@ -285,6 +293,19 @@ impl Engine {
         Ok(())
     }
 
+    /// An order that could not be read. One that is gone is none where that explains all: the watch has ended with it and there was never any money,
+    /// or an operator was shown what there was.
+    async fn unread(&self, row: &DepositRow, error: &ProviderError) -> Result<Vec<Difference>, EngineError> {
+        if *error.kind() == ErrorKind::NotFound {
+            let ended = row.watch.ended.is_some_and(|ended| ended.why == Ending::Gone);
+            let money = row.evidence.payments.values().any(|payment| lifecycle::paid(payment) > 0);
+            if (ended && !money) || self.store().in_review(&row.id).await? {
+                return Ok(Vec::new());
+            }
+        }
+        Ok(vec![unreadable(row, error)])
+    }
+
     /// What differs of one deposit, knowing which of it an operator was shown.
     async fn compared(
         &self,
@@ -316,6 +337,7 @@ fn unreadable(row: &DepositRow, error: &ProviderError) -> Difference {
     Difference {
         provider: row.provider,
         reference: row.intent.as_ref().map_or_else(String::new, |intent| intent.provider_ref.to_string()),
+        deposit: Some(row.id.clone()),
         kind: if gone { DifferenceKind::MissingAtProvider } else { DifferenceKind::Unreadable },
         ours: None,
         theirs: (!gone).then(|| error.to_string()),

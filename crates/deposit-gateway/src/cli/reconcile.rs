@@ -1,11 +1,13 @@
-//! `deposit reconcile`: what the providers have, against the ledger. Reads only.
+//! `deposit reconcile`: what the providers have, against the ledger; with `--repair` what differs is committed.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use deposit_core::{Asset, ProviderId, Timestamp};
-use deposit_engine::{Difference, Engine, ReconcileOptions, Reconciliation};
+use deposit_engine::{
+    Difference, Engine, ReconcileOptions, Reconciliation, RepairAction, RepairStep, Repaired,
+};
 use deposit_store::ReviewReason;
 use serde_json::{Map, Value, json};
 
@@ -16,7 +18,7 @@ use super::{Global, print};
 const AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
 pub(super) const HELP: &str = "Reads every deposit that was made or has changed since T at its provider, and the whole feed of providers that have one, each
-within half of the provider's request budget, and adds the ledger up. Nothing is written. What differs is looked at again after 1 s
+within half of the provider's request budget, and adds the ledger up. Without --repair nothing is written. What differs is looked at again after 1 s
 and 3 s before it is reported; beside a running gateway a payment that is younger than poll.young_seconds may still be on its way.
 
 Kinds of differences:
@@ -33,13 +35,18 @@ Kinds of differences:
 
 What waits in review is counted besides: an operator has it, so it is no difference.
 
-Exit codes: 0 nothing differs and the ledger is balanced, 1 otherwise. To bring the ledger up to date, run the gateway: it reads the
-same; what no rule can credit is in `deposit review list`.
+--repair shows a plan, then carries it out: each deposit that differs is read again, each feed with something unknown is scanned from its
+beginning, and what that shows is committed as from any webhook or poll: once, however often it is run, and beside a running gateway. What no
+rule can credit goes to `deposit review list`. Then all is compared again. --dry-run shows the plan only.
+
+Exit codes: 0 nothing differs (with --repair: any more) and the ledger is balanced, 1 otherwise.
 
 Examples:
   deposit reconcile
   deposit reconcile --provider stripe --since 7d
-  deposit reconcile --since 2026-03-04T09:30:00Z --json";
+  deposit reconcile --since 2026-03-04T09:30:00Z --json
+  deposit reconcile --repair --dry-run
+  deposit reconcile --provider nano --repair";
 
 #[derive(Debug, Args)]
 pub(super) struct ReconcileArgs {
@@ -49,6 +56,12 @@ pub(super) struct ReconcileArgs {
     /// From when on: a time (RFC 3339), a date, or how long ago (24h, 7d)
     #[arg(long, value_name = "T", default_value = "30d", value_parser = point_in_time)]
     since: Timestamp,
+    /// Commit what differs, then compare again
+    #[arg(long)]
+    repair: bool,
+    /// Only show what --repair would do
+    #[arg(long, requires = "repair")]
+    dry_run: bool,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -75,11 +88,35 @@ async fn compare(engine: &Engine, args: &ReconcileArgs) -> anyhow::Result<ExitCo
     }
     let options =
         ReconcileOptions { provider: args.provider, since: args.since, again_after: AGAIN_AFTER.to_vec() };
-    let found = engine.reconcile(&options).await?;
-    if args.json {
-        print::line(object(&found))?;
-    } else {
+    let mut found = engine.reconcile(&options).await?;
+    let mut steps = Vec::new();
+    if args.repair {
+        let plan = engine.plan_repair(&found);
+        let repairs = !args.dry_run && !plan.is_empty();
+        if !args.json {
+            show(&found)?;
+            show_plan(&plan)?;
+        }
+        for step in plan {
+            let outcome = if args.dry_run { None } else { Some(engine.repair(&step).await?) };
+            steps.push((step, outcome));
+        }
+        if repairs {
+            found = engine.reconcile(&options).await?;
+        }
+        if !args.json && repairs {
+            show_outcomes(&steps)?;
+            show(&found)?;
+        }
+    } else if !args.json {
         show(&found)?;
+    }
+    if args.json {
+        let mut object = object(&found);
+        if let (true, Some(members)) = (args.repair, object.as_object_mut()) {
+            members.insert("repair".to_owned(), steps.iter().map(step_object).collect());
+        }
+        print::line(object)?;
     }
     for fault in &found.ledger.faults {
         print::error(format_args!("deposit: ledger: {fault}"));
@@ -88,11 +125,51 @@ async fn compare(engine: &Engine, args: &ReconcileArgs) -> anyhow::Result<ExitCo
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What a step does, in words.
+fn action(step: &RepairStep) -> String {
+    match &step.action {
+        RepairAction::ReadDeposit(id) => format!("read deposit {id} again"),
+        RepairAction::ScanFeed => "scan the feed from its beginning".to_owned(),
+        RepairAction::Nothing => "nothing: the provider cannot be read, or it is for an operator".to_owned(),
+    }
+}
+
+fn step_object((step, outcome): &(RepairStep, Option<Repaired>)) -> Value {
+    let mut object = json!({ "provider": step.provider, "refs": step.references, "action": action(step) });
+    if let (Some(outcome), Some(members)) = (outcome, object.as_object_mut()) {
+        members.insert("outcome".to_owned(), outcome.to_string().into());
+    }
+    object
+}
+
+fn show_plan(plan: &[RepairStep]) -> std::io::Result<()> {
+    if plan.is_empty() {
+        return print::line("plan: nothing to do");
+    }
+    let mut rows = table(["provider", "refs", "plan"]);
+    for step in plan {
+        rows.add_row([step.provider.to_string(), step.references.join("\n"), action(step)]);
+    }
+    print::line(rows)
+}
+
+fn show_outcomes(steps: &[(RepairStep, Option<Repaired>)]) -> std::io::Result<()> {
+    let mut rows = table(["provider", "done", "outcome"]);
+    for (step, outcome) in steps {
+        rows.add_row([
+            step.provider.to_string(),
+            action(step),
+            dash(outcome.map(|outcome| outcome.to_string())),
+        ]);
+    }
+    print::line(rows)
+}
+
 fn object(found: &Reconciliation) -> Value {
     let differences: Vec<Value> = found
         .differences
         .iter()
-        .map(|Difference { provider, reference, kind, ours, theirs }| {
+        .map(|Difference { provider, reference, kind, ours, theirs, .. }| {
             json!({ "provider": provider, "ref": reference, "kind": kind.to_string(), "ours": ours, "theirs": theirs })
         })
         .collect();
@@ -116,7 +193,7 @@ fn object(found: &Reconciliation) -> Value {
 fn show(found: &Reconciliation) -> std::io::Result<()> {
     if !found.differences.is_empty() {
         let mut rows = table(["provider", "ref", "kind", "ours", "theirs"]);
-        for Difference { provider, reference, kind, ours, theirs } in &found.differences {
+        for Difference { provider, reference, kind, ours, theirs, .. } in &found.differences {
             rows.add_row([
                 provider.to_string(),
                 reference.clone(),
