@@ -3,6 +3,7 @@
 
 mod address;
 mod api;
+mod backoff;
 mod block;
 mod book;
 mod check;

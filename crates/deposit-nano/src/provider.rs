@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::address::Address;
 use crate::api::Confirmed;
+use crate::backoff::Backoff;
 use crate::block::Hash;
 use crate::book::Shared;
 use crate::client::Client;
@@ -49,6 +50,8 @@ pub struct Nano {
     /// One account's blocks are made one after the other.
     pub(crate) turns: Mutex<HashMap<AccountIndex, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) progress: Mutex<Progress>,
+    /// Payments whose receive block was refused.
+    pub(crate) backoff: Backoff,
     pub(crate) ws_url: Option<Url>,
     listener: OnceLock<AbortHandle>,
     capabilities: Capabilities,
@@ -82,6 +85,7 @@ impl Nano {
             shared: Arc::new(Shared::new()),
             turns: Mutex::default(),
             progress: Mutex::default(),
+            backoff: Backoff::default(),
             ws_url: config.ws_url,
             listener: OnceLock::new(),
             capabilities,

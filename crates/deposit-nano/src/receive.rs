@@ -68,18 +68,30 @@ impl Nano {
         // What no longer waits is no longer listed as waiting: the next scan finds it in the account's own chain, so a payment
         // that was taken in before anybody saw it is seen all the same. Also where the caller gives up half-way.
         let _again = LookAgain { shared: &self.shared, address };
-        let mut first_error = None;
+        let (mut first_error, mut failures) = (None, 0);
         for (send, raw) in largest_first {
-            if received.taken.len() >= most.min(MOST_BLOCKS) || received.failed >= MOST_FAILURES {
+            if self.backoff.holds(&send) {
+                received.failed += 1;
+                continue;
+            }
+            if received.taken.len() >= most.min(MOST_BLOCKS) || failures >= MOST_FAILURES {
                 received.waiting += 1;
                 continue;
             }
             match self.take_in_one(&key, &mut head, send, raw).await {
-                Ok(Outcome::TakenIn(taken)) => received.taken.push(taken),
-                Ok(Outcome::Elsewhere) => {}
+                Ok(Outcome::TakenIn(taken)) => {
+                    self.backoff.settled(&send);
+                    received.taken.push(taken);
+                }
+                Ok(Outcome::Elsewhere) => self.backoff.settled(&send),
                 Err(failed) => {
+                    // A node that does not answer is no matter of this payment.
+                    if matches!(failed, Failed::Node(_)) {
+                        self.backoff.refused(send);
+                    }
                     tracing::warn!(%send, error = ?failed, "a payment could not be taken in");
                     received.failed += 1;
+                    failures += 1;
                     first_error.get_or_insert(failed);
                 }
             }

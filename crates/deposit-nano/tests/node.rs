@@ -620,6 +620,37 @@ async fn a_push_reads_its_address_alone_however_many_there_are() {
 }
 
 #[tokio::test]
+async fn a_refused_block_is_not_worked_again_at_once_and_holds_nobody_up() {
+    // The node refuses whatever takes the smaller payment in; its hash is known later.
+    let bad = Arc::new(Mutex::new(String::new()));
+    let script = {
+        let bad = bad.clone();
+        move |action: &str, body: &Value, _: usize| {
+            let link = body["block"]["link"].as_str().unwrap_or_default();
+            if action == "process" && !link.is_empty() && link.eq_ignore_ascii_case(&bad.lock().unwrap()) {
+                error("Representative missing")
+            } else {
+                Do::Forward
+            }
+        }
+    };
+    let w = World::scripted(script).await;
+    *bad.lock().unwrap() = w.pay(ONE, XNO, PayStage::Confirmed);
+    w.pay(ONE, 3 * XNO, PayStage::Confirmed);
+    let first = w.nano.receive(ONE, ALL).await.unwrap();
+    assert_eq!((first.taken.len(), first.failed, first.waiting), (1, 1, 0), "the larger one came first");
+    let (works, tried) = (w.count("work_generate"), w.count("process"));
+    for _ in 0..20 {
+        let again = w.nano.receive(ONE, ALL).await.unwrap();
+        assert_eq!((again.taken.len(), again.failed), (0, 1), "it is told all the same");
+    }
+    assert_eq!((w.count("work_generate"), w.count("process")), (works, tried));
+    // Another payment is taken in meanwhile.
+    w.pay(ONE, 5 * XNO, PayStage::Confirmed);
+    assert_eq!(w.nano.receive(ONE, ALL).await.unwrap().taken.len(), 1);
+}
+
+#[tokio::test]
 async fn what_waits_is_shown_before_any_chain_is_read() {
     let (w, log) = logged().await;
     let all: Vec<_> = (1..=700).map(AccountIndex).collect();
