@@ -17,6 +17,12 @@ use crate::map::Send;
 
 /// Most sends that are remembered.
 const MOST_SENDS: usize = 65_536;
+/// Pushes that are remembered until the node's answers show them.
+const MOST_PUSHED: usize = 10_000;
+/// When what a push has told is asked for again; doubled each time.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How often.
+const REMINDERS: u32 = 6;
 /// A send that is not confirmed by now gets an election, once (dossier, section 8).
 const SLOW: Duration = Duration::from_secs(5);
 
@@ -70,12 +76,24 @@ pub(crate) struct Own {
 struct Book {
     own: BTreeMap<Address, Own>,
     indices: BTreeMap<AccountIndex, Address>,
+    /// All addresses in the order in which they were told: who listens takes up where it was.
+    told: Vec<Address>,
     /// Somebody told of them: read before all others.
     hinted: BTreeSet<Address>,
     /// Something was taken in there: their chains are looked at soon.
     soon: BTreeSet<Address>,
     asked: u64,
     met: HashMap<Hash, Met>,
+    /// Sends that a push has called confirmed, and that no answer of the node has shown so yet.
+    pushed: HashMap<Hash, Pushed>,
+}
+
+/// A push that is ahead of the node's answers.
+#[derive(Debug, Clone, Copy)]
+struct Pushed {
+    to: Address,
+    tries: u32,
+    next: Instant,
 }
 
 /// Shared with the task that listens.
@@ -106,6 +124,7 @@ impl Shared {
                 // Once in each process: an earlier one may have died before what it took in was shown.
                 let own = Own { address, index, position: None, look: Some(book.asked) };
                 book.own.insert(address, own);
+                book.told.push(address);
             }
         }
         let count = book.own.len();
@@ -128,8 +147,9 @@ impl Shared {
         self.book().own.contains_key(address)
     }
 
-    pub(crate) fn addresses(&self) -> Vec<Address> {
-        self.book().own.keys().copied().collect()
+    /// The addresses that were told after the first `known` ones.
+    pub(crate) fn addresses_after(&self, known: usize) -> Vec<Address> {
+        self.book().told.get(known..).unwrap_or_default().to_vec()
     }
 
     /// At most `count` addresses of accounts behind `after`, and whether there are more.
@@ -223,6 +243,37 @@ impl Shared {
     pub(crate) fn hint_at(&self, address: Address) {
         self.book().hinted.insert(address);
         self.hint();
+    }
+
+    /// A push says that this send to `to` is confirmed: its address is read now, and again soon for as long as the node's answers do not show it.
+    pub(crate) fn hint_at_send(&self, send: Hash, to: Address) {
+        {
+            let mut book = self.book();
+            if book.pushed.len() < MOST_PUSHED {
+                book.pushed.insert(send, Pushed { to, tries: 0, next: Instant::now() + AGAIN });
+            }
+        }
+        self.hint_at(to);
+    }
+
+    /// Hints again at what a push has called confirmed, where the answers are still behind it; gives up where the usual turn comes as soon.
+    pub(crate) fn remind(&self) {
+        let now = Instant::now();
+        let due: Vec<Address> = {
+            let mut book = self.book();
+            let Book { pushed, met, .. } = &mut *book;
+            pushed.retain(|send, push| {
+                !met.get(send).is_some_and(|met| met.send.confirmed) && push.tries < REMINDERS
+            });
+            let due = pushed.values_mut().filter(|push| push.next <= now);
+            due.map(|push| {
+                push.tries += 1;
+                push.next = now + AGAIN * 2_u32.saturating_pow(push.tries);
+                push.to
+            })
+            .collect()
+        };
+        due.into_iter().for_each(|to| self.hint_at(to));
     }
 
     /// Something may have come.

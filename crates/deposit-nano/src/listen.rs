@@ -1,9 +1,10 @@
 //! The node's websocket: confirmations by push. It may drop any of them, so it only makes things faster.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -12,7 +13,6 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 use url::Url;
 
-use crate::address::Address;
 use crate::api::Frame;
 use crate::book::Shared;
 use crate::map;
@@ -24,6 +24,8 @@ const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(50);
 /// Wait before the next try; doubled each time, up to the second.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+/// How often is looked whether a push is still ahead of the node's answers.
+const REMIND: Duration = Duration::from_millis(250);
 /// Addresses in one frame.
 const AT_ONCE: usize = 1_000;
 const LARGEST_FRAME: usize = 1 << 20;
@@ -41,6 +43,8 @@ enum Ended {
     Closed,
     #[error("the node is silent")]
     Silent,
+    #[error("the listener panicked")]
+    Panicked,
 }
 
 /// Listens until the task is aborted.
@@ -48,11 +52,15 @@ pub(crate) async fn run(url: Url, shared: Arc<Shared>) {
     let mut wait = BACKOFF.0;
     loop {
         let mut subscribed = false;
-        let ended = session(&url, &shared, &mut subscribed).await;
+        // A panic must not end the listening for good, silently.
+        let session = AssertUnwindSafe(session(&url, &shared, &mut subscribed)).catch_unwind();
+        let ended = session.await.unwrap_or(Err(Ended::Panicked));
         if subscribed {
             wait = BACKOFF.0;
         }
-        if let Err(ended) = ended {
+        if matches!(ended, Err(Ended::Panicked)) {
+            tracing::error!("listening to the Nano node's websocket panicked: it begins anew");
+        } else if let Err(ended) = ended {
             tracing::debug!(%ended, ?wait, "the Nano node's websocket is away");
         }
         sleep(wait).await;
@@ -73,8 +81,8 @@ async fn session(url: &Url, shared: &Shared, subscribed: &mut bool) -> Result<()
 
     let mut growth = shared.growth();
     growth.mark_unchanged();
-    let mut told: std::collections::BTreeSet<Address> = shared.addresses().into_iter().collect();
-    let all: Vec<String> = told.iter().map(ToString::to_string).collect();
+    let all: Vec<String> = shared.addresses_after(0).iter().map(ToString::to_string).collect();
+    let mut told = all.len();
     let mut parts = all.chunks(AT_ONCE);
     let options = json!({ "accounts": parts.next().unwrap_or_default() });
     let subscribe = json!({ "action": "subscribe", "topic": "confirmation", "ack": true, "id": "deposit", "options": options });
@@ -89,6 +97,8 @@ async fn session(url: &Url, shared: &Shared, subscribed: &mut bool) -> Result<()
 
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reminder = interval(REMIND);
+    reminder.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             frame = timeout(SILENCE, socket.next()) => {
@@ -96,10 +106,11 @@ async fn session(url: &Url, shared: &Shared, subscribed: &mut bool) -> Result<()
                 heard(shared, &frame.map_err(|e| Ended::Broken(Box::new(e)))?);
             }
             _ = ping.tick() => say(&mut socket, &json!({ "action": "ping" })).await?,
+            _ = reminder.tick() => shared.remind(),
             // The sender lives as long as `shared`.
             _ = growth.changed() => {
-                let new: Vec<String> =
-                    shared.addresses().into_iter().filter(|a| told.insert(*a)).map(|a| a.to_string()).collect();
+                let new: Vec<String> = shared.addresses_after(told).iter().map(ToString::to_string).collect();
+                told += new.len();
                 for part in new.chunks(AT_ONCE) {
                     add(&mut socket, part).await?;
                 }
@@ -133,8 +144,8 @@ fn heard(shared: &Shared, frame: &Message) {
     let Some(frame) = read(frame).filter(|frame| frame.topic.as_deref() == Some("confirmation")) else {
         return;
     };
-    let to = frame.message.and_then(|notice| map::notice_destination(&notice).ok().flatten());
-    if let Some(to) = to.filter(|to| shared.watches(to)) {
-        shared.hint_at(to);
-    }
+    let Some(notice) = frame.message else { return };
+    let to = map::notice_destination(&notice).ok().flatten();
+    let Some(to) = to.filter(|to| shared.watches(to)) else { return };
+    shared.hint_at_send(notice.hash, to);
 }

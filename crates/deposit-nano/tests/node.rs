@@ -549,6 +549,8 @@ async fn the_socket_hints_reconnects_and_follows_new_accounts() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     w.pay(AccountIndex(9), XNO, PayStage::Confirmed);
     woken(&w.nano).await;
+    // What was pushed is seen: nothing of it is to be asked for again.
+    assert_eq!(w.scan().await.len(), 2);
     settled(&w.nano).await;
     // Nobody's business.
     w.pay(AccountIndex(77), XNO, PayStage::Confirmed);
@@ -617,6 +619,36 @@ async fn a_push_reads_its_address_alone_however_many_there_are() {
     assert_eq!(asked(&log, "accounts_receivable"), [500]);
     assert_eq!(asked(&log, "accounts_frontiers"), [500], "whether somebody else has taken in");
     assert!(asked(&log, "account_history").is_empty(), "no chain is walked that has not moved");
+}
+
+#[tokio::test]
+async fn a_push_that_is_ahead_of_the_answers_is_asked_about_again_soon() {
+    let behind = Arc::new(Mutex::new(false));
+    let script = {
+        let behind = behind.clone();
+        move |action: &str, _: &Value, _: usize| {
+            if action == "accounts_receivable" && *behind.lock().unwrap() {
+                Do::Answer(json!({ "blocks": "" }))
+            } else {
+                Do::Forward
+            }
+        }
+    };
+    let w = World::scripted(script).await;
+    w.scan().await;
+    woken(&w.nano).await;
+    settled(&w.nano).await;
+    w.scan().await;
+    *behind.lock().unwrap() = true;
+    w.pay(ONE, XNO, PayStage::Confirmed);
+    woken(&w.nano).await;
+    assert!(w.scan().await.is_empty(), "the node's answers are behind its push");
+    // Nobody else says anything: it hints again by itself, more than once.
+    woken(&w.nano).await;
+    assert!(w.scan().await.is_empty());
+    *behind.lock().unwrap() = false;
+    woken(&w.nano).await;
+    assert_eq!(w.scan().await.len(), 1);
 }
 
 #[tokio::test]
