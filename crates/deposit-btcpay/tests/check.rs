@@ -52,7 +52,7 @@ async fn each_mistake_is_named_and_told_in_words_that_say_what_to_change() {
         ("", |e| e.take_right("btcpay.store.cancreateinvoice")),
         ("right btcpay.store.canmodifyinvoices", |e| e.take_right("btcpay.store.canmodifyinvoices")),
         ("right btcpay.store.canviewstoresettings", |e| e.take_right("btcpay.store.canviewstoresettings")),
-        ("store networkFeeMode", |e| e.show_fee_mode("Always")),
+        ("store networkFeeMode", |e| e.set_fee_mode("Always")),
         ("webhook", |e| e.switch_webhook(false)),
         ("webhook", |e| e.point_webhook("https://old.example/webhooks/btcpay", &[])),
         ("webhook events", |e| {

@@ -108,7 +108,7 @@ async fn each_mistake_is_named_and_ends_with_1_and_spoils_no_other_provider() {
             s.emulators().btcpay.take_right("btcpay.store.canmodifyinvoices");
         }),
         ("btcpay", "webhook", |s| s.emulators().btcpay.switch_webhook(false)),
-        ("btcpay", "store networkFeeMode", |s| s.emulators().btcpay.show_fee_mode("Always")),
+        ("btcpay", "store networkFeeMode", |s| s.emulators().btcpay.set_fee_mode("Always")),
         ("stripe", "webhook", |s| s.emulators().stripe.switch_webhook(false)),
         ("stripe", "account charges_enabled", |s| s.emulators().stripe.allow_charges(false)),
         ("daimo", "credentials", |s| {

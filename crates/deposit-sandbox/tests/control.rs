@@ -58,15 +58,15 @@ async fn shutdown_closes_the_port() {
 #[tokio::test]
 async fn a_payment_is_found_by_invoice_order_and_address() {
     let w = World::new().await;
-    let id = w.invoice("XMR", "10", "USD", "dep_1").await;
+    let id = w.invoice("DASH", "10", "USD", "dep_1").await;
     let address = text(&w.methods(&id).await, "destination");
     for reference in [&*id, "dep_1", &address] {
         w.pay(reference, "0.001", "seen").await;
     }
     assert_eq!(w.truth(&id).await.get("payments").unwrap().items().len(), 3);
     // Of several invoices with one order id, the newest that is open.
-    let second = w.invoice("XMR", "10", "USD", "dep_1").await;
-    let third = w.invoice("XMR", "10", "USD", "dep_1").await;
+    let second = w.invoice("DASH", "10", "USD", "dep_1").await;
+    let third = w.invoice("DASH", "10", "USD", "dep_1").await;
     w.play(&third, "expire").await;
     w.pay("dep_1", "", "confirmed").await;
     assert_eq!(w.state(&second).await, "Settled/None");

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::create;
 use super::error::{Problems, Refusal};
 use super::invoice::{Event, Events, Invoice, Status};
-use super::method::{METHODS, MethodId, parse_id};
+use super::method::{Kind, METHODS, MethodId, parse_id};
 use super::state::BtcPay;
 use crate::control_error::json_response;
 use crate::json::Json;
@@ -120,12 +120,38 @@ async fn info(State(server): Server, headers: HeaderMap) -> Answer {
     let synched = !faults.not_synchronized;
     let status = METHODS.iter().map(|m| {
         let away = |text: &String| matches!(parse_id(text), MethodId::Known(refused) if refused == m);
-        Json::object([
-            ("paymentMethodId", Json::text(m.id)),
-            ("available", Json::Bool(synched && !faults.refuse_methods.iter().any(away))),
-            ("chainHeight", Json::int(900_000)),
-            ("syncHeight", Json::int(if synched { 900_000 } else { 899_000 })),
-        ])
+        let available = synched && !faults.refuse_methods.iter().any(away);
+        let height = if synched { 900_000 } else { 899_000 };
+        let state = match m.kind {
+            Kind::Chain => {
+                let node = Json::object([
+                    ("headers", Json::int(900_000)),
+                    ("blocks", Json::int(height)),
+                    ("verificationProgress", Json::Number(if synched { "1.0" } else { "0.998" }.to_owned())),
+                ]);
+                vec![
+                    ("chainHeight", Json::int(900_000)),
+                    ("syncHeight", Json::int(height)),
+                    ("nodeInformation", node),
+                ]
+            }
+            Kind::Shielded => {
+                let summary = Json::object([
+                    ("synced", Json::Bool(synched)),
+                    ("currentHeight", Json::int(height)),
+                    ("walletHeight", Json::int(height)),
+                    ("targetHeight", Json::int(900_000)),
+                    ("updatedAt", Json::text("2026-11-30T23:58:08.3417699Z")),
+                    ("daemonAvailable", Json::Bool(available)),
+                    ("walletAvailable", Json::Bool(available)),
+                ]);
+                vec![("summary", summary)]
+            }
+            // Not recorded.
+            Kind::Mweb | Kind::Lightning => vec![],
+        };
+        let named = [("paymentMethodId", Json::text(m.id)), ("available", Json::Bool(available))];
+        Json::object(state.into_iter().chain(named))
     });
     Ok(ok(&Json::object([
         ("version", Json::text(VERSION)),
@@ -144,11 +170,11 @@ async fn rates(State(server): Server, Path(p): Params, headers: HeaderMap, RawQu
 
 async fn store_methods(State(server): Server, Path(p): Params, headers: HeaderMap) -> Answer {
     server.allow(&headers, SETTINGS, scope(&server, &p, false))?;
+    let off = server.state().methods_off.clone();
     let methods = METHODS.iter().map(|m| {
         Json::object([
             ("paymentMethodId", Json::text(m.id)),
-            ("enabled", Json::Bool(true)),
-            ("config", Json::Null),
+            ("enabled", Json::Bool(!off.iter().any(|id| id == m.id))),
         ])
     });
     Ok(ok(&Json::List(methods.collect())))
@@ -160,8 +186,8 @@ async fn create_invoice(State(server): Server, Path(p): Params, headers: HeaderM
     let order = create::read(&body)?;
     let faults = server.faults();
     let id = server.context.random.base58_bytes::<16>(&server.next_label("invoice"));
-    let threshold = server.state().xmr_threshold;
-    let invoice = order.open(id.clone(), &server.context, &faults, threshold)?;
+    let settings = server.state().settings();
+    let invoice = order.open(id.clone(), &server.context, &faults, settings)?;
     let view = server.setting(&faults).invoice(&invoice, false);
     let mut state = server.state();
     state.invoices.push(invoice);
@@ -288,12 +314,14 @@ async fn mark(State(server): Server, Path(p): Params, headers: HeaderMap, body: 
         let invalid = |message: &str| Refusal::validation("Status", message);
         let status =
             word.and_then(|w| Status::parse(&w)).ok_or_else(|| invalid("Status is required and known"))?;
+        // What it was before: the answer is made from what was read first.
+        let before = server.setting(&server.faults()).invoice(invoice, false);
         if !invoice.mark(status, events) {
             return Err(invalid(
                 "Status can only be marked to invalid or settled within certain conditions.",
             ));
         }
-        Ok(ok(&server.setting(&server.faults()).invoice(invoice, false)))
+        Ok(ok(&before))
     })
 }
 

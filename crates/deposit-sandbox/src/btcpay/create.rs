@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 
 use super::decimal::Dec;
 use super::error::{Problems, Refusal};
-use super::invoice::{Additional, Checkout, Invoice, Status};
+use super::fee_mode::FeeMode;
+use super::invoice::{Additional, Checkout, Invoice, Prompt, Status};
 use super::method::{METHODS, Method, MethodId, parse_id};
 use crate::emulator::Context;
 use crate::faults::Faults;
@@ -35,6 +36,15 @@ const LARGEST_AMOUNT: i128 = 18_446_744_073_709_551_615;
 const DEFAULT_EXPIRATION: i64 = 15 * 60;
 const DEFAULT_MONITORING: i64 = 1440 * 60;
 
+/// What the store's settings put into a new invoice.
+#[derive(Debug, Clone)]
+pub(super) struct StoreSettings {
+    pub(super) fee_mode: FeeMode,
+    pub(super) xmr_threshold: Option<i64>,
+    /// Payment methods that are switched off.
+    pub(super) methods_off: Vec<String>,
+}
+
 /// A request that passed every check.
 pub(super) struct Order {
     amount: Option<Dec>,
@@ -56,9 +66,7 @@ pub(super) fn read(body: &[u8]) -> Result<Order, Refusal> {
     let amount = problems.decimal(&body, "amount", "amount");
     if let Some(amount) = amount {
         if amount.is_negative() {
-            problems.add("Amount", "The amount should be 0 or more");
-        } else if amount.is_zero() {
-            problems.add("Amount", "Free invoices are not allowed on this server");
+            problems.add("Amount", "The amount should be 0 or more.");
         } else if amount > Dec::new(LARGEST_AMOUNT, 0) {
             problems.add("Amount", "The amount is too large");
         }
@@ -66,13 +74,17 @@ pub(super) fn read(body: &[u8]) -> Result<Order, Refusal> {
     let currency = problems.text(&body, "currency", "currency").unwrap_or_else(|| "USD".to_owned());
     let currency = currency.trim().to_uppercase();
     let digits = CURRENCIES.iter().find(|(code, _)| *code == currency).map(|(_, digits)| *digits);
-    if digits.is_none() {
-        problems.add("Currency", "Invalid currency");
-    }
     let metadata = problems.object(&body, "metadata", "metadata").unwrap_or_else(|| Json::Object(vec![]));
     let search_terms = problems.texts(&body, "additionalSearchTerms", "additionalSearchTerms");
     let checkout = problems.object(&body, "checkout", "checkout").unwrap_or(Json::Null);
-    let methods = methods(&mut problems, &checkout);
+    let mut of_methods = Problems::default();
+    let methods = methods(&mut of_methods, &checkout);
+    let methods_are_fine = of_methods.is_empty();
+    problems.extend(of_methods);
+    // An unknown method is told alone, whatever the currency is.
+    if digits.is_none() && methods_are_fine {
+        problems.add("Currency", "Invalid currency");
+    }
     let lazy = problems.flag(&checkout, "lazyPaymentMethods", "checkout.lazyPaymentMethods").unwrap_or(false);
     let checkout = read_checkout(&mut problems, &checkout);
     let receipt = problems.object(&body, "receipt", "receipt").unwrap_or(Json::Null);
@@ -182,39 +194,68 @@ impl Order {
         id: String,
         context: &Context,
         faults: &Faults,
-        xmr_threshold: Option<i64>,
+        store: StoreSettings,
     ) -> Result<Invoice, Refusal> {
         let now = context.clock.now();
         let named = |list: &[String], method: &Method| {
             list.iter().any(|text| matches!(parse_id(text), MethodId::Known(m) if m == method))
         };
-        let asked = self.methods.clone().unwrap_or_else(|| METHODS.iter().collect());
-        let mut log = Vec::new();
+        let is_free = self.amount.is_some_and(Dec::is_zero);
+        let all = self.methods.clone().unwrap_or_else(|| METHODS.iter().collect());
+        // Nobody has to pay for what is free.
+        let on = |method: &&'static Method| !is_free && !store.methods_off.iter().any(|off| off == method.id);
+        let asked: Vec<&'static Method> = all.into_iter().filter(on).collect();
+        let mut log = vec!["Info Creation of invoice starting".to_owned()];
         let mut prompts = Vec::new();
         for method in asked {
             if named(&faults.refuse_methods, method) {
-                log.push(format!("{}: node not available", method.id));
+                log.push(format!(
+                    "Error {}: Payment method unavailable (Full node not available)",
+                    method.id
+                ));
                 continue;
             }
             let Some(rate) = super::rates::rate(context, faults, method.currency, &self.currency) else {
-                log.push(format!("{}: no rate for {}_{}", method.id, method.currency, self.currency));
+                let pair = format!("{}_{}", method.currency, self.currency);
+                log.push(format!("Warning Unable to get rate {pair}."));
+                log.push(format!(
+                    "Error {}: Unable to get rate(s) {pair}, this payment method disabled for this invoice.",
+                    method.id
+                ));
                 continue;
             };
             let amount = self.amount.unwrap_or(Dec::ZERO).over_up(rate, method.divisibility);
             let Some(amount) = amount else {
-                log.push(format!("{}: amount out of range", method.id));
+                log.push(format!("Error {}: Payment method unavailable (Amount out of range)", method.id));
                 continue;
             };
             if self.amount.is_some() && amount < method.dust() {
-                log.push(format!("{}: amount below the dust limit", method.id));
+                log.push(format!(
+                    "Error {}: Payment method unavailable (Amount below the dust threshold. For amounts of this size, it is recommended to enable an off-chain (Lightning) payment method)",
+                    method.id
+                ));
                 continue;
             }
-            let threshold = xmr_threshold.filter(|_| method.id == "XMR-CHAIN");
-            prompts.push(super::invoice::Prompt { method, rate, amount, threshold, shown: vec![] });
+            let threshold = store.xmr_threshold.filter(|_| method.id == "XMR-CHAIN");
+            let (fee_mode, network_fee) = method.fees(store.fee_mode);
+            let fee = if fee_mode == FeeMode::Always { network_fee } else { Dec::ZERO };
+            prompts.push(Prompt {
+                method,
+                rate,
+                amount,
+                fee_mode,
+                network_fee,
+                fee,
+                threshold,
+                shown: vec![],
+            });
         }
-        if prompts.is_empty() {
-            log.insert(0, "Error retrieving a matching payment method or rate.".to_owned());
-            let message = log.join("\n");
+        if prompts.is_empty() && !is_free {
+            let time = jiff::Timestamp::from_second(now).unwrap_or_default().strftime("%m/%d/%Y %H:%M:%S");
+            let mut message = "Error retrieving a matching payment method or rate.\n".to_owned();
+            for line in log {
+                message.push_str(&format!("{time}:{line}\n"));
+            }
             return Err(Refusal::problem(StatusCode::BAD_REQUEST, "generic-error", &message));
         }
         // The fault comes after the rule: a method goes missing even if it was the last.

@@ -66,6 +66,11 @@ impl Dec {
         Self::new(self.mantissa.saturating_mul(other.mantissa), self.scale + other.scale).trimmed()
     }
 
+    /// The product with the zeros that the factors' decimals leave at its end, as the server writes it.
+    pub(super) fn times_kept(self, other: Self) -> Self {
+        Self::new(self.mantissa.saturating_mul(other.mantissa), self.scale + other.scale)
+    }
+
     /// Quotient rounded **up** to so many decimals, as the server does with every price turned into coins.
     /// For numbers that are not negative; `None` where the divisor is zero or the result out of range.
     pub(super) fn over_up(self, divisor: Self, scale: u32) -> Option<Self> {

@@ -27,6 +27,14 @@ impl Refusal {
         )
     }
 
+    pub(super) fn unknown_key() -> Self {
+        Self::problem(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "ApiKey authentication failed: Unknown API Key",
+        )
+    }
+
     pub(super) fn missing_permission(permission: &str) -> Self {
         let message = format!(
             "Insufficient API Permissions. Please use an API key with permission \"{permission}\". You can create an API key in your account's settings / Api Keys."
@@ -71,6 +79,14 @@ impl Problems {
         self.0.push(Json::object([("path", Json::text(path)), ("message", Json::text(message))]));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     fn refusal(self) -> Refusal {
         Refusal::Body(StatusCode::UNPROCESSABLE_ENTITY, Json::List(self.0))
     }
@@ -89,10 +105,21 @@ impl Problems {
     }
 
     fn read<T>(&mut self, at: &Json, name: &str, path: &str, read: impl Fn(&Json) -> Option<T>) -> Option<T> {
+        self.read_or(at, name, path, &format!("Could not convert the value of {path}"), read)
+    }
+
+    fn read_or<T>(
+        &mut self,
+        at: &Json,
+        name: &str,
+        path: &str,
+        complaint: &str,
+        read: impl Fn(&Json) -> Option<T>,
+    ) -> Option<T> {
         let value = at.get(name).filter(|v| !v.is_null())?;
         let read = read(value);
         if read.is_none() {
-            self.add(path, &format!("Could not convert the value of {path}"));
+            self.add(path, complaint);
         }
         read
     }
@@ -124,7 +151,7 @@ impl Problems {
 
     /// Whole minutes, or a text `hh:mm:ss`; in seconds.
     pub(super) fn minutes(&mut self, at: &Json, name: &str, path: &str) -> Option<i64> {
-        self.read(at, name, path, |v| match v {
+        self.read_or(at, name, path, "Invalid timespan", |v| match v {
             Json::Number(text) => text.parse::<u32>().ok().map(|m| i64::from(m) * 60),
             Json::Text(text) => {
                 let parts: Vec<u32> = text.split(':').map(|p| p.parse().ok()).collect::<Option<_>>()?;

@@ -3,6 +3,7 @@
 use deposit_core::Amount;
 
 use super::decimal::Dec;
+use super::fee_mode::FeeMode;
 use super::method::{Kind, Method};
 use crate::emulator::TruthStage;
 use crate::json::Json;
@@ -71,6 +72,8 @@ pub(super) struct Payment {
     pub(super) method: &'static Method,
     pub(super) destination: String,
     pub(super) value: Amount,
+    /// What the method asked for on top when it came: the rest of the value counts.
+    pub(super) fee: Dec,
     pub(super) received: i64,
     pub(super) status: PaymentStatus,
     /// The chain lost it, and the invoice still says `Settled`: settled invoices are no longer watched.
@@ -84,12 +87,33 @@ pub(super) struct Payment {
 }
 
 impl Payment {
+    /// Its value as the server keeps it: the plugins with all decimals, the core chains without zeros at the end.
+    pub(super) fn exact(&self) -> Dec {
+        let value = Dec::of(self.value);
+        if self.method.kind == Kind::Shielded {
+            value.fixed(self.method.divisibility)
+        } else {
+            value.trimmed()
+        }
+    }
+
+    /// The chain lost it after it was confirmed, and has it not back.
+    pub(super) fn is_undone(&self) -> bool {
+        self.reversed.minor() > self.reinstated.minor()
+    }
+
+    pub(super) fn fee_text(&self) -> String {
+        let plugin = self.method.kind == Kind::Shielded && !self.fee.is_zero();
+        if plugin { self.fee.fixed(self.method.divisibility) } else { self.fee.trimmed() }.to_string()
+    }
+
     pub(super) fn accounted(&self) -> bool {
         self.status != PaymentStatus::Invalid && !self.unseen
     }
 
     pub(super) fn stage(&self) -> TruthStage {
         match self.status {
+            PaymentStatus::Processing if self.is_undone() => TruthStage::Reversed,
             PaymentStatus::Processing => TruthStage::Seen,
             PaymentStatus::Settled if self.lost => TruthStage::Reversed,
             PaymentStatus::Settled => TruthStage::Confirmed,
@@ -104,12 +128,27 @@ pub(super) struct Prompt {
     pub(super) method: &'static Method,
     /// Invoice currency for one coin, frozen.
     pub(super) rate: Dec,
-    /// Price in this coin, rounded up; zero for a top-up.
+    /// Price in this coin, rounded up, without fees; zero for a top-up.
     pub(super) amount: Dec,
+    /// What each further payment is asked for on top, and when.
+    pub(super) fee_mode: FeeMode,
+    pub(super) network_fee: Dec,
+    /// What the next payment is asked for on top.
+    pub(super) fee: Dec,
     /// Of the Monero plugin: how many confirmations settle a payment, over the speed policy.
     pub(super) threshold: Option<i64>,
     /// Every address or BOLT11 ever shown; the last is the current one. Empty: not activated.
     pub(super) shown: Vec<String>,
+}
+
+/// What a prompt comes to.
+pub(super) struct Accounting {
+    /// Price and fees.
+    pub(super) amount: Dec,
+    /// The fees in it.
+    pub(super) fees: Dec,
+    /// Left to pay; negative when overpaid.
+    pub(super) due: Dec,
 }
 
 #[derive(Debug)]
@@ -174,12 +213,20 @@ impl Invoice {
 
     fn sum(&self, counts: impl Fn(&Payment) -> bool) -> Dec {
         let counted = self.payments.iter().filter(|p| counts(p));
-        counted.fold(Dec::ZERO, |sum, p| sum.plus(Dec::of(p.value).times(self.rate_of(p.method))))
+        let net = |p: &Payment| p.exact().minus(p.fee);
+        counted.fold(Dec::ZERO, |sum, p| sum.plus(net(p).times(self.rate_of(p.method))))
     }
 
-    /// Paid in the invoice's currency, unconfirmed payments included.
+    /// Paid in the invoice's currency, unconfirmed payments included, less what was asked for on top.
     pub(super) fn paid(&self) -> Dec {
         self.sum(Payment::accounted)
+    }
+
+    /// The same, as the server writes it.
+    pub(super) fn paid_text(&self) -> String {
+        let net = |p: &Payment| p.exact().minus(p.fee).times_kept(self.rate_of(p.method));
+        let sum = self.payments.iter().filter(|p| p.accounted()).fold(Dec::ZERO, |sum, p| sum.plus(net(p)));
+        sum.rounded(self.currency_digits).to_string()
     }
 
     fn any_accounted(&self) -> bool {
@@ -210,24 +257,49 @@ impl Invoice {
 
     /// Paid by all methods, in this prompt's coin.
     pub(super) fn total_paid(&self, prompt: &Prompt) -> Dec {
-        let parts = self.payments.iter().filter(|p| p.accounted()).map(|p| {
-            if p.method.currency == prompt.method.currency {
-                return Dec::of(p.value);
-            }
-            let worth = Dec::of(p.value).times(self.rate_of(p.method));
-            worth.over_up(prompt.rate, prompt.method.divisibility).unwrap_or(Dec::ZERO)
-        });
+        let parts = self.payments.iter().filter(|p| p.accounted()).map(|p| self.in_coin_of(prompt, p));
         parts.fold(Dec::ZERO, Dec::plus)
+    }
+
+    fn in_coin_of(&self, prompt: &Prompt, payment: &Payment) -> Dec {
+        if payment.method.currency == prompt.method.currency {
+            return payment.exact();
+        }
+        let worth = payment.exact().times(self.rate_of(payment.method));
+        worth.over_up(prompt.rate, prompt.method.divisibility).unwrap_or(Dec::ZERO)
     }
 
     /// What is left to pay in this prompt's coin; negative when overpaid, zero when the excess is dust.
     pub(super) fn due(&self, prompt: &Prompt) -> Dec {
-        if self.top_up {
-            return Dec::ZERO;
-        }
-        let due = prompt.amount.minus(self.total_paid(prompt));
+        let due = self.accounting(prompt).due;
         let dust = Dec::new(1, prompt.method.divisibility);
         if due.is_negative() && due.abs() < dust { Dec::ZERO } else { due }
+    }
+
+    /// Price, fees and rest, as the server adds them up: each payment that came while something was due brought its fee, and the next one is asked
+    /// for another.
+    pub(super) fn accounting(&self, prompt: &Prompt) -> Accounting {
+        let (mut amount, mut fees, mut paid) = (prompt.amount, Dec::ZERO, Dec::ZERO);
+        if self.top_up {
+            return Accounting { amount, fees, due: Dec::ZERO };
+        }
+        for payment in self.payments.iter().filter(|p| p.accounted()) {
+            if paid < amount {
+                amount = amount.plus(payment.fee);
+                fees = fees.plus(payment.fee);
+            }
+            paid = paid.plus(self.in_coin_of(prompt, payment));
+        }
+        if paid < amount {
+            amount = amount.plus(prompt.fee);
+            fees = fees.plus(prompt.fee);
+        }
+        Accounting { amount, fees, due: amount.minus(paid) }
+    }
+
+    /// What is left of the price, whatever fees the server asks for on top.
+    pub(super) fn rest(&self, prompt: &Prompt) -> Dec {
+        if self.top_up { Dec::ZERO } else { prompt.amount.minus(self.total_paid(prompt)) }
     }
 
     /// When something falls due by time alone.
@@ -309,11 +381,20 @@ impl Invoice {
             payment.confirmed = payment.value;
         }
         if self.top_up && self.payments.is_empty() && !after_expiration {
-            let worth = Dec::of(payment.value).times(self.rate_of(payment.method));
+            let worth = payment.exact().times(self.rate_of(payment.method));
             self.price = Some(worth.fixed(self.currency_digits));
         }
         let to = payment.destination.clone();
         let method = payment.method;
+        // One that takes the place of another is asked for no more than that one was.
+        let replaced =
+            self.payments.iter().rev().find(|p| p.method == method && !p.accounted()).map(|p| p.fee);
+        if let Some(prompt) = self.prompts.iter_mut().find(|p| p.method == method) {
+            payment.fee = replaced.unwrap_or(prompt.fee);
+            if prompt.fee_mode == FeeMode::MultiplePaymentsOnly {
+                prompt.fee = prompt.network_fee;
+            }
+        }
         self.payments.push(payment.clone());
         let received = Event::Received { after_expiration, payment: payment.clone() };
         let settled = Event::PaymentSettled { after_expiration, payment };
@@ -359,7 +440,12 @@ impl Invoice {
             return;
         }
         p.status = PaymentStatus::Settled;
-        p.confirmed = p.value;
+        if p.is_undone() {
+            // In the chain again.
+            p.reinstated = p.reinstated.checked_add(p.value).unwrap_or(p.reinstated);
+        } else {
+            p.confirmed = p.value;
+        }
         events.push(Event::PaymentSettled { after_expiration, payment: p.clone() }); // rows 11, 13, 14
         self.update(now, events);
     }
@@ -374,7 +460,9 @@ impl Invoice {
                 return;
             }
         }
-        p.status = PaymentStatus::Invalid;
+        // Of an open invoice, which is watched: back on its way, since it may be mined again.
+        let again = p.status == PaymentStatus::Settled && self.status == Status::New;
+        p.status = if again { PaymentStatus::Processing } else { PaymentStatus::Invalid };
         self.update(now, events);
     }
 

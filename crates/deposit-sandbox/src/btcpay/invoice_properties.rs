@@ -1,5 +1,6 @@
 //! Whatever payers, chains, people and time do to an invoice: only steps of the table, and no money vanishes.
 
+use super::fee_mode::FeeMode;
 use deposit_core::Amount;
 use proptest::prelude::*;
 
@@ -35,7 +36,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn invoice(speed_policy: &'static str, random: &Random) -> Invoice {
     let prompts = METHODS.iter().map(|method| {
         let amount = Dec::new(100_000, 8).over_up(Dec::ONE, method.divisibility).unwrap();
-        Prompt { method, rate: Dec::ONE, amount, threshold: None, shown: vec![] }
+        Prompt {
+            method,
+            rate: Dec::ONE,
+            amount,
+            fee_mode: FeeMode::Never,
+            network_fee: Dec::ZERO,
+            fee: Dec::ZERO,
+            threshold: None,
+            shown: vec![],
+        }
     });
     let checkout = Checkout {
         speed_policy,
@@ -105,6 +115,7 @@ proptest! {
                         method,
                         destination: prompt.shown[0].clone(),
                         value: Amount::new(units * finer, method.asset),
+                        fee: Dec::ZERO,
                         received: now,
                         status: PaymentStatus::Processing,
                         lost: false,
@@ -171,6 +182,7 @@ proptest! {
                 method,
                 destination: "a".into(),
                 value: Amount::new(minor, method.asset),
+                fee: Dec::ZERO,
                 received: 0,
                 status: PaymentStatus::Processing,
                         lost: false,

@@ -5,6 +5,7 @@
 use deposit_core::{Asset, Ticker};
 
 use super::decimal::Dec;
+use super::fee_mode::FeeMode;
 use crate::address;
 use crate::random::Random;
 
@@ -74,7 +75,7 @@ pub(super) const METHODS: &[Method] = &[
         divisibility: 8,
         kind: Kind::Chain,
         scheme: "litecoin",
-        dust: 294,
+        dust: 5_460,
     },
     Method {
         id: "LTC-MWEB",
@@ -156,6 +157,16 @@ pub(super) fn parse_id(text: &str) -> MethodId {
 }
 
 impl Method {
+    /// When a payment is asked for a fee on top, and for how much: the core chains as the store says, for a transaction of usual size; the Monero
+    /// plugin always.
+    pub(super) fn fees(&self, of_store: FeeMode) -> (FeeMode, Dec) {
+        match self.kind {
+            Kind::Chain => (of_store, Dec::new(14_186, 8)),
+            Kind::Shielded if self.ticker == Ticker::XMR => (FeeMode::Always, Dec::new(1_171, 10)),
+            Kind::Shielded | Kind::Mweb | Kind::Lightning => (FeeMode::Never, Dec::ZERO),
+        }
+    }
+
     pub(super) fn dust(&self) -> Dec {
         Dec::new(self.dust, self.divisibility)
     }

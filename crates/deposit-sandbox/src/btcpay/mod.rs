@@ -25,6 +25,7 @@ mod create;
 mod decimal;
 mod emulator;
 mod error;
+mod fee_mode;
 mod hooks;
 mod hooks_api;
 mod invoice;

@@ -67,7 +67,8 @@ fn aim<'a>(invoice: &'a Invoice, address: Option<&str>) -> Played<(&'a Prompt, S
 /// What is due, in the smallest unit that is asked for; at least one.
 fn due_units(invoice: &Invoice, prompt: &Prompt) -> Played<u128> {
     let places = u8::try_from(prompt.method.divisibility).unwrap_or(8);
-    let units = invoice.due(prompt).over_up(Dec::ONE, u32::from(places)).and_then(|due| due.minor(places));
+    // Of the price: the fee that the server asks for on top is nothing that a gateway asks its payers for.
+    let units = invoice.rest(prompt).over_up(Dec::ONE, u32::from(places)).and_then(|due| due.minor(places));
     units
         .filter(|u| *u > 0)
         .ok_or_else(|| ControlError::field("amount", "nothing is due on this invoice: say what is paid"))
@@ -104,6 +105,7 @@ fn new_payment(
         method: prompt.method,
         destination: to,
         value,
+        fee: Dec::ZERO,
         received: server.now(),
         status: PaymentStatus::Processing,
         lost: false,
@@ -324,7 +326,7 @@ impl Play<'_> {
             self.pays(invoice, |due| vec![due], events)?;
         }
         let now = self.server.now();
-        let counting = indices(invoice, |p| p.accounted() && !p.lost);
+        let counting = indices(invoice, |p| p.accounted() && !p.is_undone());
         if counting.is_empty() {
             return self.refuse(invoice, "every payment is undone already");
         }

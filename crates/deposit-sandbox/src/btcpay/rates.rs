@@ -11,7 +11,8 @@ const QUOTIENT_SCALE: u32 = 10;
 /// How much of `quote` one `base` is worth: exactly 1 for a pair X_X, nothing while the sources are down.
 pub(super) fn rate(context: &Context, faults: &Faults, base: &str, quote: &str) -> Option<Dec> {
     if base == quote {
-        return Some(Dec::ONE);
+        // With the decimal that the server writes.
+        return Some(Dec::new(10, 1));
     }
     match (base, quote) {
         ("BTC", "SATS") => return Some(Dec::new(100_000_000, 0)),
@@ -42,7 +43,7 @@ pub(super) fn view(context: &Context, faults: &Faults, pairs: &[String]) -> Json
     });
     let views = parts.map(|(base, quote)| {
         let rate = rate(context, faults, &base, &quote);
-        let errors = if rate.is_some() { vec![] } else { vec![Json::text("RateProviderException: no rate")] };
+        let errors = if rate.is_some() { vec![] } else { vec![Json::text("RateUnavailable")] };
         Json::object([
             ("currencyPair", Json::text(format!("{base}_{quote}"))),
             ("errors", Json::List(errors)),

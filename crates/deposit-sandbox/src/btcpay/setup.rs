@@ -8,8 +8,8 @@ use axum::http::HeaderMap;
 use axum::routing::get;
 
 use super::api::{Answer, Params, Server, ok, scope};
-use super::error::Refusal;
-use super::state::{BtcPay, key_of};
+use super::fee_mode::FeeMode;
+use super::state::{BtcPay, key_of, unknown};
 use super::subscription;
 use crate::control_error::ControlError;
 use crate::json::Json;
@@ -26,7 +26,7 @@ pub(super) fn router(server: Arc<BtcPay>) -> Router {
 
 async fn current_key(State(server): Server, headers: HeaderMap) -> Answer {
     let state = server.state();
-    let key = key_of(&state, &headers).ok_or_else(Refusal::unauthenticated)?;
+    let key = key_of(&state, &headers).ok_or_else(|| unknown(&headers))?;
     Ok(ok(&Json::object([
         ("apiKey", Json::text(&key.token)),
         ("label", Json::text("gateway")),
@@ -42,7 +42,7 @@ async fn store(State(server): Server, Path(p): Params, headers: HeaderMap) -> An
         ("name", Json::text("Deposits")),
         ("defaultCurrency", Json::text("USD")),
         ("speedPolicy", Json::text("MediumSpeed")),
-        ("networkFeeMode", Json::text(state.fee_mode)),
+        ("networkFeeMode", Json::text(state.fee_mode.word())),
         ("paymentTolerance", Json::int(0)),
     ])))
 }
@@ -62,9 +62,22 @@ impl BtcPay {
         }
     }
 
-    /// What the store's settings say of network fees; invoices do not change.
-    pub fn show_fee_mode(&self, mode: &'static str) {
-        self.state().fee_mode = mode;
+    /// What the store's settings say of network fees, for invoices that are made from now on: `Never`, `MultiplePaymentsOnly` or `Always`; another
+    /// word changes nothing.
+    pub fn set_fee_mode(&self, mode: &str) {
+        let mode = FeeMode::ALL.iter().find(|(word, _)| *word == mode);
+        if let Some((_, mode)) = mode {
+            self.state().fee_mode = *mode;
+        }
+    }
+
+    /// Switches a payment method of the store on or off, as an operator does: one that is off is left out of new invoices.
+    pub fn switch_method(&self, id: &str, off: bool) {
+        let mut state = self.state();
+        state.methods_off.retain(|known| known != id);
+        if off {
+            state.methods_off.push(id.to_owned());
+        }
     }
 
     /// What the Monero plugin's settings say: how many confirmations settle a payment to an invoice that is made from now on.

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use axum::http::{HeaderMap, header};
 
+use super::create::StoreSettings;
 use super::error::Refusal;
+use super::fee_mode::FeeMode;
 use super::invoice::Invoice;
 use super::subscription;
 use super::subscription::Subscription;
@@ -65,7 +67,9 @@ pub(super) struct Hook {
 pub(super) struct State {
     pub(super) keys: Vec<Key>,
     /// What the store's settings say of network fees.
-    pub(super) fee_mode: &'static str,
+    pub(super) fee_mode: FeeMode,
+    /// Payment methods that the store has switched off.
+    pub(super) methods_off: Vec<String>,
     /// What the Monero plugin's settings say of confirmations.
     pub(super) xmr_threshold: Option<i64>,
     pub(super) invoices: Vec<Invoice>,
@@ -76,6 +80,16 @@ pub(super) struct State {
     pub(super) spent: Vec<String>,
     /// How many ids were given out, of invoices, keys and subscriptions.
     counter: u64,
+}
+
+impl State {
+    pub(super) fn settings(&self) -> StoreSettings {
+        StoreSettings {
+            fee_mode: self.fee_mode,
+            xmr_threshold: self.xmr_threshold,
+            methods_off: self.methods_off.clone(),
+        }
+    }
 }
 
 impl fmt::Debug for State {
@@ -111,7 +125,8 @@ impl BtcPay {
         subscription::open(&context.webhooks, &subscription);
         let state = State {
             keys,
-            fee_mode: "Never",
+            fee_mode: FeeMode::Never,
+            methods_off: vec![],
             xmr_threshold: None,
             invoices: vec![],
             subscriptions: vec![subscription],
@@ -188,7 +203,7 @@ impl BtcPay {
         store: Option<&str>,
     ) -> Result<(), Refusal> {
         let state = self.state();
-        let key = key_of(&state, headers).ok_or_else(Refusal::unauthenticated)?;
+        let key = key_of(&state, headers).ok_or_else(|| unknown(headers))?;
         match store {
             Some(store) if store == self.store_id && key.grants(needed, store) => Ok(()),
             _ => Err(Refusal::missing_permission(needed)),
@@ -197,7 +212,16 @@ impl BtcPay {
 
     /// 401 alone.
     pub(super) fn known(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        key_of(&self.state(), headers).map(|_| ()).ok_or_else(Refusal::unauthenticated)
+        key_of(&self.state(), headers).map(|_| ()).ok_or_else(|| unknown(headers))
+    }
+}
+
+/// No key, or one that nobody has.
+pub(super) fn unknown(headers: &HeaderMap) -> Refusal {
+    if headers.contains_key(header::AUTHORIZATION) {
+        Refusal::unknown_key()
+    } else {
+        Refusal::unauthenticated()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Invoices, payment methods and payments as JSON: dossier sections 6, 7 and 11.
 
 use super::decimal::Dec;
+use super::fee_mode::FeeMode;
 use super::invoice::{Event, Invoice, Payment, PaymentStatus, Prompt};
 use super::method::Kind;
 use crate::faults::Faults;
@@ -38,8 +39,12 @@ impl Setting<'_> {
         Json::object([
             ("id", text(&invoice.id)),
             ("storeId", text(self.store_id)),
-            ("amount", text(&price.to_string())),
-            ("paidAmount", text(&invoice.paid().fixed(invoice.currency_digits).to_string())),
+            // Nothing is written with a decimal.
+            (
+                "amount",
+                text(&if price.is_zero() && !invoice.top_up { "0.0".to_owned() } else { price.to_string() }),
+            ),
+            ("paidAmount", text(&invoice.paid_text())),
             ("checkoutLink", text(&format!("{}/i/{}", self.base_url, invoice.id))),
             ("status", text(status)),
             ("additionalStatus", text(invoice.additional.word())),
@@ -63,10 +68,10 @@ impl Setting<'_> {
     pub(super) fn method(&self, invoice: &Invoice, prompt: &Prompt, only_accounted: bool) -> Json {
         let method = prompt.method;
         let destination = prompt.shown.last().map(String::as_str);
-        let due = invoice.due(prompt);
+        let accounting = invoice.accounting(prompt);
+        let due = invoice.due(prompt).trimmed();
         let mine = invoice.payments.iter().filter(|p| p.method == method);
-        let paid =
-            mine.clone().filter(|p| p.accounted()).fold(Dec::ZERO, |sum, p| sum.plus(Dec::of(p.value)));
+        let paid = mine.clone().filter(|p| p.accounted()).fold(Dec::ZERO, |sum, p| sum.plus(p.exact()));
         let listed = mine
             .filter(|p| !p.unseen && (p.accounted() || !only_accounted))
             .map(|p| self.payment(p))
@@ -80,10 +85,9 @@ impl Setting<'_> {
             ("rate", decimal(prompt.rate)),
             ("paymentMethodPaid", decimal(paid.trimmed())),
             ("totalPaid", decimal(invoice.total_paid(prompt).trimmed())),
-            // With the scale that the subtraction left, as the server writes it.
             ("due", decimal(due)),
-            ("amount", decimal(prompt.amount.trimmed())),
-            ("paymentMethodFee", Json::text("0")),
+            ("amount", decimal(accounting.amount.trimmed())),
+            ("paymentMethodFee", decimal(accounting.fees.trimmed())),
             ("payments", Json::List(listed)),
             ("paymentMethodId", Json::text(method.id)),
             ("additionalData", additional(prompt)),
@@ -101,8 +105,8 @@ impl Setting<'_> {
         Json::object([
             ("id", Json::text(&payment.id)),
             ("receivedDate", Json::int(payment.received)),
-            ("value", Json::text(payment.value.to_string())),
-            ("fee", Json::text("0")),
+            ("value", Json::text(payment.exact().to_string())),
+            ("fee", Json::text(payment.fee_text())),
             ("status", Json::text(status)),
             ("destination", Json::text(&payment.destination)),
         ])
@@ -148,10 +152,17 @@ fn additional(prompt: &Prompt) -> Json {
     let index = i128::try_from(prompt.shown.len()).unwrap_or(0);
     match prompt.method.kind {
         Kind::Chain => Json::object([
-            ("keyPath", Json::text(format!("0/{index}"))),
+            ("feeMode", Json::text(prompt.fee_mode.word())),
+            // For a transaction of usual size this is the fee.
+            (
+                "paymentMethodFeeRate",
+                Json::Number(if prompt.fee_mode == FeeMode::Never { "0.0" } else { "141.86" }.to_owned()),
+            ),
             ("payjoinEnabled", Json::Bool(false)),
-            ("recommendedFeeRate", Json::text("4.107")),
-            ("paymentMethodFeeRate", Json::text("3.975")),
+            ("recommendedFeeRate", Json::Number("141.86".to_owned())),
+            ("keyPath", Json::text(format!("0/{index}"))),
+            ("keyIndex", Json::int(index)),
+            ("accountDerivation", Json::Null),
         ]),
         Kind::Shielded => Json::object([
             ("accountIndex", Json::int(0)),

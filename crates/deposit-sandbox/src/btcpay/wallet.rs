@@ -20,6 +20,7 @@ pub(super) fn router(server: Arc<BtcPay>) -> Router {
     let wallet = "/api/v1/stores/{store}/payment-methods/{method}/wallet";
     Router::new()
         .route(&format!("{wallet}/utxos"), get(utxos))
+        .route(&format!("{wallet}/transactions"), get(transactions))
         .route(&format!("{wallet}/transactions/{{transaction}}"), get(transaction))
         .with_state(server)
 }
@@ -67,7 +68,7 @@ async fn utxos(State(server): Server, p: Params, headers: HeaderMap) -> Answer {
             }
             listed.push(Json::object([
                 ("comment", Json::text("")),
-                ("amount", Json::text(payment.value.to_string())),
+                ("amount", Json::text(payment.exact().to_string())),
                 ("outpoint", Json::text(&payment.id)),
                 ("link", Json::text(format!("https://explorer.example/tx/{}", payment.id))),
                 ("labels", labels(invoice, payment)),
@@ -75,6 +76,30 @@ async fn utxos(State(server): Server, p: Params, headers: HeaderMap) -> Answer {
                 ("keyPath", Json::text(format!("0/{}", prompt.unwrap_or(0)))),
                 ("address", Json::text(&payment.destination)),
                 ("confirmations", Json::int(confirmations(invoice, payment))),
+            ]));
+        }
+    }
+    Ok(ok(&Json::List(listed)))
+}
+
+/// Newest first. Of each it says that it is not confirmed, whatever it is: those two members are of no use here.
+async fn transactions(State(server): Server, p: Params, headers: HeaderMap) -> Answer {
+    let method = method_of(&server, &p, &headers)?;
+    let state = server.state();
+    let mut listed = Vec::new();
+    for invoice in state.invoices.iter().rev() {
+        for payment in invoice.payments.iter().rev().filter(|payment| payment.method == method) {
+            let hash = payment.id.rsplit_once('-').map_or(payment.id.as_str(), |(hash, _)| hash);
+            listed.push(Json::object([
+                ("transactionHash", Json::text(hash)),
+                ("comment", Json::text("")),
+                ("labels", labels(invoice, payment)),
+                ("amount", Json::text(payment.exact().to_string())),
+                ("blockHash", Json::Null),
+                ("blockHeight", Json::Null),
+                ("confirmations", Json::int(0)),
+                ("timestamp", Json::int(payment.received)),
+                ("status", Json::text("Unconfirmed")),
             ]));
         }
     }
@@ -99,7 +124,7 @@ async fn transaction(State(server): Server, p: Params, headers: HeaderMap) -> An
         ("transactionHash", Json::text(hash)),
         ("comment", Json::text("")),
         ("labels", labels(invoice, payment)),
-        ("amount", Json::text(payment.value.to_string())),
+        ("amount", Json::text(payment.exact().to_string())),
         ("blockHash", Json::Null),
         ("blockHeight", if in_chain { Json::int(900_000) } else { Json::Null }),
         ("confirmations", Json::int(deep)),
