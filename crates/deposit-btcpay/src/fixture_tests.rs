@@ -1,6 +1,8 @@
 //! What the emulator recorded (`cargo xtask fixtures`), as this adapter understands it. The snapshots are reviewed as code;
 //! references and addresses are replaced in them, so that a new recording changes only what it means.
 
+mod live;
+
 use std::collections::BTreeMap;
 
 use deposit_core::{IntentRecord, RawDelivery, Ticker, Timestamp};
