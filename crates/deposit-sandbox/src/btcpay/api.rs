@@ -70,10 +70,10 @@ pub(super) fn scope<'a>(
 }
 
 /// The query, names without regard to case.
-struct Query(Vec<(String, String)>);
+pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    fn new(raw: Option<String>) -> Self {
+    pub(super) fn new(raw: Option<String>) -> Self {
         let raw = raw.unwrap_or_default();
         let pairs = url::form_urlencoded::parse(raw.as_bytes());
         Self(pairs.map(|(k, v)| (k.to_ascii_lowercase(), v.into_owned())).collect())
@@ -94,6 +94,11 @@ impl Query {
             Some("false") => Ok(false),
             Some(other) => Err(Refusal::validation(name, &format!("The value '{other}' is not valid."))),
         }
+    }
+
+    pub(super) fn length(&self, name: &str) -> Result<Option<usize>, Refusal> {
+        let negative = || Refusal::validation(name, "The value should be 0 or more");
+        self.whole(name)?.map(|n| usize::try_from(n).map_err(|_| negative())).transpose()
     }
 
     fn whole(&self, name: &str) -> Result<Option<i64>, Refusal> {
@@ -215,11 +220,7 @@ async fn list(State(server): Server, Path(p): Params, headers: HeaderMap, RawQue
     let orders = query.all("orderId");
     let archived = query.flag("includeArchived", false)?;
     let methods = query.flag("includePaymentMethods", false)?;
-    let length = |name| -> Result<Option<usize>, Refusal> {
-        let negative = || Refusal::validation(name, "The value should be 0 or more");
-        query.whole(name)?.map(|n| usize::try_from(n).map_err(|_| negative())).transpose()
-    };
-    let (skip, take) = (length("skip")?.unwrap_or(0), length("take")?.unwrap_or(usize::MAX));
+    let (skip, take) = (query.length("skip")?.unwrap_or(0), query.length("take")?.unwrap_or(usize::MAX));
 
     let faults = server.faults();
     let setting = server.setting(&faults);

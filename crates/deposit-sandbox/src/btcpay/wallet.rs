@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::routing::get;
 
-use super::api::{Answer, Params, Server, ok, param, scope};
+use super::api::{Answer, Params, Query, Server, ok, param, scope};
 use super::error::Refusal;
 use super::invoice::{Invoice, Payment, PaymentStatus};
 use super::method::{Kind, Method, MethodId, parse_id};
@@ -15,6 +15,9 @@ use super::state::BtcPay;
 use crate::json::Json;
 
 const WALLET: &str = "btcpay.store.canviewwallet";
+
+/// Of every block with a payment.
+const HEIGHT: i64 = 900_000;
 
 pub(super) fn router(server: Arc<BtcPay>) -> Router {
     let wallet = "/api/v1/stores/{store}/payment-methods/{method}/wallet";
@@ -47,15 +50,40 @@ fn confirmations(invoice: &Invoice, payment: &Payment) -> i128 {
     }
 }
 
+/// The one before it that it took the place of, with the same inputs: the wallet knows both, and lists the later one only.
+fn replaces(invoice: &Invoice, payment: &Payment) -> bool {
+    let before = invoice.payments.iter().take_while(|other| other.id != payment.id);
+    before.into_iter().any(|other| is_replaceable(other) && other.method == payment.method)
+}
+
+fn is_replaced(invoice: &Invoice, payment: &Payment) -> bool {
+    let after = invoice.payments.iter().skip_while(|other| other.id != payment.id).skip(1);
+    is_replaceable(payment) && after.into_iter().any(|other| other.method == payment.method)
+}
+
+/// Gone before it was ever in the chain.
+fn is_replaceable(payment: &Payment) -> bool {
+    payment.status == PaymentStatus::Invalid && payment.confirmed.is_zero()
+}
+
 fn labels(invoice: &Invoice, payment: &Payment) -> Json {
     if payment.unseen {
         return Json::Object(vec![]);
     }
     let label =
         [("ref", Json::text(&invoice.id)), ("type", Json::text("invoice")), ("text", Json::text("invoice"))];
-    Json::object([("invoice", Json::object(label))])
+    let mut labels = vec![("invoice", Json::object(label))];
+    if replaces(invoice, payment) {
+        labels.push(("RBF", Json::object([("type", Json::text("raw")), ("text", Json::text("RBF"))])));
+    }
+    Json::object(labels)
 }
 
+fn hash_of(payment: &Payment) -> &str {
+    payment.id.rsplit_once('-').map_or(payment.id.as_str(), |(hash, _)| hash)
+}
+
+/// Those deepest in the chain first.
 async fn utxos(State(server): Server, p: Params, headers: HeaderMap) -> Answer {
     let method = method_of(&server, &p, &headers)?;
     let state = server.state();
@@ -63,47 +91,59 @@ async fn utxos(State(server): Server, p: Params, headers: HeaderMap) -> Answer {
     for invoice in &state.invoices {
         let prompt = invoice.prompts.iter().position(|prompt| prompt.method == method);
         for payment in invoice.payments.iter().filter(|payment| payment.method == method) {
-            if state.spent.contains(&payment.id) {
+            if state.spent.contains(&payment.id) || is_replaced(invoice, payment) {
                 continue;
             }
-            listed.push(Json::object([
+            let deep = confirmations(invoice, payment);
+            let output = Json::object([
                 ("comment", Json::text("")),
                 ("amount", Json::text(payment.exact().to_string())),
                 ("outpoint", Json::text(&payment.id)),
-                ("link", Json::text(format!("https://explorer.example/tx/{}", payment.id))),
+                ("link", Json::text(format!("https://explorer.example/tx/{}", hash_of(payment)))),
                 ("labels", labels(invoice, payment)),
                 ("timestamp", Json::int(payment.received)),
                 ("keyPath", Json::text(format!("0/{}", prompt.unwrap_or(0)))),
                 ("address", Json::text(&payment.destination)),
-                ("confirmations", Json::int(confirmations(invoice, payment))),
-            ]));
+                ("confirmations", Json::int(deep)),
+            ]);
+            listed.push((deep, output));
         }
     }
-    Ok(ok(&Json::List(listed)))
+    listed.sort_by_key(|(deep, _)| std::cmp::Reverse(*deep));
+    Ok(ok(&Json::List(listed.into_iter().map(|(_, output)| output).collect())))
 }
 
 /// Newest first. Of each it says that it is not confirmed, whatever it is: those two members are of no use here.
-async fn transactions(State(server): Server, p: Params, headers: HeaderMap) -> Answer {
+async fn transactions(
+    State(server): Server,
+    p: Params,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let method = method_of(&server, &p, &headers)?;
+    let query = Query::new(query);
+    let skip = query.length("skip")?.unwrap_or(0);
+    let limit = query.length("limit")?.unwrap_or(usize::MAX);
     let state = server.state();
     let mut listed = Vec::new();
     for invoice in state.invoices.iter().rev() {
         for payment in invoice.payments.iter().rev().filter(|payment| payment.method == method) {
-            let hash = payment.id.rsplit_once('-').map_or(payment.id.as_str(), |(hash, _)| hash);
+            let in_chain = confirmations(invoice, payment) > 0;
+            let block = || Json::text(server.context.random.hex::<32>(&format!("btcpay/block/{HEIGHT}")));
             listed.push(Json::object([
-                ("transactionHash", Json::text(hash)),
+                ("transactionHash", Json::text(hash_of(payment))),
                 ("comment", Json::text("")),
                 ("labels", labels(invoice, payment)),
                 ("amount", Json::text(payment.exact().to_string())),
-                ("blockHash", Json::Null),
-                ("blockHeight", Json::Null),
+                ("blockHash", if in_chain { block() } else { Json::Null }),
+                ("blockHeight", if in_chain { Json::int(HEIGHT) } else { Json::Null }),
                 ("confirmations", Json::int(0)),
                 ("timestamp", Json::int(payment.received)),
                 ("status", Json::text("Unconfirmed")),
             ]));
         }
     }
-    Ok(ok(&Json::List(listed)))
+    Ok(ok(&Json::List(listed.into_iter().skip(skip).take(limit).collect())))
 }
 
 async fn transaction(State(server): Server, p: Params, headers: HeaderMap) -> Answer {
@@ -126,7 +166,7 @@ async fn transaction(State(server): Server, p: Params, headers: HeaderMap) -> An
         ("labels", labels(invoice, payment)),
         ("amount", Json::text(payment.exact().to_string())),
         ("blockHash", Json::Null),
-        ("blockHeight", if in_chain { Json::int(900_000) } else { Json::Null }),
+        ("blockHeight", if in_chain { Json::int(HEIGHT) } else { Json::Null }),
         ("confirmations", Json::int(deep)),
         ("timestamp", Json::int(payment.received)),
         ("status", Json::text(if in_chain { "Confirmed" } else { "Unconfirmed" })),

@@ -22,8 +22,7 @@ pub const DIFFERENCES: &[(&str, &str, &str)] = &[
     ),
     ("server_info", ".version", "the emulator tells no commit"),
     ("rates", "[]*", "other rates, and a rate for every coin"),
-    ("wallet_utxos", "[].*", "other transactions, confirmed as deep as their policy asks"),
-    ("wallet_transactions_list", "*", "other transactions; `limit` is not read"),
+    ("wallet_utxos", "[].confirmations", "here as deep as the speed policy asks, and no deeper"),
     (
         "webhook_ltc_replaced_4_InvoiceReceivedPayment",
         ".payment.fee",

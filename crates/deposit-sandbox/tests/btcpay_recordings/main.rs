@@ -82,8 +82,6 @@ async fn entries_of_lists_have_the_recorded_form() {
             .collect();
         assert!(form.is_empty(), "{name}: {form:?}");
     };
-    form("wallet_utxos");
-    form("wallet_transactions_list");
     form("rates");
 }
 

@@ -314,18 +314,30 @@ async fn settings() -> Answers {
 
 async fn wallet() -> Answers {
     let mut s = Scene::new().await;
-    for amount in ["0.05", "0.02", "0.03", "0.07", "0.05", "0.02", "0.05"] {
+    // In the order of the recorded ones, and each with its fate.
+    for pays in [vec!["0.05"], vec!["0.02", "0.03"], vec!["0.07"]] {
         let invoice = s.invoice("LTC", "1", 65).await;
-        s.w.pay(&invoice, amount, "confirmed").await;
+        for amount in pays {
+            s.w.pay(&invoice, amount, "confirmed").await;
+        }
     }
+    let replaced = s.invoice("LTC", "0.05", 65).await;
+    s.w.pay(&replaced, "0.05", "seen").await;
+    s.w.play(&replaced, "replace").await;
+    s.w.pay(&replaced, "0.05", "confirmed").await;
+    let lost = s.invoice("LTC", "0.05", 65).await;
+    s.w.pay(&lost, "0.05", "seen").await;
+    s.w.play(&lost, "replace").await;
+    let part = s.invoice("LTC", "0.05", 65).await;
+    s.w.pay(&part, "0.02", "confirmed").await;
     let invoice = s.invoice("LTC", "0.05", 65).await;
     let payment = s.w.pay(&invoice, "0.05", "confirmed").await;
     let hash = payment.rsplit_once('-').unwrap().0.to_owned();
-    s.replay("wallet_utxos", "").await;
     s.replay("wallet_transaction_settled", &hash).await;
     s.w.play(&invoice, "reorg").await;
     s.replay("wallet_transaction_gone_from_the_chain", &hash).await;
     s.replay("wallet_transactions_list", "").await;
+    s.replay("wallet_utxos", "").await;
     s.answers
 }
 
