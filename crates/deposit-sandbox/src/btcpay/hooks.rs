@@ -94,6 +94,19 @@ pub(super) fn signature(secret: &str, body: &[u8]) -> String {
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
+impl BtcPay {
+    /// Sends the events of an invoice to every subscription that wants them. Call it with the state locked,
+    /// so that events of two requests cannot overtake each other.
+    pub(super) fn publish(&self, state: &mut State, invoice: &str, events: Vec<Event>) {
+        for event in &events {
+            publish(self, state, invoice, event, &self.this);
+        }
+        if !events.is_empty() {
+            self.context.wake.notify_one();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::subscription::RETRY;
@@ -118,19 +131,6 @@ mod tests {
         }
         for dropped in [301, 400, 401, 404, 410, 422] {
             assert!(!(RETRY.retries)(Some(dropped)), "{dropped}");
-        }
-    }
-}
-
-impl BtcPay {
-    /// Sends the events of an invoice to every subscription that wants them. Call it with the state locked,
-    /// so that events of two requests cannot overtake each other.
-    pub(super) fn publish(&self, state: &mut State, invoice: &str, events: Vec<Event>) {
-        for event in &events {
-            publish(self, state, invoice, event, &self.this);
-        }
-        if !events.is_empty() {
-            self.context.wake.notify_one();
         }
     }
 }

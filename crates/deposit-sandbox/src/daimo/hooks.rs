@@ -112,6 +112,19 @@ pub(super) fn signature(secret: &str, stamp: i64, body: &[u8]) -> String {
     format!("t={stamp},v1={}", hex::encode(mac.finalize().into_bytes()))
 }
 
+impl Daimo {
+    /// Tells of what happened to an order. Call it with the state locked.
+    pub(super) fn publish(&self, state: &mut State, index: usize, events: &[Happened]) {
+        // An event shows the order as it was then, so each is told before the next thing happens.
+        if let Some(order) = state.orders.get(index).cloned() {
+            for happened in events {
+                publish(self, state, &order, *happened);
+            }
+        }
+        self.context.wake.notify_one();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::subscription::RETRY;
@@ -134,18 +147,5 @@ mod tests {
             "t=1785000000,v1=c75088eadc9d83313f47964ab184682e72a9b8b509ac30d35cf20b669b160494"
         );
         assert_ne!(signed, signature("whsec-sample-1", 1_785_000_000, b"{} "));
-    }
-}
-
-impl Daimo {
-    /// Tells of what happened to an order. Call it with the state locked.
-    pub(super) fn publish(&self, state: &mut State, index: usize, events: &[Happened]) {
-        // An event shows the order as it was then, so each is told before the next thing happens.
-        if let Some(order) = state.orders.get(index).cloned() {
-            for happened in events {
-                publish(self, state, &order, *happened);
-            }
-        }
-        self.context.wake.notify_one();
     }
 }
