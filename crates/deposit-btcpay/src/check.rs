@@ -57,6 +57,15 @@ pub(crate) struct Server {
     version: Option<String>,
     #[serde(default)]
     pub(crate) sync_status: Vec<Chain>,
+    /// Chains and plugins that the server was started with.
+    supported_payment_methods: Option<Vec<String>>,
+}
+
+impl Server {
+    /// `None` where the server does not tell.
+    pub(crate) fn supports(&self, method: &Method) -> Option<bool> {
+        self.supported_payment_methods.as_ref().map(|ids| ids.iter().any(|id| method.is(id)))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,6 +74,35 @@ pub(crate) struct Chain {
     #[serde(default)]
     pub(crate) payment_method_id: String,
     pub(crate) available: Option<bool>,
+    chain_height: Option<i64>,
+    sync_height: Option<i64>,
+    /// Of a plugin, in its own words.
+    summary: Option<Summary>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    synced: Option<bool>,
+    daemon_available: Option<bool>,
+    wallet_available: Option<bool>,
+}
+
+/// Blocks by which an index may be behind its node at any time.
+const USUAL_LAG: i64 = 1;
+
+impl Chain {
+    /// Away, or not caught up: both pass.
+    pub(crate) fn is_behind(&self) -> bool {
+        let of_plugin = self.summary.as_ref().is_some_and(|summary| {
+            [summary.synced, summary.daemon_available, summary.wallet_available].contains(&Some(false))
+        });
+        let of_index = match (self.chain_height, self.sync_height) {
+            (Some(chain), Some(index)) => chain.saturating_sub(index) > USUAL_LAG,
+            _ => false,
+        };
+        self.available == Some(false) || of_plugin || of_index
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,8 +116,24 @@ pub(crate) struct StoreMethod {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Store {
+pub(crate) struct Store {
     network_fee_mode: Option<String>,
+    #[serde(default)]
+    payment_method_criteria: Vec<Criterion>,
+}
+
+/// Between which amounts the store offers a method.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Criterion {
+    #[serde(alias = "paymentMethod", default)]
+    payment_method_id: String,
+}
+
+impl Store {
+    pub(crate) fn has_criteria_for(&self, method: &Method) -> bool {
+        self.payment_method_criteria.iter().any(|criterion| method.is(&criterion.payment_method_id))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -249,8 +303,7 @@ fn methods_of(methods: &Methods, there: &[StoreMethod], chains: &[Chain]) -> Vec
         let what = format!("method {}", method.id);
         let ticker = method.coin.ticker;
         let found = there.iter().find(|there| method.is(&there.payment_method_id));
-        let node_away =
-            chains.iter().any(|chain| chain.available == Some(false) && method.is(&chain.payment_method_id));
+        let node_away = chains.iter().any(|chain| chain.is_behind() && method.is(&chain.payment_method_id));
         match found {
             Some(there) if there.enabled && node_away => CheckItem::wrong(
                 what,

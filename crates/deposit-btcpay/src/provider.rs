@@ -240,14 +240,18 @@ impl PaymentProvider for BtcPay {
                     expiration_minutes: expiration_minutes(&request.terms, request.expires_at, method.coin),
                     monitoring_minutes: MONITORING_MINUTES,
                     speed_policy: self.speeds.of(&request.terms),
-                    payment_tolerance: method.coin.tolerance_percent,
+                    payment_tolerance: method.coin.tolerance_percent(request.amount),
                     lazy_payment_methods: false,
                 },
             })
             .await;
         let invoice = match invoice {
             Err(refused) if *refused.kind() == ErrorKind::Rejected("method_missing") => {
-                return Err(error(refusal::why(&self.client, method).await).with_source(refused));
+                let why = refusal::why(&self.client, method, request.amount).await;
+                return Err(error(why).with_source(refused));
+            }
+            Err(refused) if *refused.kind() == ErrorKind::Rejected("method_unknown") => {
+                return Err(error(refusal::why_unknown(&self.client, method).await).with_source(refused));
             }
             other => other?,
         };
@@ -274,7 +278,7 @@ impl PaymentProvider for BtcPay {
         // A method can vanish silently: rate or node missing, amount under dust.
         let Some(instructions) = instructions else {
             self.client.mark_invalid(Operation::Open, &invoice.id).await;
-            return Err(error(refusal::why(&self.client, method).await));
+            return Err(error(refusal::why(&self.client, method, request.amount).await));
         };
         intent(&request.deposit_id, &request.terms, &invoice.id, instructions)
             .ok_or_else(|| error(ErrorKind::OutcomeUnknown))
