@@ -8,6 +8,7 @@ mod client;
 mod coin;
 mod config;
 mod error;
+mod feed;
 mod map;
 mod provider;
 mod rates;

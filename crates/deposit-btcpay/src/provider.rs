@@ -112,7 +112,7 @@ impl BtcPay {
     ) -> Result<(), ProviderError> {
         let wanted = self.speeds.of(&intent.terms).confirmations();
         let ended = Ended { method, intent, wanted, outputs, alone };
-        Wallet::correct(&self.client, ended, snapshot).await
+        self.wallet.correct(&self.client, ended, snapshot).await
     }
 
     /// Each wallet that an ended order of a list needs, once.

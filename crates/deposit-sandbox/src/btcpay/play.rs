@@ -324,7 +324,7 @@ impl Play<'_> {
             self.pays(invoice, |due| vec![due], events)?;
         }
         let now = self.server.now();
-        let counting = indices(invoice, |p| p.accounted() && !p.lost);
+        let counting = indices(invoice, |p| (p.accounted() || p.unseen) && !p.lost);
         if counting.is_empty() {
             return self.refuse(invoice, "every payment is undone already");
         }
