@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod feed;
 mod map;
+mod marked;
 mod provider;
 mod rates;
 mod refusal;

@@ -21,7 +21,7 @@ use crate::config::{Checked, Config, Speeds};
 use crate::error::{ID, error};
 use crate::wallet::{self, Ended, Wallet};
 use crate::webhook::Webhooks;
-use crate::{api, batch, check, map, rates, refusal};
+use crate::{api, batch, check, map, marked, rates, refusal};
 
 /// How long after its expiry an invoice that was paid in time may wait for its confirmations: a week.
 const MONITORING_MINUTES: i64 = 7 * 24 * 60;
@@ -357,9 +357,29 @@ impl PaymentProvider for BtcPay {
         Ok(stream::iter(reads).buffered(ALONE_AT_ONCE).collect().await)
     }
 
-    /// The wallets of the core chains, as far as the key may see them: hints for the orders whose money may have changed.
+    /// From the beginning first the invoices with our mark for which money came, by their own ids. Then, and from then on, the wallets of the core
+    /// chains, as far as the key may see them: hints for the orders whose money may have changed.
     async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
-        self.wallet.scan(&self.client, &self.methods, cursor).await
+        let Some(from) = marked::place(cursor) else {
+            return self.wallet.scan(&self.client, &self.methods, cursor).await;
+        };
+        let listed = marked::list(&self.client, &self.methods, &self.store_id, from).await?;
+        if let Some(next) = listed.next {
+            let further_requests = listed.requests.saturating_sub(1);
+            let observations = listed.observations;
+            return Ok(ScanPage { further_requests, more: true, ..wallet::page(observations, next) });
+        }
+        // What the list showed is not lost where no wallet can be read now: the next scan reads them from their beginning.
+        let mut page = match self.wallet.scan(&self.client, &self.methods, None).await {
+            Ok(page) => page,
+            Err(failure) => {
+                tracing::warn!(error = %failure, "no wallet could be read");
+                wallet::page(Vec::new(), wallet::beginning())
+            }
+        };
+        page.further_requests = page.further_requests.saturating_add(listed.requests);
+        page.observations.splice(0..0, listed.observations);
+        Ok(page)
     }
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {

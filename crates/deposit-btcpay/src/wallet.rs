@@ -87,7 +87,12 @@ impl Wallet {
         };
         let kind = refusal.kind();
         if *kind == ErrorKind::Rejected("no_right") {
-            self.refused.store(true, Ordering::Relaxed);
+            if !self.refused.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    "the BTCPay API key has not the right btcpay.store.canviewwallet: credited payments that the chain loses later, and money that came to \
+                     an ended order while the server was down, are not seen"
+                );
+            }
             Ok(None)
         } else if *kind == ErrorKind::Rejected("no_wallet") {
             Ok(None)
@@ -304,8 +309,13 @@ fn stands(reading: &mut PaymentReading, method: &Method, output: &api::Output, w
     }
 }
 
-fn page(observations: Vec<Observation>, next: ScanCursor) -> ScanPage {
+pub(crate) fn page(observations: Vec<Observation>, next: ScanCursor) -> ScanPage {
     ScanPage { observations, taken: Vec::new(), next, more: false, ..ScanPage::default() }
+}
+
+/// Where the wallets' feed begins.
+pub(crate) fn beginning() -> ScanCursor {
+    ScanCursor("{}".to_owned())
 }
 
 /// No more than a hint: an operator's own transfers come to the wallet too, and are nobody's deposit.
