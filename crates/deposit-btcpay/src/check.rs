@@ -1,12 +1,12 @@
 //! Whether server, store and key are set up as payments need it. Reads only.
 
-use deposit_core::{CheckContext, CheckItem, ErrorKind, ProviderError, Ticker};
+use deposit_core::{CheckContext, CheckItem, ErrorKind, Ticker};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::client::Client;
 use crate::coin::{Method, Methods};
 use crate::error::ID;
+use crate::setup::{Chain, Server, Store, StoreMethod, ask};
 
 /// Rights without which payers are turned away, or money is not seen; and what each is for.
 const NEEDED: &[(&str, &str)] = &[
@@ -49,91 +49,6 @@ const LOOKED_THROUGH: &str = "25";
 struct Key {
     #[serde(default)]
     permissions: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Server {
-    version: Option<String>,
-    #[serde(default)]
-    pub(crate) sync_status: Vec<Chain>,
-    /// Chains and plugins that the server was started with.
-    supported_payment_methods: Option<Vec<String>>,
-}
-
-impl Server {
-    /// `None` where the server does not tell.
-    pub(crate) fn supports(&self, method: &Method) -> Option<bool> {
-        self.supported_payment_methods.as_ref().map(|ids| ids.iter().any(|id| method.is(id)))
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Chain {
-    #[serde(default)]
-    pub(crate) payment_method_id: String,
-    pub(crate) available: Option<bool>,
-    chain_height: Option<i64>,
-    sync_height: Option<i64>,
-    /// Of a plugin, in its own words.
-    summary: Option<Summary>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Summary {
-    synced: Option<bool>,
-    daemon_available: Option<bool>,
-    wallet_available: Option<bool>,
-}
-
-/// Blocks by which an index may be behind its node at any time.
-const USUAL_LAG: i64 = 1;
-
-impl Chain {
-    /// Away, or not caught up: both pass.
-    pub(crate) fn is_behind(&self) -> bool {
-        let of_plugin = self.summary.as_ref().is_some_and(|summary| {
-            [summary.synced, summary.daemon_available, summary.wallet_available].contains(&Some(false))
-        });
-        let of_index = match (self.chain_height, self.sync_height) {
-            (Some(chain), Some(index)) => chain.saturating_sub(index) > USUAL_LAG,
-            _ => false,
-        };
-        self.available == Some(false) || of_plugin || of_index
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct StoreMethod {
-    #[serde(default)]
-    pub(crate) payment_method_id: String,
-    #[serde(default)]
-    pub(crate) enabled: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Store {
-    network_fee_mode: Option<String>,
-    #[serde(default)]
-    payment_method_criteria: Vec<Criterion>,
-}
-
-/// Between which amounts the store offers a method.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Criterion {
-    #[serde(alias = "paymentMethod", default)]
-    payment_method_id: String,
-}
-
-impl Store {
-    pub(crate) fn has_criteria_for(&self, method: &Method) -> bool {
-        self.payment_method_criteria.iter().any(|criterion| method.is(&criterion.payment_method_id))
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -184,15 +99,6 @@ struct Events {
 struct Sent {
     http_code: Option<u16>,
     status: Option<String>,
-}
-
-pub(crate) async fn ask<T: DeserializeOwned>(
-    client: &Client,
-    path: &[&str],
-    query: &[(&str, &str)],
-) -> Result<T, ProviderError> {
-    let request = client.look(path);
-    query.iter().fold(request, |request, (name, value)| request.query(name, value)).send().await?.json()
 }
 
 /// How the key has a right.
@@ -341,12 +247,12 @@ fn fee_mode(mode: Option<&str>) -> CheckItem {
         Some("Never") => CheckItem::right(WHAT).seen("Never"),
         Some("MultiplePaymentsOnly") => CheckItem::advice(
             WHAT,
-            "payers who pay in two are asked for a network fee on top of what they were quoted; set the store's `networkFeeMode` to `Never` (in its settings: never add a network fee)",
+            "the server adds a network fee for each further payment of one order: its own page asks for it, and a small order that was paid exactly in two can stay open in its books (deposits are credited all the same); set the store's `networkFeeMode` to `Never` (in its settings: never add a network fee)",
         )
         .seen("MultiplePaymentsOnly"),
         Some("Always") => CheckItem::wrong(
             WHAT,
-            "every payer is asked for a network fee on top of what was quoted, and an exact payment stays open; set the store's `networkFeeMode` to `Never` (in its settings: never add a network fee)",
+            "the server adds a network fee to every order: its own page asks for it, and a small order that was paid exactly can stay open in its books (deposits are credited all the same); set the store's `networkFeeMode` to `Never` (in its settings: never add a network fee)",
         )
         .seen("Always"),
         Some(_) => CheckItem::unknown(WHAT, "a mode that no document lists: it should be Never"),

@@ -14,6 +14,7 @@ mod marked;
 mod provider;
 mod rates;
 mod refusal;
+mod setup;
 mod wallet;
 mod webhook;
 

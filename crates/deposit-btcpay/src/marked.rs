@@ -1,13 +1,15 @@
-//! The store's own list of what is ours: every invoice with our mark for which money came. A scan from the beginning begins with it, so that
+//! The store's own list of what is ours: every payment to an invoice with our mark. A scan from the beginning begins with it, so that
 //! reconcile finds an order that nobody was shown (a second invoice of one deposit, say) and an order that the database lost.
 
 use std::collections::HashSet;
 
-use deposit_core::{Observation, Observed, ProviderError, ScanCursor, Target};
+use deposit_core::{
+    Amount, Observation, Observed, PaymentReading, PaymentRef, ProviderError, ScanCursor, Target, Timestamp,
+};
 
-use crate::api::{self, InvoiceStatus};
+use crate::api::{self, InvoiceStatus, PaymentStatus};
 use crate::client::Client;
-use crate::coin::Methods;
+use crate::coin::{Method, Methods};
 use crate::error::ID;
 use crate::map;
 
@@ -55,7 +57,10 @@ pub(crate) async fn list(
                 continue;
             }
             let invoice: Option<api::Invoice> = serde_json::from_str(item.get()).ok();
-            part.observations.extend(invoice.and_then(|invoice| paid(&invoice, methods, store)));
+            let prompts = serde_json::from_str::<api::ListedMethods>(item.get()).ok();
+            let prompts = prompts.and_then(|listed| listed.payment_methods).unwrap_or_default();
+            part.observations
+                .extend(invoice.into_iter().flat_map(|invoice| paid(&invoice, &prompts, methods, store)));
         }
         // Nothing new: the end, or a server that knows no `skip`.
         if seen.len() == before {
@@ -68,21 +73,52 @@ pub(crate) async fn list(
     Ok(part)
 }
 
-/// By the invoice's own id: which deposit it was made for does not say that it is the one that was shown.
-fn paid(invoice: &api::Invoice, methods: &Methods, store: &str) -> Option<Observation> {
+/// By the invoice's own id: which deposit it was made for does not say that it is the one that was shown. Each payment by its own reference, as a
+/// read of the order names it.
+fn paid(
+    invoice: &api::Invoice,
+    prompts: &[api::PaymentMethod],
+    methods: &Methods,
+    store: &str,
+) -> Vec<Observation> {
     let here = invoice.store_id.as_deref().is_none_or(|id| id == store);
-    if !here || api::is_ours(&invoice.metadata) != Some(true) || !has_money(invoice) {
-        return None;
+    let Some(order) = map::provider_ref(&invoice.id).filter(|_| here) else { return Vec::new() };
+    if api::is_ours(&invoice.metadata) != Some(true) {
+        return Vec::new();
     }
-    let ids = invoice.checkout.as_ref().and_then(|checkout| checkout.payment_methods.as_deref());
-    let method = ids.unwrap_or_default().iter().find_map(|id| methods.by_id(id));
-    Some(Observation {
+    let of = |method: Option<&Method>, observed| Observation {
         provider: ID,
-        target: Target::Order(map::provider_ref(&invoice.id)?),
+        target: Target::Order(order.clone()),
         ticker: method.map(|method| method.coin.ticker),
         ours: Some(true),
-        observed: Observed::PaymentHint,
-    })
+        observed,
+    };
+    let mut told = Vec::new();
+    for prompt in prompts {
+        let Some(method) = methods.by_id(prompt.id()) else { continue };
+        let readings = prompt.payments.iter().filter_map(|payment| reading(method, payment));
+        told.extend(readings.map(|reading| of(Some(method), Observed::Payment(Box::new(reading)))));
+    }
+    // A server that lists no payments, one by a coin that is none of ours, or a person's mark: somebody has to look.
+    if told.is_empty() && has_money(invoice) {
+        let ids = invoice.checkout.as_ref().and_then(|checkout| checkout.payment_methods.as_deref());
+        let method = ids.unwrap_or_default().iter().find_map(|id| methods.by_id(id));
+        told.push(of(method, Observed::PaymentHint));
+    }
+    told
+}
+
+fn reading(method: &Method, payment: &api::Payment) -> Option<PaymentReading> {
+    let id = PaymentRef::new(payment.id.as_str()).ok()?;
+    let (amount, _) = Amount::floor_from_decimal(payment.value.decimal(), method.coin.asset).ok()?;
+    if amount.is_zero() || payment.status == PaymentStatus::Invalid {
+        return None;
+    }
+    let reading = match payment.status {
+        PaymentStatus::Settled => PaymentReading::confirmed(id, amount),
+        _ => PaymentReading::in_flight(id, amount),
+    };
+    Some(PaymentReading { paid_at: payment.received_date.map(Timestamp::from_secs), ..reading })
 }
 
 /// An order without any was opened and left, which is nobody's loss.

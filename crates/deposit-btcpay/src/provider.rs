@@ -357,7 +357,7 @@ impl PaymentProvider for BtcPay {
         Ok(stream::iter(reads).buffered(ALONE_AT_ONCE).collect().await)
     }
 
-    /// From the beginning first the invoices with our mark for which money came, by their own ids. Then, and from then on, the wallets of the core
+    /// From the beginning first every payment to an invoice with our mark. Then, and from then on, the wallets of the core
     /// chains, as far as the key may see them: hints for the orders whose money may have changed.
     async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
         let Some(from) = marked::place(cursor) else {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use deposit_core::{Amount, ErrorKind};
 
-use crate::check::{Chain, Server, Store, StoreMethod, ask};
 use crate::client::Client;
 use crate::coin::Method;
+use crate::setup::{Chain, Server, Store, StoreMethod, ask};
 
 /// A node that is away or behind is asked again after so long.
 const NODE_AWAY: Duration = Duration::from_secs(60);

@@ -35,12 +35,13 @@ async fn scanned(provider: &BtcPay) -> Vec<String> {
     loop {
         let page = provider.scan(cursor.as_ref()).await.unwrap();
         for one in page.observations {
-            assert_eq!(
-                (one.observed, one.ours, one.ticker),
-                (Observed::PaymentHint, Some(true), Some(Ticker::BTC))
-            );
+            assert_eq!((one.ours, one.ticker), (Some(true), Some(Ticker::BTC)));
             let Target::Order(order) = one.target else { panic!("{:?}", one.target) };
-            told.push(order.to_string());
+            told.push(match one.observed {
+                Observed::Payment(p) => format!("{order} {} {}+{}", p.id, p.in_flight, p.confirmed),
+                Observed::PaymentHint => order.to_string(),
+                other => panic!("{other:?}"),
+            });
         }
         cursor = Some(page.next);
         if !page.more {
@@ -52,7 +53,43 @@ async fn scanned(provider: &BtcPay) -> Vec<String> {
     told
 }
 
-/// Two invoices of one deposit: each by its own id, whatever their order in the list.
+/// An invoice with its payments: reference, value, status.
+fn with_payments(mut item: Value, method: &str, payments: &[(&str, &str, &str)]) -> Value {
+    item["paymentMethods"] = serde_json::from_str(&prompts(method, json!(ADDRESS))).unwrap();
+    let lines = payments.iter().map(|(id, value, status)| {
+        json!({"id": id, "receivedDate": 1_785_000_420, "value": value, "fee": "0", "status": status})
+    });
+    item["paymentMethods"][0]["payments"] = lines.collect();
+    item
+}
+
+/// Two invoices of one deposit: each by its own id, and each payment by its own, whatever their order in the list.
+#[tokio::test]
+async fn every_payment_to_a_marked_invoice_is_told() {
+    let second = listed("second", "Settled", "PaidOver");
+    let second_paid = [("aa-0", "0.0004", "Settled"), ("bb-1", "0.0001", "Processing")];
+    let (provider, _, _) = store(
+        vec![
+            with_payments(second, "BTC-CHAIN", &second_paid),
+            with_payments(
+                listed("first", "New", "PaidPartial"),
+                "BTC-CHAIN",
+                &[("cc-0", "0.0002", "Settled")],
+            ),
+            with_payments(listed("undone", "New", "None"), "BTC-CHAIN", &[("dd-0", "0.0002", "Invalid")]),
+            with_payments(listed("unpaid", "New", "None"), "BTC-CHAIN", &[]),
+            with_payments(listed("foreign", "Settled", "None"), "SOL-CHAIN", &[("ee-0", "1", "Settled")]),
+        ],
+        usize::MAX,
+    )
+    .await;
+    assert_eq!(
+        scanned(&provider).await,
+        ["second aa-0 0+40000", "second bb-1 10000+0", "first cc-0 0+20000", "foreign"]
+    );
+}
+
+/// By a server that lists no payments.
 #[tokio::test]
 async fn every_marked_invoice_that_was_paid_is_told_by_its_own_id() {
     let mut other_program = listed("other", "Settled", "None");
@@ -76,7 +113,8 @@ async fn every_marked_invoice_that_was_paid_is_told_by_its_own_id() {
     )
     .await;
     assert_eq!(scanned(&provider).await, ["second", "first", "part", "late", "by-hand"]);
-    let path = format!("GET /root/api/v1/stores/{STORE}/invoices?includeArchived=true");
+    let path =
+        format!("GET /root/api/v1/stores/{STORE}/invoices?includeArchived=true&includePaymentMethods=true");
     assert_eq!(log.lines()[0], format!("{path}&skip=0&take=150"));
 }
 
