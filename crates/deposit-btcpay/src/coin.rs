@@ -39,7 +39,6 @@ const fn chain(
     scheme: &'static str,
     decimals: u8,
     least_payment: u128,
-    server_fee: u128,
 ) -> Coin {
     let link = Link::Address { scheme, parameter: "amount" };
     Coin {
@@ -50,7 +49,7 @@ const fn chain(
         method_id,
         link,
         margin_minutes: MARGIN,
-        server_fee,
+        server_fee: 0,
         least_payment,
     }
 }
@@ -73,8 +72,14 @@ const ZEC_FEE: u128 = 10_000;
 const MWEB_MARGIN: i64 = 24 * 60;
 
 impl Coin {
+    /// With what the server adds for each payment.
+    const fn asking(mut self, server_fee: u128) -> Self {
+        self.server_fee = server_fee;
+        self
+    }
+
     pub(crate) const ALL: &'static [Self] = &[
-        chain(Ticker::BTC, Asset::BTC, "BTC", "BTC-CHAIN", "bitcoin", 8, 546, 2_000),
+        chain(Ticker::BTC, Asset::BTC, "BTC", "BTC-CHAIN", "bitcoin", 8, 546).asking(2_000),
         Coin {
             ticker: Ticker::BTC_LN,
             asset: Asset::BTC_LN,
@@ -87,18 +92,18 @@ impl Coin {
             // An invoice is for whole satoshis with nearly every wallet; this asset counts thousandths.
             least_payment: 1_000,
         },
-        chain(Ticker::LTC, Asset::LTC, "LTC", "LTC-CHAIN", "litecoin", 8, 5_460, 15_000),
+        chain(Ticker::LTC, Asset::LTC, "LTC", "LTC-CHAIN", "litecoin", 8, 5_460).asking(15_000),
         Coin {
             margin_minutes: MWEB_MARGIN,
-            ..chain(Ticker::LTC_MWEB, Asset::LTC, "LTC", "LTC-MWEB", "litecoin", 8, 5_460, 15_000)
+            ..chain(Ticker::LTC_MWEB, Asset::LTC, "LTC", "LTC-MWEB", "litecoin", 8, 5_460).asking(15_000)
         },
         Coin {
             link: Link::Address { scheme: "monero", parameter: "tx_amount" },
-            ..chain(Ticker::XMR, Asset::XMR, "XMR", "XMR-CHAIN", "monero", 12, XMR_FEE, 120_000)
+            ..chain(Ticker::XMR, Asset::XMR, "XMR", "XMR-CHAIN", "monero", 12, XMR_FEE).asking(120_000)
         },
-        chain(Ticker::DOGE, Asset::DOGE, "DOGE", "DOGE-CHAIN", "dogecoin", 8, 1_000_000, 1_000_000),
-        chain(Ticker::DASH, Asset::DASH, "DASH", "DASH-CHAIN", "dash", 8, 546, 1_000),
-        chain(Ticker::ZEC, Asset::ZEC, "ZEC", "ZEC-CHAIN", "zcash", 8, ZEC_FEE, ZEC_FEE),
+        chain(Ticker::DOGE, Asset::DOGE, "DOGE", "DOGE-CHAIN", "dogecoin", 8, 1_000_000).asking(1_000_000),
+        chain(Ticker::DASH, Asset::DASH, "DASH", "DASH-CHAIN", "dash", 8, 546).asking(1_000),
+        chain(Ticker::ZEC, Asset::ZEC, "ZEC", "ZEC-CHAIN", "zcash", 8, ZEC_FEE).asking(ZEC_FEE),
     ];
 
     pub(crate) fn of(ticker: Ticker) -> Option<&'static Self> {

@@ -111,13 +111,14 @@ fn paid(
 fn reading(method: &Method, payment: &api::Payment) -> Option<PaymentReading> {
     let id = PaymentRef::new(payment.id.as_str()).ok()?;
     let (amount, _) = Amount::floor_from_decimal(payment.value.decimal(), method.coin.asset).ok()?;
-    if amount.is_zero() || payment.status == PaymentStatus::Invalid {
-        return None;
-    }
     let reading = match payment.status {
         PaymentStatus::Settled => PaymentReading::confirmed(id, amount),
-        _ => PaymentReading::in_flight(id, amount),
+        PaymentStatus::Processing | PaymentStatus::Other(_) => PaymentReading::in_flight(id, amount),
+        PaymentStatus::Invalid => return None,
     };
+    if amount.is_zero() {
+        return None;
+    }
     Some(PaymentReading { paid_at: payment.received_date.map(Timestamp::from_secs), ..reading })
 }
 

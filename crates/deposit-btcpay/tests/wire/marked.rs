@@ -40,7 +40,7 @@ async fn scanned(provider: &BtcPay) -> Vec<String> {
             told.push(match one.observed {
                 Observed::Payment(p) => format!("{order} {} {}+{}", p.id, p.in_flight, p.confirmed),
                 Observed::PaymentHint => order.to_string(),
-                other => panic!("{other:?}"),
+                other @ (Observed::Hint | Observed::Snapshot(_) | Observed::Facts(_)) => panic!("{other:?}"),
             });
         }
         cursor = Some(page.next);
