@@ -100,3 +100,43 @@ impl Store {
         self.payment_method_criteria.iter().any(|criterion| method.is(&criterion.payment_method_id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deposit_core::Ticker;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::testing::methods;
+
+    fn recorded<T: DeserializeOwned>(text: &str) -> T {
+        let recorded: Value = serde_json::from_str(text).unwrap();
+        serde_json::from_value(recorded["response"]["body"].clone()).unwrap()
+    }
+
+    /// A real server with nodes of LTC and XMR, both caught up.
+    #[test]
+    fn a_recorded_server_is_read() {
+        let server: Server = recorded(include_str!("../../../fixtures/btcpay/live/server_info.json"));
+        let there: Vec<StoreMethod> =
+            recorded(include_str!("../../../fixtures/btcpay/live/payment_methods_of_store.json"));
+        let all = methods();
+        let supports = |ticker| server.supports(all.of(ticker).unwrap());
+        assert_eq!(supports(Ticker::LTC), Some(true));
+        assert_eq!(supports(Ticker::XMR), Some(true));
+        assert_eq!(supports(Ticker::BTC), Some(false), "a create in it is 422");
+        assert!(server.sync_status.len() == 2 && !server.sync_status.iter().any(Chain::is_behind));
+        let ltc = all.of(Ticker::LTC).unwrap();
+        assert!(there.iter().any(|method| method.enabled && ltc.is(&method.payment_method_id)));
+    }
+
+    /// An index is a block behind its node whenever one comes.
+    #[test]
+    fn a_block_behind_is_not_behind() {
+        let chain = |sync: i64| -> Chain {
+            let text = format!(r#"{{"available":true,"chainHeight":316,"syncHeight":{sync}}}"#);
+            serde_json::from_str(&text).unwrap()
+        };
+        assert!(!chain(316).is_behind() && !chain(315).is_behind() && chain(314).is_behind());
+    }
+}
