@@ -136,12 +136,16 @@ impl Client {
     }
 
     /// A page of all invoices of the store, newest first, archived ones and their payments too, each as its own text.
-    pub(crate) async fn page_of_all(&self, skip: usize) -> Result<Vec<Box<RawValue>>, ProviderError> {
+    pub(crate) async fn page_of_all(
+        &self,
+        skip: usize,
+        take: usize,
+    ) -> Result<Vec<Box<RawValue>>, ProviderError> {
         self.get(Operation::Scan, &["invoices"])
             .query("includeArchived", "true")
             .query("includePaymentMethods", "true")
             .query("skip", &skip.to_string())
-            .query("take", &LIST_TAKE.to_string())
+            .query("take", &take.to_string())
             .send()
             .await?
             .json()

@@ -4,11 +4,12 @@
 use std::collections::HashSet;
 
 use deposit_core::{
-    Amount, Observation, Observed, PaymentReading, PaymentRef, ProviderError, ScanCursor, Target, Timestamp,
+    Amount, ErrorKind, Observation, Observed, PaymentReading, PaymentRef, ProviderError, ScanCursor, Target,
+    Timestamp,
 };
 
 use crate::api::{self, InvoiceStatus, PaymentStatus};
-use crate::client::Client;
+use crate::client::{Client, LIST_TAKE};
 use crate::coin::{Method, Methods};
 use crate::error::ID;
 use crate::map;
@@ -45,11 +46,19 @@ pub(crate) async fn list(
     from: usize,
 ) -> Result<Part, ProviderError> {
     let mut part = Part { observations: Vec::new(), requests: 0, next: None };
-    let mut skip = from;
+    let (mut skip, mut take) = (from, LIST_TAKE);
     let mut seen = HashSet::new();
     while part.requests < PAGES {
-        let page = client.page_of_all(skip).await?;
         part.requests = part.requests.saturating_add(1);
+        let page = match client.page_of_all(skip, take).await {
+            Ok(page) => page,
+            // More than we take: in smaller pages.
+            Err(failure) if *failure.kind() == ErrorKind::Protocol && take > 1 => {
+                take = (take / 10).max(1);
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         let before = seen.len();
         for item in &page {
             let Ok(api::ListedId { id }) = serde_json::from_str(item.get()) else { continue };

@@ -133,3 +133,23 @@ async fn the_list_is_asked_on_until_nothing_more_comes() {
         assert_eq!(told.len(), count, "{count} in pages of {most}");
     }
 }
+
+/// One invoice makes a page too large: in smaller ones all are told.
+#[tokio::test]
+async fn a_page_that_is_too_large_is_asked_for_in_smaller_ones() {
+    let all: Vec<_> = (0..40).map(|n| listed(&format!("i{n}"), "Settled", "None")).collect();
+    let (provider, _, _) = adapter(move |seen| {
+        if !seen.line.contains("/invoices?") {
+            return answer(403, r#"{"code":"missing-permission"}"#);
+        }
+        let (skip, take) = (number(&seen.line, "skip"), number(&seen.line, "take"));
+        let page: Vec<_> = all.iter().skip(skip).take(take).cloned().collect();
+        let whole = json!(page).to_string();
+        answer(200, if page.len() > 15 { whole.trim_end_matches(']').to_owned() } else { whole })
+    })
+    .await;
+    let mut told = scanned(&provider).await;
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!(told.len(), 40);
+}
