@@ -1,12 +1,12 @@
 //! Whether server, store and key are set up as payments need it. Reads only.
 
-use deposit_core::{CheckContext, CheckItem, ErrorKind, ProviderError, Ticker};
+use deposit_core::{CheckContext, CheckItem, ErrorKind, Ticker};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::client::Client;
 use crate::coin::{Method, Methods};
 use crate::error::ID;
+use crate::setup::{Chain, Server, Store, StoreMethod, ask};
 
 /// Rights without which payers are turned away, or money is not seen; and what each is for.
 const NEEDED: &[(&str, &str)] = &[
@@ -49,37 +49,6 @@ const LOOKED_THROUGH: &str = "25";
 struct Key {
     #[serde(default)]
     permissions: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Server {
-    version: Option<String>,
-    #[serde(default)]
-    pub(crate) sync_status: Vec<Chain>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Chain {
-    #[serde(default)]
-    pub(crate) payment_method_id: String,
-    pub(crate) available: Option<bool>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct StoreMethod {
-    #[serde(default)]
-    pub(crate) payment_method_id: String,
-    #[serde(default)]
-    pub(crate) enabled: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Store {
-    network_fee_mode: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -130,15 +99,6 @@ struct Events {
 struct Sent {
     http_code: Option<u16>,
     status: Option<String>,
-}
-
-pub(crate) async fn ask<T: DeserializeOwned>(
-    client: &Client,
-    path: &[&str],
-    query: &[(&str, &str)],
-) -> Result<T, ProviderError> {
-    let request = client.look(path);
-    query.iter().fold(request, |request, (name, value)| request.query(name, value)).send().await?.json()
 }
 
 /// How the key has a right.
@@ -249,8 +209,7 @@ fn methods_of(methods: &Methods, there: &[StoreMethod], chains: &[Chain]) -> Vec
         let what = format!("method {}", method.id);
         let ticker = method.coin.ticker;
         let found = there.iter().find(|there| method.is(&there.payment_method_id));
-        let node_away =
-            chains.iter().any(|chain| chain.available == Some(false) && method.is(&chain.payment_method_id));
+        let node_away = chains.iter().any(|chain| chain.is_behind() && method.is(&chain.payment_method_id));
         match found {
             Some(there) if there.enabled && node_away => CheckItem::wrong(
                 what,
@@ -288,12 +247,12 @@ fn fee_mode(mode: Option<&str>) -> CheckItem {
         Some("Never") => CheckItem::right(WHAT).seen("Never"),
         Some("MultiplePaymentsOnly") => CheckItem::advice(
             WHAT,
-            "payers who pay in two are asked for a network fee on top of what they were quoted; set the store's `networkFeeMode` to `Never` (in its settings: never add a network fee)",
+            "the server adds a network fee for each further payment of one order: its own page asks for it, and a small order that was paid exactly in two can stay open in its books (deposits are credited all the same); set the store's `networkFeeMode` to `Never` (in its settings: never add a network fee)",
         )
         .seen("MultiplePaymentsOnly"),
         Some("Always") => CheckItem::wrong(
             WHAT,
-            "every payer is asked for a network fee on top of what was quoted, and an exact payment stays open; set the store's `networkFeeMode` to `Never` (in its settings: never add a network fee)",
+            "the server adds a network fee to every order: its own page asks for it, and a small order that was paid exactly can stay open in its books (deposits are credited all the same); set the store's `networkFeeMode` to `Never` (in its settings: never add a network fee)",
         )
         .seen("Always"),
         Some(_) => CheckItem::unknown(WHAT, "a mode that no document lists: it should be Never"),

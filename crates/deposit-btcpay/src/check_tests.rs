@@ -60,7 +60,9 @@ fn a_store_may_have_fewer_coins_but_not_none() {
     let two = [there("BTC", true), there("XMR-CHAIN", false)];
     assert_eq!(words(&two, &[])[0], "right");
     assert!(words(&two, &[]).iter().skip(1).all(|word| *word == "advice"));
-    let away = Chain { payment_method_id: "BTC-CHAIN".to_owned(), available: Some(false) };
+    let away: Chain =
+        serde_json::from_value(serde_json::json!({"paymentMethodId": "BTC-CHAIN", "available": false}))
+            .unwrap();
     assert_eq!(words(&two, &[away])[0], "wrong");
     assert_eq!(words(&[], &[]).last(), Some(&"wrong"));
 }

@@ -9,10 +9,12 @@ use url::Url;
 
 use crate::api::{self, ApiError, FieldError};
 use crate::config::Checked;
-use crate::error::ID;
+use crate::error::{ID, error};
 
-/// More invoices than this for one of our ids there cannot be; without `take` the whole store would come.
+/// Invoices of a page of those with one of our ids; without `take` the whole store would come.
 const LOOK_UP_TAKE: &str = "50";
+/// More pages than this for one of our ids there cannot be.
+const LOOK_UP_PAGES: usize = 20;
 
 /// Invoices of a page of a batch: more than a batch has orders, so that one page is nearly always all. (200 took a real server 68 ms.)
 pub(crate) const LIST_TAKE: usize = 150;
@@ -107,11 +109,43 @@ impl Client {
         request.send().await?.json()
     }
 
+    /// All invoices with this order id, newest first. Asked on until nothing more comes: what a cut answer leaves out would be opened once more.
     pub(crate) async fn by_order_id(&self, order_id: &str) -> Result<Vec<api::Invoice>, ProviderError> {
-        self.get(Operation::LookUp, &["invoices"])
-            .query("orderId", order_id)
+        let mut all: Vec<api::Invoice> = Vec::new();
+        for _ in 0..LOOK_UP_PAGES {
+            let request = self
+                .get(Operation::LookUp, &["invoices"])
+                .query("orderId", order_id)
+                .query("includeArchived", "true")
+                .query("take", LOOK_UP_TAKE);
+            let request =
+                if all.is_empty() { request } else { request.query("skip", &all.len().to_string()) };
+            let page: Vec<api::Invoice> = request.send().await?.json()?;
+            // Nothing new: the end, or a server that knows no `skip`.
+            let known = all.len();
+            for invoice in page {
+                if !all.iter().any(|other| other.id == invoice.id) {
+                    all.push(invoice);
+                }
+            }
+            if all.len() == known {
+                return Ok(all);
+            }
+        }
+        Err(error(Operation::LookUp, ErrorKind::Protocol))
+    }
+
+    /// A page of all invoices of the store, newest first, archived ones and their payments too, each as its own text.
+    pub(crate) async fn page_of_all(
+        &self,
+        skip: usize,
+        take: usize,
+    ) -> Result<Vec<Box<RawValue>>, ProviderError> {
+        self.get(Operation::Scan, &["invoices"])
             .query("includeArchived", "true")
-            .query("take", LOOK_UP_TAKE)
+            .query("includePaymentMethods", "true")
+            .query("skip", &skip.to_string())
+            .query("take", &take.to_string())
             .send()
             .await?
             .json()

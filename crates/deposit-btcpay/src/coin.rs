@@ -1,6 +1,6 @@
 //! The ways of paying that BTCPay Server has, and their payment method ids.
 
-use deposit_core::{Asset, CreditRule, Ticker, TickerKind, TickerSpec};
+use deposit_core::{Amount, Asset, CreditRule, Ticker, TickerKind, TickerSpec};
 
 /// One way of paying.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +16,9 @@ pub(crate) struct Coin {
     pub(crate) link: Link,
     /// Minutes by which the invoice outlives our quote.
     pub(crate) margin_minutes: i64,
-    /// By how much the server may find an invoice underpaid and call it paid all the same. Never used for our own sums.
-    pub(crate) tolerance_percent: u8,
+    /// About what the server adds to what is asked for, for each payment, in smallest units: by its fee mode from the first payment or from the
+    /// second on, and the Monero plugin always (dossier, section 14).
+    pub(crate) server_fee: u128,
     /// The least that a payer can send, in smallest units: a remainder below it is not asked for (`docs/depths.md`).
     pub(crate) least_payment: u128,
 }
@@ -48,10 +49,15 @@ const fn chain(
         method_id,
         link,
         margin_minutes: MARGIN,
-        tolerance_percent: 0,
+        server_fee: 0,
         least_payment,
     }
 }
+
+/// Payments of one order whose fee the tolerance covers: who pays in more than so many finds the invoice open there.
+const PAYMENTS_COVERED: u128 = 3;
+/// The tolerance goes no further: an invoice that is short by more stays open, and is watched.
+const MOST_TOLERANCE: u8 = 3;
 
 /// A payment in the last second is still one to an open invoice, and a BOLT11 does not end before our quote.
 const MARGIN: i64 = 5;
@@ -66,8 +72,14 @@ const ZEC_FEE: u128 = 10_000;
 const MWEB_MARGIN: i64 = 24 * 60;
 
 impl Coin {
+    /// With what the server adds for each payment.
+    const fn asking(mut self, server_fee: u128) -> Self {
+        self.server_fee = server_fee;
+        self
+    }
+
     pub(crate) const ALL: &'static [Self] = &[
-        chain(Ticker::BTC, Asset::BTC, "BTC", "BTC-CHAIN", "bitcoin", 8, 546),
+        chain(Ticker::BTC, Asset::BTC, "BTC", "BTC-CHAIN", "bitcoin", 8, 546).asking(2_000),
         Coin {
             ticker: Ticker::BTC_LN,
             asset: Asset::BTC_LN,
@@ -76,28 +88,40 @@ impl Coin {
             method_id: "BTC-LN",
             link: Link::Bolt11,
             margin_minutes: MARGIN,
-            tolerance_percent: 0,
+            server_fee: 0,
             // An invoice is for whole satoshis with nearly every wallet; this asset counts thousandths.
             least_payment: 1_000,
         },
-        chain(Ticker::LTC, Asset::LTC, "LTC", "LTC-CHAIN", "litecoin", 8, 5_460),
+        chain(Ticker::LTC, Asset::LTC, "LTC", "LTC-CHAIN", "litecoin", 8, 5_460).asking(15_000),
         Coin {
             margin_minutes: MWEB_MARGIN,
-            ..chain(Ticker::LTC_MWEB, Asset::LTC, "LTC", "LTC-MWEB", "litecoin", 8, 5_460)
+            ..chain(Ticker::LTC_MWEB, Asset::LTC, "LTC", "LTC-MWEB", "litecoin", 8, 5_460).asking(15_000)
         },
         Coin {
             link: Link::Address { scheme: "monero", parameter: "tx_amount" },
-            // The plugin always asks for a fee on top of what was asked for, and an exact payment would stay open there (dossier, section 14).
-            tolerance_percent: 1,
-            ..chain(Ticker::XMR, Asset::XMR, "XMR", "XMR-CHAIN", "monero", 12, XMR_FEE)
+            ..chain(Ticker::XMR, Asset::XMR, "XMR", "XMR-CHAIN", "monero", 12, XMR_FEE).asking(120_000)
         },
-        chain(Ticker::DOGE, Asset::DOGE, "DOGE", "DOGE-CHAIN", "dogecoin", 8, 1_000_000),
-        chain(Ticker::DASH, Asset::DASH, "DASH", "DASH-CHAIN", "dash", 8, 546),
-        chain(Ticker::ZEC, Asset::ZEC, "ZEC", "ZEC-CHAIN", "zcash", 8, ZEC_FEE),
+        chain(Ticker::DOGE, Asset::DOGE, "DOGE", "DOGE-CHAIN", "dogecoin", 8, 1_000_000).asking(1_000_000),
+        chain(Ticker::DASH, Asset::DASH, "DASH", "DASH-CHAIN", "dash", 8, 546).asking(1_000),
+        chain(Ticker::ZEC, Asset::ZEC, "ZEC", "ZEC-CHAIN", "zcash", 8, ZEC_FEE).asking(ZEC_FEE),
     ];
 
     pub(crate) fn of(ticker: Ticker) -> Option<&'static Self> {
         Self::ALL.iter().find(|coin| coin.ticker == ticker)
+    }
+
+    /// By how much, in percent, the server may find an invoice underpaid and call it paid all the same: what its fee comes to. Never used for our
+    /// own sums.
+    pub(crate) fn tolerance_percent(&self, asked: Amount) -> u8 {
+        let fees = self.server_fee.saturating_mul(PAYMENTS_COVERED).saturating_mul(100);
+        let percent = fees
+            .checked_div(asked.minor())
+            .map_or(0, |whole| whole.saturating_add(u128::from(!fees.is_multiple_of(asked.minor()))));
+        u8::try_from(percent).unwrap_or(MOST_TOLERANCE).min(MOST_TOLERANCE)
+    }
+
+    pub(crate) fn is_lightning(&self) -> bool {
+        self.link == Link::Bolt11
     }
 
     /// Whether the server's own wallet holds it, which its API can show; the plugins and Lightning have none there.
@@ -178,6 +202,33 @@ mod tests {
         ] {
             assert_eq!(canonical(old), new);
         }
+    }
+
+    /// What a real server found paid, its fee taken off, of orders that were paid exactly: with our tolerance that is enough for it.
+    #[test]
+    fn the_tolerance_covers_the_server_s_fee_and_little_more() {
+        let asked = |ticker, text| Amount::parse(text, Coin::of(ticker).unwrap().asset).unwrap();
+        for (ticker, order, found) in [
+            // invoice_ltc_paid_in_two_settled, invoice_ltc_exact_fee_always; the second without the fee of a third payment.
+            (Ticker::LTC, "0.05", "0.04985814"),
+            (Ticker::LTC, "0.05", "0.04957442"),
+            // payments_xmr_exact_settled, payments_xmr_paid_in_two_settled.
+            (Ticker::XMR, "1", "0.9999998829"),
+            (Ticker::XMR, "1", "0.9999997658"),
+        ] {
+            let (order, found) = (asked(ticker, order), asked(ticker, found));
+            let tolerance = u128::from(Coin::of(ticker).unwrap().tolerance_percent(order));
+            assert!(
+                found.minor() * 100 >= order.minor() * (100 - tolerance),
+                "{ticker} {order}: {tolerance} %"
+            );
+            assert_eq!(tolerance, 1);
+        }
+        let of = |ticker: Ticker, text| Coin::of(ticker).unwrap().tolerance_percent(asked(ticker, text));
+        assert_eq!(of(Ticker::LTC, "0.0225"), 2);
+        assert_eq!(of(Ticker::LTC, "0.0001"), 3, "no further, however small the order");
+        assert_eq!(of(Ticker::BTC, "10"), 1);
+        assert_eq!(of(Ticker::BTC_LN, "0.001"), 0);
     }
 
     #[test]

@@ -8,10 +8,13 @@ mod client;
 mod coin;
 mod config;
 mod error;
+mod feed;
 mod map;
+mod marked;
 mod provider;
 mod rates;
 mod refusal;
+mod setup;
 mod wallet;
 mod webhook;
 

@@ -411,5 +411,5 @@ fn the_server_s_own_fee_is_never_asked_of_the_payer() {
     let part = include_str!("../../../fixtures/btcpay/live/payments_xmr_part.json");
     assert_eq!(read("1", exact), None);
     assert_eq!(read("1", part), Some("0.6".to_owned()));
-    assert_eq!(Coin::of(Ticker::XMR).unwrap().tolerance_percent, 1);
+    assert_eq!(Coin::of(Ticker::XMR).unwrap().tolerance_percent(amount(Ticker::XMR, "1")), 1);
 }

@@ -21,7 +21,7 @@ use crate::config::{Checked, Config, Speeds};
 use crate::error::{ID, error};
 use crate::wallet::{self, Ended, Wallet};
 use crate::webhook::Webhooks;
-use crate::{api, batch, check, map, rates, refusal};
+use crate::{api, batch, check, map, marked, rates, refusal};
 
 /// How long after its expiry an invoice that was paid in time may wait for its confirmations: a week.
 const MONITORING_MINUTES: i64 = 7 * 24 * 60;
@@ -112,7 +112,7 @@ impl BtcPay {
     ) -> Result<(), ProviderError> {
         let wanted = self.speeds.of(&intent.terms).confirmations();
         let ended = Ended { method, intent, wanted, outputs, alone };
-        Wallet::correct(&self.client, ended, snapshot).await
+        self.wallet.correct(&self.client, ended, snapshot).await
     }
 
     /// Each wallet that an ended order of a list needs, once.
@@ -240,14 +240,18 @@ impl PaymentProvider for BtcPay {
                     expiration_minutes: expiration_minutes(&request.terms, request.expires_at, method.coin),
                     monitoring_minutes: MONITORING_MINUTES,
                     speed_policy: self.speeds.of(&request.terms),
-                    payment_tolerance: method.coin.tolerance_percent,
+                    payment_tolerance: method.coin.tolerance_percent(request.amount),
                     lazy_payment_methods: false,
                 },
             })
             .await;
         let invoice = match invoice {
             Err(refused) if *refused.kind() == ErrorKind::Rejected("method_missing") => {
-                return Err(error(refusal::why(&self.client, method).await).with_source(refused));
+                let why = refusal::why(&self.client, method, request.amount).await;
+                return Err(error(why).with_source(refused));
+            }
+            Err(refused) if *refused.kind() == ErrorKind::Rejected("method_unknown") => {
+                return Err(error(refusal::why_unknown(&self.client, method).await).with_source(refused));
             }
             other => other?,
         };
@@ -274,7 +278,7 @@ impl PaymentProvider for BtcPay {
         // A method can vanish silently: rate or node missing, amount under dust.
         let Some(instructions) = instructions else {
             self.client.mark_invalid(Operation::Open, &invoice.id).await;
-            return Err(error(refusal::why(&self.client, method).await));
+            return Err(error(refusal::why(&self.client, method, request.amount).await));
         };
         intent(&request.deposit_id, &request.terms, &invoice.id, instructions)
             .ok_or_else(|| error(ErrorKind::OutcomeUnknown))
@@ -353,9 +357,29 @@ impl PaymentProvider for BtcPay {
         Ok(stream::iter(reads).buffered(ALONE_AT_ONCE).collect().await)
     }
 
-    /// The wallets of the core chains, as far as the key may see them: hints for the orders whose money may have changed.
+    /// From the beginning first every payment to an invoice with our mark. Then, and from then on, the wallets of the core
+    /// chains, as far as the key may see them: hints for the orders whose money may have changed.
     async fn scan(&self, cursor: Option<&ScanCursor>) -> Result<ScanPage, ProviderError> {
-        self.wallet.scan(&self.client, &self.methods, cursor).await
+        let Some(from) = marked::place(cursor) else {
+            return self.wallet.scan(&self.client, &self.methods, cursor).await;
+        };
+        let listed = marked::list(&self.client, &self.methods, &self.store_id, from).await?;
+        if let Some(next) = listed.next {
+            let further_requests = listed.requests.saturating_sub(1);
+            let observations = listed.observations;
+            return Ok(ScanPage { further_requests, more: true, ..wallet::page(observations, next) });
+        }
+        // What the list showed is not lost where no wallet can be read now: the next scan reads them from their beginning.
+        let mut page = match self.wallet.scan(&self.client, &self.methods, None).await {
+            Ok(page) => page,
+            Err(failure) => {
+                tracing::warn!(error = %failure, "no wallet could be read");
+                wallet::page(Vec::new(), wallet::beginning())
+            }
+        };
+        page.further_requests = page.further_requests.saturating_add(listed.requests);
+        page.observations.splice(0..0, listed.observations);
+        Ok(page)
     }
 
     fn webhook(&self, delivery: &RawDelivery<'_>) -> Result<Delivery, WebhookError> {

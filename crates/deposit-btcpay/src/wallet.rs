@@ -4,7 +4,7 @@
 //! and money that comes to its address while the server is down is nowhere in the invoice API. The wallet knows both. So a read of an ended order
 //! looks there too, and a scan of the wallet says which orders have to be read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,22 +13,18 @@ use deposit_core::{
     Amount, Concern, ErrorKind, IntentRecord, Observation, Observed, Operation, OrderState, PaymentReading,
     PaymentRef, ProviderError, ScanCursor, ScanPage, Snapshot, Target, Timestamp,
 };
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::api::{self, InvoiceStatus};
 use crate::client::Client;
 use crate::coin::{Method, Methods};
 use crate::error::{ID, error};
+use crate::feed::{Cursor, DEPTH, News, Place, news, step};
 
-/// A payment is looked after until it has so many confirmations: more than any speed policy waits for.
-const DEPTH: i64 = 10;
-/// Confirmations at which a payment means something else than before: in the chain, enough for a speed policy, deep.
-const STEPS: [i64; 4] = [1, 2, 6, DEPTH];
-/// Deep outputs this much older than the newest are old news: an indexer that was away for as long dates what it missed by its blocks.
-const REMEMBERED_SECS: i64 = 7 * 24 * 3600;
 /// Between two looks of the feed: a block takes longer on nearly every chain.
 const PACE: Duration = Duration::from_secs(30);
+/// Transactions that one look asks about; the next goes on.
+const MOST_ASKED: u32 = 32;
 
 /// What the adapter knows of its right to look.
 #[derive(Debug)]
@@ -36,64 +32,15 @@ pub(crate) struct Wallet {
     /// Whether the key was told that it may not. The feed asks again at each of its turns.
     refused: AtomicBool,
     asked: Mutex<Option<Instant>>,
+    /// What the feed saw lost, by address: its cursor has it too, so that the first look of a process knows it again.
+    lost: Mutex<BTreeMap<String, BTreeSet<String>>>,
     pub(crate) pace: Duration,
 }
 
 impl Default for Wallet {
     fn default() -> Self {
-        Self { refused: AtomicBool::new(false), asked: Mutex::new(None), pace: PACE }
+        Self { refused: AtomicBool::new(false), asked: Mutex::new(None), lost: Mutex::default(), pace: PACE }
     }
-}
-
-/// Where the feed stands, by payment method: the outputs that may still change, so that it is as large as what came lately.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Cursor(BTreeMap<String, Place>);
-
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
-    /// The newest time of any output.
-    newest: i64,
-    /// Outputs that are young: their address, and the last of [`STEPS`] that they reached.
-    young: BTreeMap<String, (String, i64)>,
-}
-
-/// Of a confirmed number of blocks, the last step that it reached; 0 for what is not in the chain.
-fn step(confirmations: i64) -> i64 {
-    STEPS.iter().rev().copied().find(|step| confirmations >= *step).unwrap_or(0)
-}
-
-/// Whose money may have changed since this place, by address; and the next place. All is news where there was no place.
-fn news(before: Option<&Place>, outputs: &[api::Output]) -> (BTreeSet<String>, Place) {
-    let newest = outputs.iter().map(|output| output.timestamp).chain(before.map(|p| p.newest)).max();
-    let newest = newest.unwrap_or(0);
-    let limit = newest.saturating_sub(REMEMBERED_SECS);
-    let mut place = Place { newest, young: BTreeMap::new() };
-    let mut changed = BTreeSet::new();
-    let mut listed = BTreeSet::new();
-    for output in outputs {
-        let Some(address) = output.address.as_deref().filter(|address| !address.is_empty()) else { continue };
-        listed.insert(output.outpoint.as_str());
-        let reached = step(output.confirmations);
-        let young = reached < DEPTH || output.timestamp >= limit;
-        let known = before.and_then(|place| place.young.get(&output.outpoint));
-        let is_news = match (before, known) {
-            (None, _) => true,
-            (Some(_), Some((_, before))) => *before != reached,
-            (Some(_), None) => young,
-        };
-        if is_news {
-            changed.insert(address.to_owned());
-        }
-        if young {
-            place.young.insert(output.outpoint.clone(), (address.to_owned(), reached));
-        }
-    }
-    // Spent, or gone: a read tells which.
-    let away = before.into_iter().flat_map(|place| &place.young);
-    changed.extend(
-        away.filter(|(outpoint, _)| !listed.contains(outpoint.as_str())).map(|(_, known)| known.0.clone()),
-    );
-    (changed, place)
 }
 
 /// Whether a read of this order has to look into the wallet: the server watches an open one by itself.
@@ -140,7 +87,12 @@ impl Wallet {
         };
         let kind = refusal.kind();
         if *kind == ErrorKind::Rejected("no_right") {
-            self.refused.store(true, Ordering::Relaxed);
+            if !self.refused.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    "the BTCPay API key has not the right btcpay.store.canviewwallet: credited payments that the chain loses later, and money that came to \
+                     an ended order while the server was down, are not seen"
+                );
+            }
             Ok(None)
         } else if *kind == ErrorKind::Rejected("no_wallet") {
             Ok(None)
@@ -154,6 +106,7 @@ impl Wallet {
 
     /// Brings what the invoice API said of an ended order in line with the wallet.
     pub(crate) async fn correct(
+        &self,
         client: &Client,
         ended: Ended<'_>,
         snapshot: &mut Snapshot,
@@ -204,6 +157,76 @@ impl Wallet {
             }
             snapshot.payments.push(late);
         }
+        // No list shows it, and this read is not complete: that it is gone has to be said.
+        for outpoint in self.lost_of(address) {
+            let listed = || outputs.iter().any(|output| output.outpoint == outpoint);
+            if !known.contains(&outpoint)
+                && !listed()
+                && let Ok(id) = PaymentRef::new(outpoint.as_str())
+            {
+                snapshot.payments.push(PaymentReading::gone(id, method.coin.asset));
+            }
+        }
+        Ok(())
+    }
+
+    fn lost_of(&self, address: &str) -> BTreeSet<String> {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.get(address).cloned().unwrap_or_default()
+    }
+
+    /// What a look showed, kept for the reads that it asks for.
+    fn remember(&self, place: &Place, outputs: &[api::Output]) {
+        let listed: HashSet<&str> = outputs.iter().map(|output| output.outpoint.as_str()).collect();
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for outpoints in lost.values_mut() {
+            outpoints.retain(|outpoint| !listed.contains(outpoint.as_str()));
+        }
+        lost.retain(|_, outpoints| !outpoints.is_empty());
+        for (outpoint, (address, _)) in &place.lost {
+            lost.entry(address.clone()).or_default().insert(outpoint.clone());
+        }
+    }
+
+    /// What became of outputs that are listed no longer. Those that cannot be asked about now are asked about in the next look.
+    async fn follow(
+        client: &Client,
+        method: &Method,
+        news: &mut News,
+        asks: &mut u32,
+    ) -> Result<(), ProviderError> {
+        for (outpoint, address, before) in std::mem::take(&mut news.away) {
+            let Some((hash, _)) = outpoint.rsplit_once('-') else { continue };
+            if *asks >= MOST_ASKED {
+                news.place.young.insert(outpoint, (address, before));
+                continue;
+            }
+            *asks = asks.saturating_add(1);
+            match client.transaction(Operation::Scan, &method.id, hash).await {
+                // An unconfirmed output can be spent while it is: only of one that was in the chain it says that it is lost.
+                Ok(transaction) if transaction.is_lost() && before > 0 => {
+                    news.place.lose(outpoint, address.clone());
+                }
+                // Spent, and the chain may still lose it.
+                Ok(transaction) if transaction.confirmations > 0 && transaction.confirmations < DEPTH => {
+                    let reached = step(transaction.confirmations);
+                    news.place.young.insert(outpoint, (address.clone(), reached));
+                    if reached == before {
+                        continue;
+                    }
+                }
+                Ok(_) => {}
+                // Nothing is concluded from that: the store's wallet may be another one by now.
+                Err(refusal) if matches!(refusal.kind(), ErrorKind::Rejected(_)) => {}
+                Err(refusal) if *refusal.kind() == ErrorKind::Authentication => return Err(refusal),
+                Err(failure) => {
+                    tracing::warn!(method = method.id, %failure, "a transaction of the wallet could not be read");
+                    news.place.young.insert(outpoint, (address, before));
+                    continue;
+                }
+            }
+            news.changed.insert(address);
+        }
         Ok(())
     }
 
@@ -225,13 +248,16 @@ impl Wallet {
         let mut hints = Vec::new();
         let mut failed = None;
         let mut read = false;
+        let mut asks = 0;
         for method in methods.0.iter().filter(|method| method.coin.has_wallet()) {
             match self.outputs(client, Operation::Scan, method).await {
                 Ok(Some(outputs)) => {
                     read = true;
-                    let (changed, place) = news(before.0.get(&method.id), &outputs);
-                    hints.extend(changed.into_iter().map(|address| hint(method, address)));
-                    next.0.insert(method.id.clone(), place);
+                    let mut news = news(before.0.get(&method.id), &outputs);
+                    Self::follow(client, method, &mut news, &mut asks).await?;
+                    self.remember(&news.place, &outputs);
+                    hints.extend(news.changed.into_iter().map(|address| hint(method, address)));
+                    next.0.insert(method.id.clone(), news.place);
                 }
                 Ok(None) if self.refused.load(Ordering::Relaxed) => break,
                 Ok(None) => {}
@@ -249,7 +275,7 @@ impl Wallet {
             _ => {
                 let text =
                     serde_json::to_string(&next).map_err(|_| error(Operation::Scan, ErrorKind::Protocol))?;
-                Ok(page(hints, ScanCursor(text)))
+                Ok(ScanPage { further_requests: asks, ..page(hints, ScanCursor(text)) })
             }
         }
     }
@@ -283,8 +309,13 @@ fn stands(reading: &mut PaymentReading, method: &Method, output: &api::Output, w
     }
 }
 
-fn page(observations: Vec<Observation>, next: ScanCursor) -> ScanPage {
+pub(crate) fn page(observations: Vec<Observation>, next: ScanCursor) -> ScanPage {
     ScanPage { observations, taken: Vec::new(), next, more: false, ..ScanPage::default() }
+}
+
+/// Where the wallets' feed begins.
+pub(crate) fn beginning() -> ScanCursor {
+    ScanCursor("{}".to_owned())
 }
 
 /// No more than a hint: an operator's own transfers come to the wallet too, and are nobody's deposit.
@@ -297,7 +328,3 @@ fn hint(method: &Method, address: String) -> Observation {
         observed: Observed::Hint,
     }
 }
-
-#[cfg(test)]
-#[path = "wallet_tests.rs"]
-mod tests;

@@ -152,6 +152,11 @@ impl Harness for BtcPayHarness {
         ]
     }
 
+    fn reads_of_ended_orders_are_whole(&self) -> bool {
+        // The core chains' wallet lists unspent outputs only.
+        false
+    }
+
     fn shows_in_flight(&self, spec: &TickerSpec) -> bool {
         // Lightning payments are settled when they are recorded.
         spec.ticker != Ticker::BTC_LN

@@ -30,6 +30,14 @@ impl Shop {
         Self { world, provider, emulator }
     }
 
+    /// Another adapter for the same store, which knows nothing of what the first one saw.
+    fn adapter(&self) -> BtcPay {
+        let [url, key, store, secret] =
+            ["base_url", "api_key", "store_id", "webhook_secret"].map(|key| self.world.setting(key));
+        let config = Config::new(url, key, store, secret);
+        BtcPay::with_http(config, impatient()).unwrap().with_wallet_pace(Duration::ZERO)
+    }
+
     async fn open() -> Self {
         Self::open_with(|_| {}).await
     }
@@ -138,6 +146,61 @@ async fn a_settled_payment_that_the_chain_lost_counts_no_longer_and_again_when_i
     assert_eq!(figures(&shop.read(&order).await), []);
 }
 
+/// The invoice never knew of it, and a read of it is not complete: the feed remembers what it was, over a restart too.
+#[tokio::test]
+async fn late_money_that_the_chain_lost_is_taken_back() {
+    let shop = Shop::open().await;
+    let order = shop.order(Ticker::LTC).await.unwrap();
+    shop.play(&order, Scenario::Expire);
+    let id = shop.emulator.pay_unseen(order.provider_ref.as_str()).unwrap();
+    let seen = shop.provider.scan(None).await.unwrap();
+    assert_eq!(figures(&shop.read(&order).await), [(id.clone(), 0, HALF)]);
+
+    // A block is undone, and another transaction spends the same coins: neither list nor chain has it.
+    shop.play(&order, Scenario::Reorg);
+    shop.emulator.spend(&id);
+    let page = shop.provider.scan(Some(&seen.next)).await.unwrap();
+    let address = order.instructions.address().unwrap().to_owned();
+    assert_eq!(page.observations.iter().map(|o| &o.target).collect::<Vec<_>>(), [&Target::Address(address)]);
+    let gone = |read: &Snapshot| {
+        let listed: Vec<_> =
+            read.payments.iter().map(|p| (p.id.to_string(), p.in_flight, p.confirmed)).collect();
+        assert_eq!(listed, [(id.clone(), 0, 0)], "said to be gone, since absence says nothing");
+    };
+    gone(&shop.read(&order).await);
+
+    // Another process, from the stored cursor on.
+    let again = shop.adapter();
+    let later = again.scan(Some(&page.next)).await.unwrap();
+    assert!(later.observations.is_empty());
+    gone(&again.read(&order).await.unwrap());
+
+    // The first chain wins after all.
+    shop.play(&order, Scenario::Return);
+    shop.emulator.unspend(&id);
+    let back = again.scan(Some(&later.next)).await.unwrap();
+    assert_eq!(back.observations.len(), 1);
+    assert_eq!(figures(&again.read(&order).await.unwrap()), [(id.clone(), 0, HALF)]);
+}
+
+/// A spent output is still looked after: the chain can lose its transaction until it is deep.
+#[tokio::test]
+async fn late_money_that_was_spent_and_then_lost_is_taken_back() {
+    let shop = Shop::open().await;
+    let order = shop.order(Ticker::LTC).await.unwrap();
+    shop.play(&order, Scenario::Expire);
+    let id = shop.emulator.pay_unseen(order.provider_ref.as_str()).unwrap();
+    let seen = shop.provider.scan(None).await.unwrap();
+    shop.emulator.spend(&id);
+    let spent = shop.provider.scan(Some(&seen.next)).await.unwrap();
+    assert!(spent.observations.is_empty() && spent.further_requests == 1, "{spent:?}");
+    assert!(shop.read(&order).await.payments.is_empty(), "spent is not lost");
+    shop.play(&order, Scenario::Reorg);
+    let lost = shop.provider.scan(Some(&spent.next)).await.unwrap();
+    assert_eq!(lost.observations.len(), 1);
+    assert_eq!(shop.read(&order).await.payments.len(), 1);
+}
+
 #[tokio::test]
 async fn without_the_right_all_is_as_the_invoice_says() {
     let shop = Shop::open().await;
@@ -148,7 +211,11 @@ async fn without_the_right_all_is_as_the_invoice_says() {
     let read = shop.read(&order).await;
     assert_eq!(figures(&read), [(id, 0, HALF)]);
     assert!(read.complete);
+    // The invoices alone: no wallet is seen.
     let page = shop.provider.scan(None).await.unwrap();
+    let told: Vec<_> = page.observations.iter().map(|o| &o.target).collect();
+    assert_eq!(told, [&Target::Order(order.provider_ref.clone())]);
+    let page = shop.provider.scan(Some(&page.next)).await.unwrap();
     assert!(page.observations.is_empty() && !page.more);
 }
 

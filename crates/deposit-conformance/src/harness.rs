@@ -281,6 +281,12 @@ pub trait Harness: Send + Sync {
         true
     }
 
+    /// Whether a read of an order that has ended lists every payment, so that one it does not list is gone. Where it does not (what came late may
+    /// have been spent since), it has to list what is gone.
+    fn reads_of_ended_orders_are_whole(&self) -> bool {
+        true
+    }
+
     /// Whether reading an order needs the key: where anybody may read, only `open` is refused with a wrong one.
     fn reads_need_key(&self) -> bool {
         true

@@ -75,6 +75,7 @@ flaws! {
     a_refund_not_seen: SubtractsNoRefund, LookUp => a_refund_shows_as_taken,
         a_dispute_shows_as_taken_until_it_is_won;
     a_partial_refund_not_seen: SubtractsNoPartialRefund, LookUp => a_refund_shows_as_taken;
+    a_read_that_is_never_whole: NeverWhole, LookUp => a_second_payment_counts, a_late_payment_counts;
     an_expiry_not_seen: ExpiryIgnored, LookUp => an_expired_order_reads_as_expired;
     a_failure_not_seen: FailureIgnored, LookUp => a_failed_order_reads_as_failed;
     somebody_elses_money: ShowsPaymentsOfOthers, LookUp => payments_stay_with_their_order;

@@ -542,3 +542,22 @@ async fn under_the_faults_of_the_second_seed() {
 async fn under_the_faults_of_the_third_seed() {
     every_unit_is_somewhere(3).await;
 }
+
+/// No webhook tells of it and no deposit has it: the provider's own list does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reconcile_finds_a_paid_order_that_nobody_was_shown() {
+    let shop = Shop::open(3).await;
+    shop.faults("btcpay", json!({ "webhooks": "lost" })).await;
+    // The feed has passed its beginning, where it would have been seen.
+    while shop.gateway.engine().store().scan_cursor("btcpay".parse().unwrap()).await.unwrap().is_none() {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    let lost = shop.lost_invoice().await;
+    assert!(shop.books().await.differences.is_empty(), "nobody lost anything yet");
+    shop.control("/btcpay/pay", json!({ "ref": lost })).await;
+    let books = shop.books().await;
+    let order = books.truth.iter().find(|order| order["ref"] == json!(lost)).unwrap();
+    let payment = order["payments"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(books.differences, [("btcpay".to_owned(), payment)]);
+    shop.stop().await;
+}

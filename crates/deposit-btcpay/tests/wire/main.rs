@@ -3,6 +3,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod batch;
+mod marked;
+mod refusal;
 
 use std::error::Error as _;
 use std::sync::{Arc, Mutex};
@@ -148,7 +150,7 @@ async fn an_order_is_two_requests() {
             "amount": "0.0004", "currency": "BTC",
             "metadata": {"orderId": ORDER_ID, "depositGateway": "deposit/1"},
             "checkout": {"paymentMethods": ["BTC-CHAIN"], "expirationMinutes": 65, "monitoringMinutes": 10080,
-                         "speedPolicy": "MediumSpeed", "paymentTolerance": 0, "lazyPaymentMethods": false}
+                         "speedPolicy": "MediumSpeed", "paymentTolerance": 3, "lazyPaymentMethods": false}
         })
     );
     assert_eq!(intent.provider_ref().as_str(), INVOICE);
@@ -238,11 +240,11 @@ async fn what_went_wrong_after_the_create_is_unknown() {
 async fn refusals_of_a_create() {
     let field = r#"[{"path":"Checkout.PaymentMethods[0]","message":"Invalid PaymentMethodId"}]"#;
     for (status, body, kind, tries) in [
-        (400, r#"{"code":"generic-error","message":"log\ntext"}"#, ErrorKind::Rejected("method_missing"), 3),
+        (400, r#"{"code":"generic-error","message":"log\ntext"}"#, ErrorKind::Rejected("method_missing"), 4),
         (401, r#"{"code":"unauthenticated","message":"x"}"#, ErrorKind::Authentication, 1),
         (403, r#"{"code":"missing-permission","message":"x"}"#, ErrorKind::Authentication, 1),
         (404, "", ErrorKind::Configuration, 1),
-        (422, field, ErrorKind::Rejected("method_unknown"), 1),
+        (422, field, ErrorKind::Rejected("method_unknown"), 2),
         (429, "", ErrorKind::Transient { retry_after: None }, 1),
         (500, "<html>", ErrorKind::OutcomeUnknown, 1),
         (200, "<html>", ErrorKind::OutcomeUnknown, 1),
@@ -250,31 +252,6 @@ async fn refusals_of_a_create() {
         let (provider, log, _) = adapter(move |_| answer(status, body)).await;
         let error = provider.open(&request(Ticker::BTC, btc("0.0004"))).await.unwrap_err();
         assert_eq!((error.kind(), log.lines().len()), (&kind, tries), "{status}");
-    }
-}
-
-/// The same 400 for all: what the server's state and the store's methods say tells them apart.
-#[tokio::test]
-async fn a_node_that_is_away_passes_and_a_method_that_is_off_does_not() {
-    let away = Some(std::time::Duration::from_secs(60));
-    for (available, enabled, kind) in [
-        (false, true, ErrorKind::Transient { retry_after: away }),
-        (true, false, ErrorKind::Rejected("method_off")),
-        (true, true, ErrorKind::Rejected("method_missing")),
-    ] {
-        let (provider, _, _) = adapter(move |seen| {
-            if seen.line.contains("/server/info") {
-                let chain = json!({"paymentMethodId": "BTC-CHAIN", "available": available});
-                answer(200, json!({"version": "2.4.1", "syncStatus": [chain]}).to_string())
-            } else if seen.line.ends_with("/payment-methods") {
-                answer(200, json!([{"enabled": enabled, "paymentMethodId": "BTC-CHAIN"}]).to_string())
-            } else {
-                answer(400, r#"{"code":"generic-error","message":"log"}"#)
-            }
-        })
-        .await;
-        let error = provider.open(&request(Ticker::BTC, btc("0.0004"))).await.unwrap_err();
-        assert_eq!(*error.kind(), kind);
     }
 }
 
@@ -296,7 +273,9 @@ async fn nothing_is_sent_for_what_cannot_be() {
 #[tokio::test]
 async fn a_look_up_finds_ours_oldest_first() {
     let (provider, log, _) = adapter(|seen| {
-        if seen.line.contains("/invoices?") {
+        if seen.line.contains("skip=") {
+            answer(200, "[]")
+        } else if seen.line.contains("/invoices?") {
             let mut other_amount = invoice("OtherAmount", 1_785_000_009, &["BTC-CHAIN"]);
             other_amount["amount"] = "0.5".into();
             let mut other_program = invoice("OtherProgram", 1_785_000_008, &["BTC-CHAIN"]);
@@ -329,7 +308,27 @@ async fn a_look_up_finds_ours_oldest_first() {
     assert_eq!(found[0].instructions().address(), Some(ADDRESS));
     let list =
         format!("GET /root/api/v1/stores/{STORE}/invoices?orderId={ORDER_ID}&includeArchived=true&take=50");
-    assert_eq!(log.lines()[0], list);
+    assert_eq!(log.lines()[..2], [list.clone(), format!("{list}&skip=7")], "until nothing more comes");
+}
+
+/// A server, or what stands before it, may give less than was asked for.
+#[tokio::test]
+async fn a_look_up_s_cut_answer_is_asked_on() {
+    let (provider, _, _) = adapter(|seen| {
+        let made = |id, at| json!([invoice(id, at, &["BTC-CHAIN"])]).to_string();
+        match seen.line.rsplit_once("skip=").map(|(_, skip)| skip) {
+            Some("1") => answer(200, made("First", 1_785_000_004)),
+            Some(_) => answer(200, "[]"),
+            None if seen.line.contains("/invoices?") => answer(200, made("Second", 1_785_000_005)),
+            None => answer(200, prompts("BTC-CHAIN", ADDRESS.into())),
+        }
+    })
+    .await;
+    let wanted =
+        LookUpRequest { deposit_id: ORDER_ID.parse().unwrap(), terms: terms(Ticker::BTC, btc("0.0004")) };
+    let found = provider.look_up(&wanted).await.unwrap();
+    let ids: Vec<_> = found.iter().map(|intent| intent.provider_ref().as_str()).collect();
+    assert_eq!(ids, ["First", "Second"]);
 }
 
 fn record() -> IntentRecord {

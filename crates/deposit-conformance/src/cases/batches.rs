@@ -87,7 +87,7 @@ pub async fn a_full_batch_is_answered_whole(harness: &dyn Harness) {
             place if place + 1 == size => vec![newest.clone()],
             _ => Vec::new(),
         };
-        assert_shows("a full batch", snapshot, &played);
+        assert_shows(harness, "a full batch", snapshot, &played);
     }
 }
 
@@ -108,12 +108,12 @@ pub async fn an_unknown_order_spoils_no_batch(harness: &dyn Harness) {
         panic!("three outcomes")
     };
     let [before, _, after] = orders;
-    assert_shows("before one that is gone", &shown(&before, first), &[]);
+    assert_shows(harness, "before one that is gone", &shown(&before, first), &[]);
     match second {
         Ok(snapshot) => panic!("an unknown order was read: {snapshot:?}"),
         Err(error) => NOT_FOUND.check("an unknown order in a batch", &error),
     }
-    assert_shows("after one that is gone", &shown(&after, third), &[played]);
+    assert_shows(harness, "after one that is gone", &shown(&after, third), &[played]);
 }
 
 /// What was undone is not shown as money by a batch either.
@@ -133,7 +133,7 @@ pub async fn a_batch_does_not_count_what_was_undone(harness: &dyn Harness) {
             let mut read = outcomes(provider.as_ref(), &orders).await.into_iter();
             let [order, _] = orders;
             let Some(first) = read.next() else { panic!("two outcomes") };
-            assert_shows("a batch after it was undone", &shown(&order, first), &played);
+            assert_shows(harness, "a batch after it was undone", &shown(&order, first), &played);
         }
     }
 }

@@ -31,7 +31,7 @@ async fn before(harness: &dyn Harness) -> Option<Before> {
 async fn assert_recovered(harness: &dyn Harness, what: &str, before: &Before) {
     harness.fault(None).await;
     let read = snapshot(harness.provider().as_ref(), &before.order).await;
-    assert_shows(&format!("{what}, over"), &read, std::slice::from_ref(&before.paid));
+    assert_shows(harness, &format!("{what}, over"), &read, std::slice::from_ref(&before.paid));
     open_usual(harness, &before.spec).await;
 }
 
@@ -85,7 +85,7 @@ async fn assert_found_again(harness: &dyn Harness, what: &str, request: &OpenReq
                 "{what}: where to pay"
             );
             let paid = harness.pay(order, None, PayStage::Confirmed).await;
-            assert_shows(what, &snapshot(provider.as_ref(), order).await, &[paid]);
+            assert_shows(harness, what, &snapshot(provider.as_ref(), order).await, &[paid]);
         }
         Replay::Key => {
             opened(provider.as_ref(), request).await;
@@ -128,7 +128,7 @@ pub async fn an_adapter_recovers_by_itself(harness: &dyn Harness) {
     let patience = harness.patience(provider.as_ref());
     tokio::time::timeout(patience, again).await.expect("the provider is back, the adapter is not");
     let read = snapshot(provider.as_ref(), &before.order).await;
-    assert_shows("down, over", &read, std::slice::from_ref(&before.paid));
+    assert_shows(harness, "down, over", &read, std::slice::from_ref(&before.paid));
 }
 
 /// Nothing listens: what never left certainly did not happen, for `open` too.
@@ -221,7 +221,7 @@ pub async fn a_refused_key_is_authentication(harness: &dyn Harness) {
             AUTHENTICATION.check("wrong key: read", &error);
         } else {
             let read = snapshot(provider.as_ref(), &before.order).await;
-            assert_shows("wrong key: read", &read, std::slice::from_ref(&before.paid));
+            assert_shows(harness, "wrong key: read", &read, std::slice::from_ref(&before.paid));
         }
     }
 }
@@ -281,7 +281,7 @@ pub async fn an_unknown_order_word_changes_nothing(harness: &dyn Harness) {
     let Some(before) = before(harness).await else { return };
     harness.fault(Some(Fault::UnknownOrderWord)).await;
     let read = snapshot(harness.provider().as_ref(), &before.order).await;
-    assert_shows("unknown order word", &read, std::slice::from_ref(&before.paid));
+    assert_shows(harness, "unknown order word", &read, std::slice::from_ref(&before.paid));
     assert!(!read.concerns.is_empty(), "no operator is told of the unknown word");
     assert_eq!(read.state, OrderState::Open, "an unknown word is no verdict on the order");
     assert_recovered(harness, "unknown order word", &before).await;

@@ -101,7 +101,7 @@ pub async fn an_unpaid_order_reads_as_empty(harness: &dyn Harness) {
         let order = open_usual(harness, &spec).await;
         let read = snapshot(provider.as_ref(), &order).await;
         let name = spec.ticker;
-        assert_shows(&format!("{name}"), &read, &[]);
+        assert_shows(harness, &format!("{name}"), &read, &[]);
         assert_eq!(read.state, OrderState::Open, "{name}");
         assert!(read.concerns.is_empty(), "{name}: nothing is wrong, but: {:?}", read.concerns);
         assert!(

@@ -16,7 +16,7 @@ pub async fn a_payment_is_in_flight_then_confirmed(harness: &dyn Harness) {
             let seen = harness.pay(&order, None, PayStage::Seen).await;
             assert_eq!(seen.stage, PlayedStage::Seen, "{name}: the harness paid");
             let read = snapshot(provider.as_ref(), &order).await;
-            assert_shows(&format!("{name}, seen"), &read, std::slice::from_ref(&seen));
+            assert_shows(harness, &format!("{name}, seen"), &read, std::slice::from_ref(&seen));
             first_paid_at = reading(&read, &seen.id).and_then(|p| p.paid_at);
             harness.confirm(&order, &seen.id).await
         } else {
@@ -24,7 +24,7 @@ pub async fn a_payment_is_in_flight_then_confirmed(harness: &dyn Harness) {
         };
         let read = snapshot(provider.as_ref(), &order).await;
         assert_eq!(paid.amount.asset(), spec.asset, "{name}: the harness paid");
-        assert_shows(&format!("{name}, confirmed"), &read, std::slice::from_ref(&paid));
+        assert_shows(harness, &format!("{name}, confirmed"), &read, std::slice::from_ref(&paid));
         assert_eq!(read.state, OrderState::Open, "{name}: a paid order is no failed one");
         assert!(read.concerns.is_empty(), "{name}: nothing is wrong, but: {:?}", read.concerns);
         let paid_at = reading(&read, &paid.id).and_then(|p| p.paid_at);
@@ -56,6 +56,7 @@ pub async fn amounts_are_exact(harness: &dyn Harness) {
             let paid = harness.pay(&order, Some(amount), PayStage::Confirmed).await;
             assert_eq!(paid.amount, amount, "{}: the harness paid", spec.ticker);
             assert_shows(
+                harness,
                 &format!("{} {amount}", spec.ticker),
                 &snapshot(provider.as_ref(), &order).await,
                 &[paid],
@@ -78,7 +79,7 @@ where
         let Some(truth) = harness.scenario(&order, scenario).await else { continue };
         played += 1;
         let read = snapshot(provider.as_ref(), &order).await;
-        assert_shows(&format!("{} {scenario:?}", spec.ticker), &read, &truth);
+        assert_shows(harness, &format!("{} {scenario:?}", spec.ticker), &read, &truth);
         check(provider.as_ref(), spec, &order, &truth).await;
     }
     assert!(excused || tickers.is_empty() || played > 0, "no ticker could have {scenario:?}");
@@ -123,7 +124,7 @@ pub async fn a_part_shows_as_a_part(harness: &dyn Harness) {
         let mut all = played.to_vec();
         all.retain(|p| p.id != rest.id);
         all.push(rest);
-        assert_shows(&format!("{name}, rest paid"), &snapshot(provider, order).await, &all);
+        assert_shows(harness, &format!("{name}, rest paid"), &snapshot(provider, order).await, &all);
     })
     .await;
 }
@@ -161,7 +162,12 @@ pub async fn a_replaced_payment_is_gone(harness: &dyn Harness) {
         let paid = harness.pay(order, None, PayStage::Confirmed).await;
         let mut all = played.to_vec();
         all.push(paid);
-        assert_shows(&format!("{}, paid again", spec.ticker), &snapshot(provider, order).await, &all);
+        assert_shows(
+            harness,
+            &format!("{}, paid again", spec.ticker),
+            &snapshot(provider, order).await,
+            &all,
+        );
     })
     .await;
 }
@@ -177,7 +183,7 @@ pub async fn a_reversed_payment_is_gone_and_can_return(harness: &dyn Harness) {
         }
         let back = harness.scenario(order, Scenario::Return).await.expect("a return after a reorg");
         let read = snapshot(provider.as_ref(), order).await;
-        assert_shows(&format!("{} Return", spec.ticker), &read, &back);
+        assert_shows(harness, &format!("{} Return", spec.ticker), &read, &back);
         let ids = |all: &[Played]| all.iter().map(|p| p.id.clone()).collect::<Vec<_>>();
         assert_eq!(ids(&back), ids(played), "{}: another reference after the return", spec.ticker);
         assert!(
@@ -209,7 +215,7 @@ pub async fn a_dispute_shows_as_taken_until_it_is_won(harness: &dyn Harness) {
             return;
         }
         let back = harness.scenario(order, Scenario::Return).await.expect("a return after a dispute");
-        assert_shows(&format!("{} Return", spec.ticker), &snapshot(provider, order).await, &back);
+        assert_shows(harness, &format!("{} Return", spec.ticker), &snapshot(provider, order).await, &back);
     })
     .await;
 }
@@ -238,7 +244,17 @@ pub async fn payments_stay_with_their_order(harness: &dyn Harness) {
         let ours = opened(provider.as_ref(), &request(harness, &spec)).await;
         let other = opened(provider.as_ref(), &request(harness, &spec)).await;
         let paid = harness.pay(&ours, None, PayStage::Confirmed).await;
-        assert_shows(&format!("{}, not paid", spec.ticker), &snapshot(provider.as_ref(), &other).await, &[]);
-        assert_shows(&format!("{}, paid", spec.ticker), &snapshot(provider.as_ref(), &ours).await, &[paid]);
+        assert_shows(
+            harness,
+            &format!("{}, not paid", spec.ticker),
+            &snapshot(provider.as_ref(), &other).await,
+            &[],
+        );
+        assert_shows(
+            harness,
+            &format!("{}, paid", spec.ticker),
+            &snapshot(provider.as_ref(), &ours).await,
+            &[paid],
+        );
     }
 }

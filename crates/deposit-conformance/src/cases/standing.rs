@@ -11,7 +11,7 @@ use deposit_core::{
 
 use crate::harness::{Ability, Fault, Harness, PayStage, Played, PlayedStage, Scenario, Variant};
 use crate::support::{
-    AUTHENTICATION, NOT_FOUND, PROTOCOL, RATE_LIMITED, TRANSIENT, Wanted, assert_shows, cannot, chain,
+    AUTHENTICATION, NOT_FOUND, PROTOCOL, RATE_LIMITED, TRANSIENT, Wanted, assert_shows_whole, cannot, chain,
     no_fault, read_fails, snapshot, standing_order, standing_ticker, watching,
 };
 
@@ -101,7 +101,7 @@ async fn assert_all_show(
         let numbers = (found.in_flight, found.confirmed);
         assert_eq!((found.asset, numbers), (played.amount.asset(), wanted), "{what}: {}", played.id);
         let read = snapshot(provider, &stored(order, &played.id)).await;
-        assert_shows(what, &read, std::slice::from_ref(played));
+        assert_shows_whole(what, &read, std::slice::from_ref(played));
         assert!(read.concerns.is_empty(), "{what}: nothing is wrong, but: {:?}", read.concerns);
     }
 }
@@ -180,7 +180,7 @@ pub async fn a_replaced_standing_payment_is_gone(harness: &dyn Harness) {
     assert_all_show("seen", provider, &scene.order, std::slice::from_ref(&seen)).await;
     let played = harness.scenario(&scene.order, Scenario::Replace).await.expect("a replaced payment");
     assert!(played.iter().all(|p| p.stage == PlayedStage::Withdrawn), "the harness played {played:?}");
-    assert_shows("replaced", &snapshot(provider, &order).await, &played);
+    assert_shows_whole("replaced", &snapshot(provider, &order).await, &played);
     assert_eq!(shown(provider, &scene.order).await, [], "a scan shows what is gone");
     match watching(harness).read(&order).await {
         Ok(read) => assert!(

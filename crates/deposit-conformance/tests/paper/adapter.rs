@@ -52,6 +52,7 @@ pub enum Flaw {
     KeepsReplacedPayments,
     SubtractsNoRefund,
     SubtractsNoPartialRefund,
+    NeverWhole,
     ExpiryIgnored,
     FailureIgnored,
     ShowsPaymentsOfOthers,
@@ -308,6 +309,9 @@ impl Paper {
             shown.concerns.clear();
         }
         shown.payments.extend(payments.into_iter().map(|p| self.reading(p)));
+        if self.has(Flaw::NeverWhole) {
+            shown.complete = shown.payments.is_empty() && shown.state == OrderState::Open;
+        }
         shown
     }
 }

@@ -388,7 +388,7 @@ impl Invoice {
         let Some(p) = self.payments.get_mut(payment) else { return };
         if p.status == PaymentStatus::Settled {
             p.reversed = p.reversed.checked_add(p.value).unwrap_or(p.reversed);
-            if self.status == Status::Settled || p.method.kind != Kind::Chain {
+            if self.status == Status::Settled || p.unseen || p.method.kind != Kind::Chain {
                 p.lost = true;
                 return;
             }

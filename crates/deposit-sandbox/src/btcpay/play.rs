@@ -326,7 +326,7 @@ impl Play<'_> {
             self.pays(invoice, |due| vec![due], events)?;
         }
         let now = self.server.now();
-        let counting = indices(invoice, |p| p.accounted() && !p.is_undone());
+        let counting = indices(invoice, |p| (p.accounted() || p.unseen) && !p.is_undone());
         if counting.is_empty() {
             return self.refuse(invoice, "every payment is undone already");
         }

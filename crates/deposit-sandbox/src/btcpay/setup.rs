@@ -99,6 +99,11 @@ impl BtcPay {
         self.state().spent.push(outpoint.to_owned());
     }
 
+    /// What spent it is undone: the wallet lists the output again.
+    pub fn unspend(&self, outpoint: &str) {
+        self.state().spent.retain(|spent| spent != outpoint);
+    }
+
     /// Switches the gateways' webhook on or off.
     pub fn switch_webhook(&self, enabled: bool) {
         for subscription in &mut self.state().subscriptions {
