@@ -123,7 +123,7 @@ fn unknown_words_are_kept_as_such() {
 fn the_accounted_form_would_hide_a_reversal() {
     let of =
         |name| serde_json::from_str::<Vec<PaymentMethod>>(&FIXTURES.body(name)).unwrap()[0].payments.len();
-    assert_eq!((of("payments_reorg"), of("payments_reorg_accounted_only")), (1, 0));
+    assert_eq!((of("payments_replaced"), of("payments_replaced_accounted_only")), (1, 0));
 }
 
 #[test]
