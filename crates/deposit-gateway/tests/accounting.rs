@@ -41,7 +41,7 @@ use client::Http;
 const START: i64 = 1_772_616_600;
 const PROVIDERS: [&str; 7] = ["btcpay", "stripe", "daimo", "nanswap", "promptcash", "zano", "nano"];
 /// How long is waited, by the machine's clock, for what travels over sockets.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Provider, ticker, amount, and what is played one after the other; `pay` is in full, `other` is another asset.
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
