@@ -115,7 +115,8 @@ fn read_folder(folder: &Path, module: &[String], files: &mut BTreeMap<Module, Fi
         let path = entry?.path();
         let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned) else { continue };
         if path.is_dir() {
-            if !(module.is_empty() && stem == "bin") && !stem.ends_with("tests") {
+            let is_programs = module.is_empty() && stem == "bin";
+            if !is_programs && !stem.ends_with("tests") {
                 read_folder(&path, &[module, &[stem]].concat(), files)?;
             }
             continue;
@@ -193,6 +194,7 @@ impl Reader {
 }
 
 impl<'ast> Visit<'ast> for Reader {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what else there is defines and takes nothing")]
     fn visit_item(&mut self, item: &'ast syn::Item) {
         let (attributes, name) = match item {
             syn::Item::Const(item) => (&item.attrs, Some(&item.ident)),

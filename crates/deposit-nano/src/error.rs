@@ -122,6 +122,11 @@ impl Failed {
     }
 }
 
+/// A value of the configuration that cannot work.
+pub(crate) fn invalid(key: &str, rule: impl ToString) -> ConfigError {
+    ConfigError::new(format!("providers.nano.{key}"), rule.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,9 +174,4 @@ mod tests {
         assert_eq!(kind(NodeError::Other), ErrorKind::Protocol);
         assert_eq!(kind(NodeError::Fork), ErrorKind::Rejected("block_refused"));
     }
-}
-
-/// A value of the configuration that cannot work.
-pub(crate) fn invalid(key: &str, rule: impl ToString) -> ConfigError {
-    ConfigError::new(format!("providers.nano.{key}"), rule.to_string())
 }
