@@ -40,7 +40,7 @@ pub trait ReviewStore: Send + Sync + 'static {
     /// Resolves an item without crediting anything. Rules may still credit the payment.
     async fn dismiss_review(&self, command: DismissReview) -> StoreResult<Dismissed>;
     /// The assigned review item that stands for a payment on this deposit, if there is one: about the payment itself; or, from when nobody
-    /// knew the deposit, about its order, its address or its id. The first posting of such a payment is refused ([`Committed::Assigned`]).
+    /// knew the deposit, about its order, its address or its id. The first posting of such a payment is refused ([`Committed::Assigned`](crate::Committed::Assigned)).
     async fn assignment(
         &self,
         deposit: &DepositId,
